@@ -21,7 +21,7 @@ func (st *harness) publish(k int) {
 	}
 }
 
-// subscriber is a client of one transport that has received a thousand messages, and the length of each further frame.
+// subscriber returns a client of one protocol that has received a thousand messages, and the length of each further frame.
 func (st *harness) subscriber(v1 bool) (*Session, int) {
 	var l *link
 	if v1 {
@@ -29,7 +29,7 @@ func (st *harness) subscriber(v1 bool) (*Session, int) {
 	} else {
 		l = st.plain(Client{})
 	}
-	st.publish(1000) // from here on the numbers have four digits
+	st.publish(1000) // from here on, numbers have four digits
 	st.settle()
 	before := len(l.raw)
 	st.publish(1)
@@ -37,7 +37,7 @@ func (st *harness) subscriber(v1 bool) (*Session, int) {
 	return l.s, len(l.raw) - before
 }
 
-// deliver takes the next text as the reactor does.
+// deliver takes the next frame as the reactor does.
 func (st *harness) deliver(s *Session, size int) {
 	b, ok := s.Next(size)
 	if !ok || len(b) != size {
@@ -46,7 +46,7 @@ func (st *harness) deliver(s *Session, size int) {
 	s.Wrote(size)
 }
 
-// A text costs each of its listeners no allocation.
+// TestDeliveryAllocatesNothing: delivering a message allocates nothing.
 func TestDeliveryAllocatesNothing(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newHarness(t, setting{})
@@ -71,14 +71,14 @@ func batchOf(s *Session) weak.Pointer[eventlog.Outcome] {
 	return weak.Make(&outcomes[0])
 }
 
-// An outcome that waits because its client is blocked does not keep the whole batch in memory.
+// TestUnreadOutcomeKeepsNoBatch: an outcome that waits for a blocked client does not keep its batch in memory.
 func TestUnreadOutcomeKeepsNoBatch(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
 	batch := batchOf(l.s)
 	runtime.GC()
 	if l.s.mailbox.Load() == nil {
-		t.Error("the outcome does not lie unread")
+		t.Error("the outcome is not waiting")
 	}
 	if batch.Value() != nil {
 		t.Error("the batch is still in memory")
@@ -98,7 +98,7 @@ func BenchmarkDelivery(b *testing.B) {
 					b.StopTimer()
 					st = newHarness(b, setting{})
 					s, size = st.subscriber(v1)
-					left = 8000 // the numbers keep their four digits
+					left = 8000 // numbers keep four digits
 					st.publish(left)
 					b.StartTimer()
 				}

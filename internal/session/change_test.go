@@ -12,15 +12,15 @@ import (
 	"ramai/wire"
 )
 
-var changeSeeds = flag.Int("change-seeds", 30, "how many seeds TestSameRoom runs")
+var changeSeeds = flag.Int("change-seeds", 30, "number of seeds of TestSameRoom")
 
-// materialized is a room as a client has it, built as PROTOCOL.md says.
+// materialized is a client's copy of a room, built as described in PROTOCOL.md.
 type materialized struct {
 	n        uint64
 	messages map[uint64]wire.Message
 }
 
-// apply takes the next frame of the room.
+// apply applies the next frame of the room.
 func (m *materialized) apply(t *testing.T, f wire.Frame) {
 	t.Helper()
 	next := func(n uint64) {
@@ -48,8 +48,8 @@ func (m *materialized) apply(t *testing.T, f wire.Frame) {
 	}
 }
 
-// A client that was away and comes back has the same room as one that never left, and as one that loads pages only, while an
-// author posts, replies, edits and deletes.
+// TestSameRoom: while an author posts, replies, edits and deletes, a client that disconnects and resumes ends with the same
+// room as one that stays connected, and as one that only loads pages.
 func TestSameRoom(t *testing.T) {
 	for seed := range uint64(*changeSeeds) {
 		rng := rand.New(rand.NewPCG(seed, 15))
@@ -97,14 +97,14 @@ func TestSameRoom(t *testing.T) {
 		}
 		roaming.blocked = false
 		st.settle()
-		// A connection that had begun to write what was replaced is closed, and its client resumes.
+		// A connection that had begun to write a replaced message is closed, and its client resumes.
 		for i, l := range []*link{staying, roaming} {
 			for ; l.closed; st.settle() {
 				l = join(i)
 			}
 		}
 
-		// Each number is that of a message, or is skipped, in exactly one page.
+		// Each number belongs to a message or is skipped, in exactly one page.
 		pages := materialized{messages: map[uint64]wire.Message{}}
 		numbers := map[uint64]int{}
 		pager, more := st.connect(Client{Protocol: chat.V1}), true
@@ -157,7 +157,7 @@ func TestSameRoom(t *testing.T) {
 			}
 		}
 		if edited == 0 || len(pages.messages) == int(last) {
-			t.Errorf("seed %d: of %d messages %d were edited, %d deleted, and %d are replies; the test shows nothing", seed, len(pages.messages), edited, gone, replies)
+			t.Errorf("seed %d: of %d messages %d were edited, %d deleted, and %d are replies; that is too few for a test", seed, len(pages.messages), edited, gone, replies)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func (s *Session) check() error {
 	case s.inFlight() > maxInFlight:
 		return fmt.Errorf("%d events in flight, more than %d", s.inFlight(), maxInFlight)
 	case s.publisher != nil && s.publisher.blockedUntil != 0 && s.publisher.blocked == nil:
-		return errors.New("a time to try again, and nothing to try")
+		return errors.New("a retry is scheduled, but nothing waits for it")
 	case len(s.control) > maxControl:
 		return fmt.Errorf("%d bytes wait in the control queue", len(s.control))
 	case s.control != nil && len(s.control) == 0:
@@ -35,27 +35,27 @@ func (s *Session) check() error {
 		name := p.sub.Room()
 		switch {
 		case rooms[name]:
-			return fmt.Errorf("in room %s twice", name)
+			return fmt.Errorf("room %s is joined twice", name)
 		case p.left && !s.conn.Gone():
-			return fmt.Errorf("still in room %s, which was left", name)
+			return fmt.Errorf("room %s was left, but is still joined", name)
 		case p.backfill != nil && s.backfilling:
-			return fmt.Errorf("room %s: asked for more of the past while some is there", name)
+			return fmt.Errorf("room %s: another backfill was requested while one is held", name)
 		case p.backfill != nil && p.n+1 < p.backfill.First():
-			return fmt.Errorf("room %s: at %d, but the past that was read begins at %d", name, p.n, p.backfill.First())
+			return fmt.Errorf("room %s: at %d, but the backfill begins at %d", name, p.n, p.backfill.First())
 		}
 		rooms[name] = true
 	}
 	return nil
 }
 
-// checkHeld verifies what is known of the control queue.
+// checkHeld verifies the records about exposed parts of the control queue.
 func (s *Session) checkHeld() error {
 	h := s.held
 	if h == nil {
 		return nil
 	}
 	if h.rest == nil && len(h.pages) == 0 {
-		return errors.New("nothing is held, and that takes memory")
+		return errors.New("an empty list of held parts takes memory")
 	}
 	end := 0
 	if h.rest != nil {
@@ -75,6 +75,6 @@ func (s *Session) checkHeld() error {
 
 func (l *link) check() {
 	if err := l.s.check(); err != nil {
-		l.st.tb.Fatalf("an invariant of the session: %v", err)
+		l.st.tb.Fatalf("invariant of the session violated: %v", err)
 	}
 }

@@ -31,8 +31,8 @@ func (st *harness) deflatedOf(v1 bool) (b []byte) {
 	return b
 }
 
-// However the bytes are cut, from the fan-out buffer or the log, blocked in between or not: clients with deflate all
-// get exactly the same frames, and so do clients without.
+// TestDeflatedReaders: all clients with deflate receive exactly the same frames, and so do clients without, however the
+// bytes are split, from the fan-out buffer or the log, blocked in between or not.
 func TestDeflatedReaders(t *testing.T) {
 	for _, buffer := range []int64{1, 20 << 10, 4 << 20} {
 		for _, v1 := range []bool{true, false} {
@@ -53,16 +53,16 @@ func TestDeflatedReaders(t *testing.T) {
 			st.settle()
 			want := st.deflatedOf(v1)
 			if !bytes.Equal(l.raw, want) {
-				t.Errorf("buffer of %d bytes, v1 %t: %d bytes came, want %d, or others", buffer, v1, len(l.raw), len(want))
+				t.Errorf("buffer of %d bytes, v1 %t: received %d bytes, want %d, or the content differs", buffer, v1, len(l.raw), len(want))
 			}
 			if all := st.bytesOf(false, 0); !bytes.Equal(plain.raw, all) || len(want) > len(all) {
-				t.Errorf("plainly %d bytes came, want %d; deflated they are %d", len(plain.raw), len(all), len(want))
+				t.Errorf("received %d plain bytes, want %d; deflated there are %d", len(plain.raw), len(all), len(want))
 			}
 		}
 	}
 }
 
-// A deflated message is posted like any other, and everyone receives it.
+// TestDeflatedPost: a deflated message is posted like any other, and everyone receives it.
 func TestDeflatedPost(t *testing.T) {
 	st := newHarness(t, setting{})
 	plain := st.plain(Client{})
@@ -79,7 +79,7 @@ func TestDeflatedPost(t *testing.T) {
 	l.expect("CLOSE 1009")
 }
 
-// Clients with deflate receive the state of a room as all others do.
+// TestDeflatedState: clients with deflate receive the state of a room like all others.
 func TestDeflatedState(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b := st.connect(Client{Protocol: chat.V1, Deflate: true}), st.joined(wire.Lobby)
@@ -88,7 +88,7 @@ func TestDeflatedState(t *testing.T) {
 	st.advance(time.Second)
 	a.expect("presence lobby 2 ann")
 	b.expect("presence lobby 2 ann")
-	for i := range 10 { // the presence is long now, and yet no message
+	for i := range 10 { // the presence is long now, but is not a message
 		st.joined(wire.Lobby).send(wire.Name{Name: fmt.Sprint(strings.Repeat("n", 30), i)})
 	}
 	b.send(wire.Typing{Room: wire.Lobby})

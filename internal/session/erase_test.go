@@ -17,33 +17,33 @@ import (
 
 var erasureSeeds = flag.Int("erasures", 30, "number of seeds of TestErasedIsGone")
 
-// eraser is a simulation of a room in which messages are edited and deleted, while clients of all protocols read slowly,
-// stop reading, load pages, leave, and resume. From the moment at which the author gets the answer to a change, no byte of a
-// message that has the former text is handed to a socket.
+// eraser is a simulation of a room in which messages are edited and deleted while clients of all protocols read slowly,
+// stop reading, load pages, leave, and resume. Once the author has received the answer to a change, no byte of a message
+// with the former text may be handed to a socket.
 type eraser struct {
 	*harness
 	t       *testing.T
 	rng     *rand.Rand
 	author  *link
-	texts   int               // texts so far: each has a number of its own
-	current map[uint64]int    // by number of a message: its text; 0: deleted
+	texts   int               // texts so far: each has its own number
+	current map[uint64]int    // by message number: its text; 0: deleted
 	asked   map[string]uint64 // by id of an unanswered change: its message
-	former  map[string][]int  // by id of a change: the texts that it replaces
-	erased  map[int]bool      // texts that must not come any more
+	former  map[string][]int  // by id of a change: the texts it replaces
+	erased  map[int]bool      // texts that must not be sent any more
 	posted  map[string]int    // by id of an unanswered message: its text
-	changes int               // that were answered
+	changes int               // answered changes
 	heard   map[int]bool      // texts that were handed to a socket
 	readers []*eraserReader
 }
 
-// eraserReader is a client that reads.
+// eraserReader is a client that only reads.
 type eraserReader struct {
 	protocol chat.Protocol
 	deflate  bool
 	link     *link
 }
 
-// textNumber finds the number of a text in any part of it that is not too short.
+// textNumber finds the number of a text in any part of it that is long enough.
 var textNumber = regexp.MustCompile(`\[(\d+)\]`)
 
 func newEraser(t *testing.T, seed uint64) *eraser {
@@ -69,7 +69,7 @@ func (e *eraser) text() string {
 	return strings.Repeat(fmt.Sprintf("[%d]", e.texts), 1+e.rng.IntN(6)*e.rng.IntN(6)*e.rng.IntN(6))
 }
 
-// check fails if b has a text that is erased.
+// check fails if b contains a text that is erased.
 func (e *eraser) check(b []byte, r *eraserReader) {
 	for _, m := range textNumber.FindAllSubmatch(b, -1) {
 		text, err := strconv.Atoi(string(m[1]))
@@ -77,12 +77,12 @@ func (e *eraser) check(b []byte, r *eraserReader) {
 			e.t.Fatal(err)
 		}
 		if e.heard[text] = true; e.erased[text] {
-			e.t.Fatalf("protocol %v, deflated %v: text %d is handed over after %d changes, in %.300q", r.protocol, r.deflate, text, e.changes, b)
+			e.t.Fatalf("protocol %v, deflated %v: text %d is sent after %d changes, in %.300q", r.protocol, r.deflate, text, e.changes, b)
 		}
 	}
 }
 
-// answered receives what the author gets.
+// answered handles a frame that the author receives.
 func (e *eraser) answered(f wire.Frame) {
 	switch f := f.(type) {
 	case wire.Saved:
@@ -101,7 +101,7 @@ func (e *eraser) answered(f wire.Frame) {
 	}
 }
 
-// post has the author send something, which is read at once.
+// post makes the author send a frame, which is read at once.
 func (e *eraser) post(f wire.Frame) {
 	e.author.send(f)
 	e.author.run()
@@ -114,7 +114,7 @@ func (e *eraser) say() {
 	e.post(wire.Say{Room: wire.Lobby, ID: id, Text: text})
 }
 
-// change edits or deletes a message, mostly a new one, that has no unanswered change.
+// change edits or deletes a message that has no unanswered change, usually a recent one.
 func (e *eraser) change() {
 	var all []uint64
 	for n, text := range e.current {
@@ -138,7 +138,7 @@ func (e *eraser) change() {
 	e.post(c)
 }
 
-// connect connects a reader that is not connected. It resumes, or begins somewhere.
+// connect connects a reader that is not connected. It resumes, or starts at some position.
 func (e *eraser) connect(r *eraserReader) {
 	c := Client{Protocol: r.protocol, Deflate: r.deflate, Room: wire.Lobby, Last: e.rng.IntN(100)}
 	stream := r.protocol == chat.Events || r.protocol == chat.Lines
@@ -171,7 +171,7 @@ func (e *eraser) join(r *eraserReader) {
 	r.link.send(j)
 }
 
-// act has a reader do something.
+// act makes a reader do something.
 func (e *eraser) act(r *eraserReader) {
 	if r.link == nil || r.link.closed {
 		e.connect(r)
@@ -224,7 +224,8 @@ func (e *eraser) step() {
 	e.author.run()
 }
 
-// Nothing that was edited or deleted is sent after the change is acknowledged, and every change is acknowledged.
+// TestErasedIsGone: a text that was edited or deleted is not sent after the change was acknowledged, and every change is
+// acknowledged.
 func TestErasedIsGone(t *testing.T) {
 	seeds := *erasureSeeds
 	var heard, erased, aborted int
@@ -247,7 +248,7 @@ func TestErasedIsGone(t *testing.T) {
 			e.settle()
 			e.advance(2 * time.Second)
 			if len(e.asked) > 0 {
-				t.Fatalf("%d changes are not answered", len(e.asked))
+				t.Fatalf("%d changes were not answered", len(e.asked))
 			}
 			for _, r := range e.readers {
 				if r.link != nil {
@@ -259,13 +260,13 @@ func TestErasedIsGone(t *testing.T) {
 		aborted += e.aborted
 	}
 	if heard == 0 || erased == 0 || aborted == 0 {
-		t.Errorf("%d texts were read, %d erased, %d connections closed for that: this test shows nothing", heard, erased, aborted)
+		t.Errorf("%d texts were read, %d erased, %d connections closed for that: too few for a test", heard, erased, aborted)
 	}
 	t.Logf("%d texts were read, %d erased, %d connections closed for that", heard, erased, aborted)
 }
 
-// A client that has left the room while a message was being written, or was written in part, is cut off when that message
-// is changed. If another one is changed, it goes on.
+// TestErasedAfterLeaving: if a client has left the room, and one of its messages is waiting or partly written, its
+// connection is closed when that message is changed. A change of another message does not affect it.
 func TestErasedAfterLeaving(t *testing.T) {
 	for _, c := range []struct {
 		what    string
@@ -290,12 +291,12 @@ func TestErasedAfterLeaving(t *testing.T) {
 		author.send(wire.Change{Room: wire.Lobby, ID: "3", Of: c.of})
 		st.settle()
 		if got := author.heard(); len(got) != 1 || kind(got[0]) != "saved" || st.aborted != 0 != c.aborted || reader.closed != c.aborted {
-			t.Errorf("%s: the author hears %q, %d connections closed, want one: %v", c.what, got, st.aborted, c.aborted)
+			t.Errorf("%s: the author received %q, %d connections closed, want one: %v", c.what, got, st.aborted, c.aborted)
 		}
 		if reader.window, reader.blocked, reader.ready = 0, false, true; !c.aborted {
 			st.settle()
 			if got := st.hub.Count(wire.Lobby); got != 0 {
-				t.Errorf("%s: %d people are in the room after the rest is written", c.what, got)
+				t.Errorf("%s: %d people are in the room after the rest was written", c.what, got)
 			}
 		}
 	}

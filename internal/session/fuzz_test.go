@@ -12,14 +12,14 @@ import (
 	"ramai/wire"
 )
 
-// FuzzSession sends what a hostile client may send, cut anywhere. With framed, each line of sent is one text message,
-// otherwise sent is what comes out of the socket. The link and the stage hold the session to its invariants, to the
-// contract of a Source, and its output to the rules of WebSocket and of ramai.v1.
+// FuzzSession sends what a hostile client may send, split anywhere. With framed, each line of sent is one text message;
+// otherwise sent is the raw input of the socket. The link and the harness check the session's invariants and the contract
+// of a Source, and that its output follows the rules of WebSocket and ramai.v1.
 func FuzzSession(f *testing.F) {
 	mask := [4]byte{1, 2, 3, 4}
 	frames := frame.AppendMasked(nil, frame.Ping, []byte("ping"), mask)
 	frames = frame.AppendMasked(frames, frame.Text, []byte(`{"type":"join","room":"lobby"}`), mask)
-	frames = append(frames, 0x01, 0x82, 0, 0, 0, 0, 'h', 'i', 0x80, 0x80, 0, 0, 0, 0) // a text in two
+	frames = append(frames, 0x01, 0x82, 0, 0, 0, 0, 'h', 'i', 0x80, 0x80, 0, 0, 0, 0) // a text in two frames
 	frames = frame.AppendMasked(frames, frame.Close, []byte("\x03\xe8bye"), mask)
 	f.Add(frames, []byte{1, 100}, true, false, false)
 	f.Add(frames, []byte{255}, false, false, true)
@@ -67,7 +67,7 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// checkClose sees to it that the server closes with a code that PROTOCOL.md has, or gives the client's own back.
+// checkClose checks that the server closes with a code that PROTOCOL.md lists, or echoes the client's code.
 func checkClose(t *testing.T, l *link) {
 	ours := []uint16{wire.CloseProtocolError, wire.ClosePolicy, uint16(ws.StatusUnsupportedData), uint16(ws.StatusInvalidFramePayloadData), uint16(ws.StatusMessageTooBig)}
 	switch {
@@ -76,6 +76,6 @@ func checkClose(t *testing.T, l *link) {
 	case l.closed && l.err != nil && !slices.Contains(ours, l.code):
 		t.Errorf("closed with %d: %v", l.code, l.err)
 	case !l.closed && (l.code != 0 || l.err != nil):
-		t.Errorf("code %d and %v, and the connection lives", l.code, l.err)
+		t.Errorf("code %d and %v, but the connection is open", l.code, l.err)
 	}
 }

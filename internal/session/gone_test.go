@@ -12,13 +12,13 @@ import (
 	"ramai/wire"
 )
 
-// A fast sender disconnects, with a server's default limits: everyone else in the room receives all of its messages,
-// some at once, the rest as the rates allow.
+// TestPlainDisconnects: a fast sender disconnects from a server with the default limits. Everyone else in the room receives
+// all of its messages, some at once, the rest as the rates allow.
 func TestPlainDisconnects(t *testing.T) {
 	const many = 100
 	for name, leave := range map[string]func(*link){
-		"without a word":     func(*link) {},
-		"with a close frame": func(l *link) { l.sendFrame(frame.Close, []byte("\x03\xe8")) },
+		"without a close frame": func(*link) {},
+		"with a close frame":    func(l *link) { l.sendFrame(frame.Close, []byte("\x03\xe8")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := newHarness(t, setting{rate: 5, burst: 20})
@@ -32,25 +32,25 @@ func TestPlainDisconnects(t *testing.T) {
 			l.disconnect()
 			got := other.heard()
 			if len(got) != 20 {
-				t.Fatalf("%d lines were said at once, want the burst of 20", len(got))
+				t.Fatalf("%d lines were posted at once, want the burst of 20", len(got))
 			}
 			st.advance(15 * time.Second)
 			if l.closed {
-				t.Fatal("closed before all was said")
+				t.Fatal("closed before everything was posted")
 			}
 			st.advance(5 * time.Second)
 			if got = append(got, withoutPings(other.heard())...); !slices.Equal(got, want) {
-				t.Errorf("%d of %d lines were heard: %q", len(got), many, got)
+				t.Errorf("%d of %d lines were received: %q", len(got), many, got)
 			}
 			if !l.closed {
-				t.Error("not closed though all was said")
+				t.Error("not closed although everything was posted")
 			}
 		})
 	}
 }
 
-// A client that has disconnected leaves its rooms at once, even if its messages are still being stored. They bear its
-// name, which nobody else can have meanwhile. The name is free afterwards.
+// TestDisconnectedNotPresent: a client that has disconnected leaves its rooms at once, even if its messages are still being
+// stored. They have its name, which nobody else can reserve meanwhile. Then the name is free.
 func TestDisconnectedNotPresent(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	watcher := st.joined(wire.Lobby)
@@ -69,11 +69,11 @@ func TestDisconnectedNotPresent(t *testing.T) {
 	l.disconnect()
 	st.advance(time.Second)
 	if l.closed {
-		t.Fatal("closed before all was said")
+		t.Fatal("closed before everything was posted")
 	}
 	got := watcher.heard()
 	if !slices.Contains(got, "presence lobby 1 ") {
-		t.Errorf("who is gone is present: %q", got)
+		t.Errorf("a disconnected client is present: %q", got)
 	}
 	next := st.v1()
 	next.send(wire.Name{Name: "Ada"})
@@ -81,22 +81,22 @@ func TestDisconnectedNotPresent(t *testing.T) {
 	st.advance(10 * time.Second)
 	got = append(got, watcher.heard()...)
 	if said := slices.DeleteFunc(got, func(s string) bool { return kind(s) != "message" }); !slices.Equal(said, want) {
-		t.Errorf("%d of %d lines were heard: %q", len(said), len(want), said)
+		t.Errorf("%d of %d lines were received: %q", len(said), len(want), said)
 	}
 	if !l.closed || st.store.Name(l.s.sender()) != "" {
-		t.Errorf("closed %t, the name held is %q", l.closed, st.store.Name(l.s.sender()))
+		t.Errorf("closed %t, the reserved name is %q", l.closed, st.store.Name(l.s.sender()))
 	}
 	next.send(wire.Name{Name: "Ada"})
 	next.expectOf("name", "name Ada")
 }
 
-// withoutPings is what was received, without pings.
+// withoutPings returns the received frames without pings.
 func withoutPings(heard []string) []string {
 	return slices.DeleteFunc(heard, func(s string) bool { return s == "PING" })
 }
 
-// A close frame is answered when the client has received the messages that it sent before, on both protocols. Nothing
-// that it sends later is read.
+// TestCloseAfterEcho: a close frame is answered once the client has received the messages that it sent before, with both
+// protocols. Nothing that it sends later is read.
 func TestCloseAfterEcho(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	p, v := st.plain(Client{}), st.joined(wire.Lobby)
@@ -117,13 +117,13 @@ func TestCloseAfterEcho(t *testing.T) {
 	v.say("a", "one more")
 	v.sendFrame(frame.Close, nil)
 	if v.expectOf("saved CLOSE"); v.closed {
-		t.Error("closed before what was said is saved")
+		t.Error("closed before the message is saved")
 	}
 	st.logPaused = false
 	v.expectOf("saved CLOSE", "saved lobby a 31", "CLOSE 1005")
 }
 
-// A client that is far behind can close without receiving everything first.
+// TestCloseWhileBehind: a client that is far behind can close without receiving everything first.
 func TestCloseWhileBehind(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.plain(Client{})
@@ -136,11 +136,11 @@ func TestCloseWhileBehind(t *testing.T) {
 	st.settle()
 	l.blocked = false
 	if got := l.heard(); len(got) >= 2000 || !l.closed {
-		t.Errorf("heard %d before the end, closed %t", len(got), l.closed)
+		t.Errorf("received %d before the end, closed %t", len(got), l.closed)
 	}
 }
 
-// A stopping server warns a plain client whose messages were not all stored.
+// TestStopReportsUnsavedMessages: a stopping server warns a plain client whose messages were not all stored.
 func TestStopReportsUnsavedMessages(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		st := newHarness(t, setting{rate: 5, burst: 1})
@@ -149,7 +149,7 @@ func TestStopReportsUnsavedMessages(t *testing.T) {
 		l.sendText("unsaid")
 		l.expect("said")
 		l.s.Quiet()
-		if ordered { // the log stops before the message has its turn
+		if ordered { // the log stops before the message's turn
 			st.sequencer.Close()
 			st.advance(time.Second)
 		}
@@ -158,7 +158,7 @@ func TestStopReportsUnsavedMessages(t *testing.T) {
 	}
 }
 
-// The frames of one client are not all processed at once: other clients have their turn in between.
+// TestSessionYields: the frames of one client are not all processed at once: other clients get their turn in between.
 func TestSessionYields(t *testing.T) {
 	for name, c := range map[string]struct {
 		deflate bool
@@ -188,7 +188,7 @@ func TestSessionYields(t *testing.T) {
 					t.Fatalf("%d frames of %d bytes at once, want at most %d", used/size, size, c.most)
 				}
 				if b = b[used:]; len(b) > 0 && !l.ready {
-					t.Fatal("it does not ask to go on")
+					t.Fatal("it does not ask to be called again")
 				}
 			}
 		})

@@ -61,7 +61,7 @@ type harness struct {
 	env         *Env
 	submit      func(eventlog.Submission, func()) error // of the sequencer, unless a test replaces it
 	jobs        []func()                                // background jobs of the hub
-	jobNetworks []netip.Prefix                          // the networks for which all jobs so far were started
+	jobNetworks []netip.Prefix                          // the networks to which the jobs so far were charged
 	links       []*link                                 // open connections
 	starts      int                                     // server starts so far: each begins an epoch
 	aborted     int                                     // connections closed by Abort so far
@@ -165,12 +165,12 @@ func (st *harness) configure(started *bool) {
 	}
 }
 
-// addJob leaves f to settle.
+// addJob keeps f for settle.
 func (st *harness) addJob(from netip.Prefix, f func()) {
 	st.jobs, st.jobNetworks = append(st.jobs, f), append(st.jobNetworks, from)
 }
 
-// crash ends the server without a goodbye. What is on disk stays.
+// crash ends the server without warning. The data on disk remains.
 func (st *harness) crash() {
 	for _, l := range st.links {
 		l.closed = true
@@ -202,7 +202,7 @@ func (st *harness) trim(room string, first uint64) {
 	}
 }
 
-// runJob runs the i-th runJob.
+// runJob runs the i-th job.
 func (st *harness) runJob(i int) {
 	f := st.jobs[i]
 	st.jobs = append(st.jobs[:i:i], st.jobs[i+1:]...)
@@ -213,7 +213,7 @@ func (st *harness) runJob(i int) {
 func (st *harness) settle() {
 	for rounds := 0; ; rounds++ {
 		if rounds == 10000 {
-			st.tb.Fatal("the server does not come to rest")
+			st.tb.Fatal("the server does not settle")
 		}
 		moved := false
 		for _, l := range append([]*link(nil), st.links...) {

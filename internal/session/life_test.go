@@ -28,12 +28,12 @@ func TestPings(t *testing.T) {
 		st.advance(2*pingEvery + overdueFor)
 		got := l.heard()
 		if !l.closed || got[len(got)-1] != "CLOSE 1008 no answer to pings" {
-			t.Errorf("v1 %t: after more than that closed %t, heard %q", v1, l.closed, got)
+			t.Errorf("v1 %t: after the timeout closed %t, received %q", v1, l.closed, got)
 		}
 	}
 }
 
-// Any byte counts as a sign of life, even if it comes just before the timeout.
+// TestAnyByteCountsAsAlive: any byte counts as a sign of life, even if it arrives just before the timeout.
 func TestAnyByteCountsAsAlive(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
@@ -44,7 +44,8 @@ func TestAnyByteCountsAsAlive(t *testing.T) {
 	l.expectOf("pong CLOSE", "pong x")
 }
 
-// A peer with undelivered data does not read; it is not gone. The reactor decides about it.
+// TestPeerThatDoesNotReadIsAlive: a peer with undelivered data does not read, but is not gone. The reactor decides about
+// it.
 func TestPeerThatDoesNotReadIsAlive(t *testing.T) {
 	for name, c := range map[string]struct {
 		unsent int
@@ -63,7 +64,7 @@ func TestPeerThatDoesNotReadIsAlive(t *testing.T) {
 	}
 }
 
-// While the client does not read, pings do not pile up.
+// TestPingsDoNotPileUp: while the client does not read, no further pings are queued.
 func TestPingsDoNotPileUp(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.joined(wire.Lobby)
@@ -107,14 +108,14 @@ func TestSlowMessage(t *testing.T) {
 			}
 			got := l.heard()
 			if l.closed != c.closed || c.closed && !strings.HasPrefix(got[len(got)-1], "CLOSE 1008") {
-				t.Errorf("closed %t, want %t; heard %q", l.closed, c.closed, got)
+				t.Errorf("closed %t, want %t; received %q", l.closed, c.closed, got)
 			}
 		})
 	}
 }
 
-// The timeout may pass while the process or its machine is suspended. What the client sent meanwhile is read before the
-// client is closed, in whatever order and pieces the reactor delivers it.
+// TestSuspendedProcess: the timeout may pass while the process or its machine is suspended. Bytes that the client sent
+// meanwhile are read before the client is closed, in whatever order and pieces the reactor delivers them.
 func TestSuspendedProcess(t *testing.T) {
 	whole := frame.AppendMasked(nil, frame.Text, []byte(`{"type":"ping","id":"x"}`), [4]byte{1, 2, 3, 4})
 	for name, after := range map[string]time.Duration{
@@ -136,7 +137,7 @@ func TestSuspendedProcess(t *testing.T) {
 				st.settle()
 			}
 			if l.expectOf("pong CLOSE", "pong x"); l.closed {
-				t.Errorf("%s, first asked what to write %t: closed", name, written)
+				t.Errorf("%s, Next called first %t: closed", name, written)
 			}
 			l.send(wire.Ping{ID: "y"})
 			st.advance(2 * overdueFor)
@@ -145,7 +146,7 @@ func TestSuspendedProcess(t *testing.T) {
 	}
 }
 
-// The same for a pong, which may wait in the socket, too.
+// TestPongAfterSuspend: the same for a pong, which may wait in the socket, too.
 func TestPongAfterSuspend(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
@@ -162,7 +163,8 @@ func TestPongAfterSuspend(t *testing.T) {
 	}
 }
 
-// A client that sends requests and does not read answers is no longer read: the answers that wait for it are bounded.
+// TestFloodsWithoutReading: if a client sends requests but does not read answers, its requests are no longer read: the
+// answers that wait for it are bounded.
 func TestFloodsWithoutReading(t *testing.T) {
 	for name, c := range map[string]struct {
 		times int // enough for far more answers than may wait
@@ -189,12 +191,12 @@ func TestFloodsWithoutReading(t *testing.T) {
 			}
 			st.settle() // check bounds the control queue after each step
 			if len(l.unread) == 0 {
-				t.Error("all was read, though no answer was taken")
+				t.Error("everything was read although no answer was read")
 			}
 			l.blocked = false
 			st.settle()
 			if len(l.up)+len(l.unread) > 0 {
-				t.Errorf("%d bytes are never read", len(l.up)+len(l.unread))
+				t.Errorf("%d bytes were never read", len(l.up)+len(l.unread))
 			}
 		})
 	}
@@ -255,7 +257,7 @@ func TestHistory(t *testing.T) {
 	l.expect("error unavailable", "page r 700-700 more true")
 }
 
-// A page ends at 64 KiB, on the side farther from the requested number.
+// TestPageOf64KiB: a page ends at 64 KiB, on the side farther from the requested number.
 func TestPageOf64KiB(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
@@ -295,7 +297,7 @@ func TestPageOf64KiB(t *testing.T) {
 				}
 			}
 			if seen != c.said {
-				t.Errorf("%s, back %t: the pages hold %d messages of %d", name, back, seen, c.said)
+				t.Errorf("%s, back %t: the pages have %d messages of %d", name, back, seen, c.said)
 			}
 		}
 		if pages < 4 {
@@ -304,7 +306,7 @@ func TestPageOf64KiB(t *testing.T) {
 	}
 }
 
-// A client that requests a page is not read until it has the page, so pages do not pile up.
+// TestOnePageAtATime: a client that requests a page is not read until it has the page, so pages do not pile up.
 func TestOnePageAtATime(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()

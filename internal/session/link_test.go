@@ -31,19 +31,19 @@ type link struct {
 	closed          bool
 	interrupted     bool   // Interrupt was called
 	aborted         bool   // Abort was called
-	unread          []byte // received and not used
-	unconfirmed     []byte // what Next returned and Wrote has not confirmed
+	unread          []byte // received and not consumed
+	unconfirmed     []byte // returned by Next and not confirmed by Wrote
 	unconfirmedCopy []byte // its copy
 	err             error
 
 	// How the bytes are transferred.
 	up        []byte // sent by the client, not yet received by the server
 	readSize  int    // bytes received at once; 0: all
-	max       int    // what Next is asked for
+	max       int    // the argument of Next
 	writeSize int    // bytes written at once; 0: all
 	blocked   bool   // the client reads nothing
 	window    int    // the socket buffers this many bytes and no more, as with Epoll, until it is raised; 0: any number
-	unsent    int    // what Undelivered returns
+	unsent    int    // the result of Undelivered
 	blind     bool   // the result of Undelivered is unknown
 	gone      bool   // the client is gone
 	eof       bool   // the session knows that the client sends nothing more
@@ -57,7 +57,7 @@ type link struct {
 	onFrame func(wire.Frame)
 	onLine  func(string)
 	onBytes func([]byte) // receives a stream, which is not WebSocket
-	onWrite func([]byte) // is called with whatever is handed to the socket
+	onWrite func([]byte) // called with everything that is handed to the socket
 	mask    byte
 }
 
@@ -92,7 +92,7 @@ func (l *link) send(frames ...wire.Frame) {
 // say posts a text under an id in the lobby.
 func (l *link) say(id, text string) { l.send(wire.Say{Room: wire.Lobby, ID: id, Text: text}) }
 
-// sendText sends a sendText message, deflated if that was negotiated and if it is long.
+// sendText sends a text message, deflated if that was negotiated and the text is long.
 func (l *link) sendText(s string) {
 	if !l.s.deflate || len(s) < 300 {
 		l.sendFrame(frame.Text, []byte(s))
@@ -171,7 +171,7 @@ func (l *link) next() bool {
 	if l.gone && !l.eof && !l.finishing && len(l.unread)+len(l.up) == 0 {
 		l.eof = true
 		if _, err := l.s.Received(nil); err != nil {
-			l.st.tb.Fatalf("the end of what came: %v", err)
+			l.st.tb.Fatalf("at the end of the input: %v", err)
 		}
 	}
 	b, ok := l.s.Next(l.max)
@@ -214,7 +214,7 @@ func (l *link) write(k int) {
 	l.check()
 }
 
-// disconnect closes the client's end, as the reactor reports it: what was sent is still read, what is written is lost.
+// disconnect closes the client's end, as the reactor reports it: sent bytes are still read, written bytes are lost.
 func (l *link) disconnect() {
 	l.gone = true
 	l.Wake()
@@ -274,7 +274,7 @@ func (l *link) decode(b []byte) {
 		}
 		b = b[used:]
 		if m.Op != 0 && l.code != 0 {
-			l.st.tb.Fatalf("after the close frame comes %q", m.Payload)
+			l.st.tb.Fatalf("received %q after the close frame", m.Payload)
 		}
 		switch m.Op {
 		case frame.Text:
@@ -347,7 +347,7 @@ func (l *link) compare(got, want []string) {
 		}
 	}
 	if !slices.Equal(got, want) {
-		l.st.tb.Fatalf("heard\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+		l.st.tb.Fatalf("received\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 }
 

@@ -31,8 +31,9 @@ func (st *harness) fillRooms(k int) (rooms []string) {
 	return rooms
 }
 
-// Blocked clients that rejoin many rooms cost at most one backfill each, and all of them together no more than the
-// budget, whatever else waits. When they continue they get everything, and afterwards no memory is in use.
+// TestBlockedReadersBounded: blocked clients that rejoin many rooms hold at most one backfill each, and all of them
+// together no more than the budget, whatever else waits. When they continue they receive everything, and afterwards no
+// memory is in use.
 func TestBlockedReadersBounded(t *testing.T) {
 	const max, texts, readers = 3 << 20, 80, 60
 	st := newHarness(t, setting{buffer: max})
@@ -59,12 +60,12 @@ func TestBlockedReadersBounded(t *testing.T) {
 			parts++
 		}
 		if held += parts; parts > 1 {
-			t.Fatalf("one connection holds parts of the past of %d rooms", parts)
+			t.Fatalf("one connection holds backfills of %d rooms", parts)
 		}
 	}
 	u := st.hub.Budget().Usage()
 	if got := u.Buffers + u.Backfills + u.Reserved; got > max+max/20 || u.Backfills == 0 || u.Evicted == 0 || held < readers/2 {
-		t.Errorf("%d readers who take nothing hold %d bytes of %d: %+v; %d hold something", readers, got, max, u, held)
+		t.Errorf("%d blocked readers hold %d bytes of %d: %+v; %d hold something", readers, got, max, u, held)
 	}
 	for i, l := range links {
 		if i%12 > 0 {
@@ -74,7 +75,7 @@ func TestBlockedReadersBounded(t *testing.T) {
 		st.settle()
 		for _, name := range rooms {
 			if got, want := l.numbers(name), uint64(i%10)+1; len(got) != texts-i%10 || got[0] != want {
-				t.Errorf("reader %d hears %d texts of %s, want %d, from %d on", i, len(got), name, texts-i%10, want)
+				t.Errorf("reader %d received %d texts of %s, want %d, from %d on", i, len(got), name, texts-i%10, want)
 			}
 		}
 	}
@@ -83,17 +84,17 @@ func TestBlockedReadersBounded(t *testing.T) {
 	}
 	st.settle()
 	if u := st.hub.Budget().Usage(); u.Buffers+u.Backfills+u.Reserved != 0 {
-		t.Errorf("when all have gone, this is left: %+v", u)
+		t.Errorf("after all have disconnected, this is left: %+v", u)
 	}
 }
 
-// numbers are the numbers of all messages of a room since the last call of heard. They must be consecutive.
+// numbers returns the numbers of all messages of a room received since the last call of heard. They must be consecutive.
 func (l *link) numbers(room string) (n []uint64) {
 	l.st.tb.Helper()
 	for _, f := range l.frames {
 		if m, ok := f.(wire.Message); ok && m.Room == room {
 			if len(n) > 0 && m.N != n[len(n)-1]+1 {
-				l.st.tb.Fatalf("of %s comes %d after %d", room, m.N, n[len(n)-1])
+				l.st.tb.Fatalf("%s: received number %d after %d", room, m.N, n[len(n)-1])
 			}
 			n = append(n, m.N)
 		}
@@ -101,7 +102,7 @@ func (l *link) numbers(room string) (n []uint64) {
 	return n
 }
 
-// A backfill is released if its reader is gone when it arrives.
+// TestBackfillReleasedAfterLeave: a backfill is released if its reader is gone when it arrives.
 func TestBackfillReleasedAfterLeave(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
 	rooms := st.fillRooms(10)
@@ -114,7 +115,7 @@ func TestBackfillReleasedAfterLeave(t *testing.T) {
 			st.jobsPaused = true
 			l.send(wire.Join{Room: rooms[0], After: &wire.Position{HistoryID: st.store.HistoryID()}})
 			st.settle()
-			if !late { // read, and not looked at
+			if !late { // read, but not processed
 				for len(st.jobs) > 0 {
 					st.runJob(0)
 				}
@@ -123,14 +124,14 @@ func TestBackfillReleasedAfterLeave(t *testing.T) {
 			st.jobsPaused = false
 			st.settle()
 			if u := st.hub.Budget().Usage(); u.Backfills != 0 {
-				t.Errorf("late %v: %d bytes are held for nobody", late, u.Backfills)
+				t.Errorf("late %v: %d bytes are held without a reader", late, u.Backfills)
 			}
 			l.end(nil)
 		}
 	}
 }
 
-// A client that leaves and rejoins rooms all the time causes one backfill at a time.
+// TestOneBackfillWhileRejoining: a client that leaves and rejoins rooms all the time causes one backfill at a time.
 func TestOneBackfillWhileRejoining(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
 	room := st.fillRooms(10)[0]
@@ -141,17 +142,17 @@ func TestOneBackfillWhileRejoining(t *testing.T) {
 		st.settle()
 	}
 	if _, n := st.hub.Backfills(); n != 1 {
-		t.Errorf("%d parts of the past are read at once", n)
+		t.Errorf("%d backfills are read at once", n)
 	}
 	st.jobsPaused = false
 	l.heard()
 	if at := l.s.cursors[0].n; at != st.store.Bounds(room).Last {
-		t.Errorf("at %d in the end", at)
+		t.Errorf("at %d at the end", at)
 	}
 }
 
-// A client that sends requests and does not read answers is no longer read once 64 KiB and one answer wait for it. When
-// such clients use half of the memory, one waiting answer is enough.
+// TestUnreadAnswersBounded: if a client sends requests but does not read answers, it is no longer read once 64 KiB and one
+// answer wait for it. When such clients use half of the memory, one waiting answer is enough.
 func TestUnreadAnswersBounded(t *testing.T) {
 	const max, answer = 1 << 20, 12 << 10
 	st := newHarness(t, setting{buffer: max})
@@ -178,7 +179,7 @@ func TestUnreadAnswersBounded(t *testing.T) {
 			t.Fatalf("%d bytes wait for the %dth client, crowded %v", got, i, crowded)
 		}
 		if len(l.unread) == 0 {
-			t.Fatal("all that was asked for was read")
+			t.Fatal("all requests were read")
 		}
 	}
 	if got, most := budget.Usage().Reserved, int64(max/2+(controlHighWater+30*answer)*5/4); !budget.Crowded() || got > most {
@@ -187,11 +188,11 @@ func TestUnreadAnswersBounded(t *testing.T) {
 	for _, l := range links {
 		l.window, l.ready = 0, true
 		if got := strings.Count(strings.Join(l.heard(), "\n"), "who den 400 "); got != 20 {
-			t.Fatalf("it got %d answers of 20", got)
+			t.Fatalf("it received %d of 20 answers", got)
 		}
 	}
 	if got := budget.Usage().Reserved; got != 0 {
-		t.Errorf("when all is answered, %d bytes are reserved", got)
+		t.Errorf("after everything was answered, %d bytes are reserved", got)
 	}
 }
 
@@ -203,7 +204,7 @@ func (idleMember) Interrupt()                 {}
 func (n idleMember) SenderID() string         { return string(n) }
 func (idleMember) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
-// An evicted backfill is read again, from the client's current position.
+// TestEvictedBackfillReadAgain: an evicted backfill is read again, from the client's current position.
 func TestEvictedBackfillReadAgain(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
 	rooms := st.fillRooms(150)
@@ -220,17 +221,17 @@ func TestEvictedBackfillReadAgain(t *testing.T) {
 	}
 	p := l.s.cursors[0]
 	if _, held := p.backfill.After(p.n, 1); held {
-		t.Fatal("it was not given up, so this test shows nothing")
+		t.Fatal("it was not evicted, so this test shows nothing")
 	}
 	l.window, l.ready = 0, true
 	st.settle()
 	if got := l.numbers(rooms[0]); len(got) != 150 || got[0] != 1 || had == 0 || had > 100 {
-		t.Errorf("%d texts came before it stopped, and %d in all, want 150", had, len(got))
+		t.Errorf("%d texts were received before it stopped, and %d in total, want 150", had, len(got))
 	}
 }
 
-// Clients that send long messages without end use no more than the memory for that: those with the longest messages are
-// closed, and a client that completes its message gets it posted.
+// TestUnfinishedMessagesAreBounded: clients that send endless messages use no more than the memory reserved for that: those
+// with the longest messages are closed, and a client that completes its message gets it posted.
 func TestUnfinishedMessagesAreBounded(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1}) // 1 MiB for all
 	honest := st.plain(Client{})
@@ -252,7 +253,7 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 		}
 	}
 	if reserved := st.hub.Budget().Usage().Reserved; reserved > fanout.MinPartial+64<<10 || closed == 0 || closed > 160 {
-		t.Errorf("%d bytes are held, and %d of 200 clients were closed", reserved, closed)
+		t.Errorf("%d bytes are reserved, and %d of 200 clients were closed", reserved, closed)
 	}
 	honest.up = append(honest.up, half[len(half)-100:]...)
 	honest.expect(text)
@@ -261,6 +262,6 @@ func TestUnfinishedMessagesAreBounded(t *testing.T) {
 	}
 	st.advance(time.Second)
 	if reserved := st.hub.Budget().Usage().Reserved; reserved != 0 {
-		t.Errorf("%d bytes are held though all have gone", reserved)
+		t.Errorf("%d bytes are reserved although all clients are gone", reserved)
 	}
 }

@@ -12,7 +12,8 @@ import (
 	"ramai/wire"
 )
 
-// The scenario of the original: everyone is greeted, and everyone receives each message, including its sender.
+// TestPlainAsOriginal is the scenario of the original: everyone is greeted, and everyone receives each message, including
+// its sender.
 func TestPlainAsOriginal(t *testing.T) {
 	st := newHarness(t, setting{})
 	clients := []*link{st.connect(Client{}), st.connect(Client{}), st.connect(Client{})}
@@ -36,7 +37,7 @@ func TestPlainRooms(t *testing.T) {
 	other.expect("in the den")
 }
 
-func TestPlainAndV1HearEachOther(t *testing.T) {
+func TestPlainAndV1ShareARoom(t *testing.T) {
 	st := newHarness(t, setting{})
 	p, v := st.plain(Client{}), st.joined(wire.Lobby)
 	p.sendText("from the plain protocol")
@@ -63,7 +64,7 @@ func TestPlainLast(t *testing.T) {
 	}
 }
 
-// plainNamed connects a plain client with a name, reserved as the server does it before the upgrade.
+// plainNamed connects a plain client with a name, reserved before the upgrade as the server does it.
 func (st *harness) plainNamed(name string) *link {
 	st.tb.Helper()
 	secret, _ := wire.NewSession(st.random)
@@ -117,7 +118,7 @@ func TestPlainNotices(t *testing.T) {
 		l.sendText(c.said)
 		got := l.heard()
 		if len(got) != 1 || !strings.HasPrefix(got[0], "! ") || !strings.Contains(got[0], c.reason) {
-			t.Errorf("%s: heard %q, want a notice about %q", name, got, c.reason)
+			t.Errorf("%s: received %q, want a notice about %q", name, got, c.reason)
 		}
 		l.sendText("still here")
 		l.expect("still here")
@@ -126,11 +127,12 @@ func TestPlainNotices(t *testing.T) {
 	l := st.plain(Client{})
 	l.sendText(strings.Repeat("x", 4000))
 	if got := l.heard(); len(got) != 1 || len(got[0]) != 4000 {
-		t.Errorf("4000 bytes are not said: %.100q", got)
+		t.Errorf("4000 bytes are not posted: %.100q", got)
 	}
 }
 
-// A plain client that is too fast is never refused: its messages are read later, in order, and nothing is lost.
+// TestPlainOverRateReadLater: a plain client that is too fast is never refused: its messages are read later, in order, and
+// none is lost.
 func TestPlainOverRateReadLater(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.plain(Client{})
@@ -141,19 +143,19 @@ func TestPlainOverRateReadLater(t *testing.T) {
 	}
 	got := l.heard()
 	if len(got) != 20 {
-		t.Fatalf("%d lines were taken at once, want the burst of 20", len(got))
+		t.Fatalf("%d lines were read at once, want the burst of 20", len(got))
 	}
 	st.advance(time.Second)
 	if got = append(got, l.heard()...); len(got) != 25 {
-		t.Fatalf("%d lines were taken after a second, want 25", len(got))
+		t.Fatalf("%d lines were read after a second, want 25", len(got))
 	}
 	st.advance(5 * time.Second)
 	if got = append(got, l.heard()...); !slices.Equal(got, want) {
-		t.Fatalf("heard %q, want all 50 in order", got)
+		t.Fatalf("received %q, want all 50 in order", got)
 	}
 }
 
-// While a client is not read because it was too fast, a missing pong does not count.
+// TestPlainPausedIsNotDead: while a client is not read because it was too fast, a missing pong does not count.
 func TestPlainPausedIsNotDead(t *testing.T) {
 	st := newHarness(t, setting{rate: 0.01, burst: 1})
 	l := st.plain(Client{})
@@ -165,11 +167,11 @@ func TestPlainPausedIsNotDead(t *testing.T) {
 		t.Fatalf("closed: %q", l.heard())
 	}
 	if got := l.heard(); len(got) < 15 {
-		t.Errorf("heard %q in 25 minutes at one line in 100 s", got)
+		t.Errorf("received %q in 25 minutes at one line in 100 s", got)
 	}
 }
 
-// A plain client is told of one failure of the disk, and can continue to post.
+// TestPlainAfterRefusal: a plain client is told about a failure of the disk once, and can continue to post.
 func TestPlainAfterRefusal(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.plain(Client{})
@@ -181,7 +183,7 @@ func TestPlainAfterRefusal(t *testing.T) {
 	st.logPaused = false
 	got := l.heard()
 	if len(got) != 2 || !strings.HasPrefix(got[0], "! ") || !strings.HasPrefix(got[1], "! ") {
-		t.Fatalf("heard %q, want two notices", got)
+		t.Fatalf("received %q, want two notices", got)
 	}
 	l.sendText("kept")
 	l.expect("kept")

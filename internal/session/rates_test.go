@@ -17,11 +17,11 @@ func TestV1Rates(t *testing.T) {
 	l.send(wire.History{Room: wire.Lobby}, wire.Who{Room: wire.Lobby}, wire.Who{Room: wire.Lobby})
 	l.expect("page lobby empty more false", "who lobby 0 ", "error rate_limited")
 	st.advance(time.Second)
-	l.send(wire.Ping{}, wire.Ping{}, wire.Ping{}, wire.Leave{Room: "x"}) // cost nothing
+	l.send(wire.Ping{}, wire.Ping{}, wire.Ping{}, wire.Leave{Room: "x"}) // free of charge
 	l.expect("pong ", "pong ", "pong ")
 }
 
-// Names are paced, not refused: with many others behind one address, each gets its own.
+// TestNamesArePaced: names are paced, not refused: with many others behind one address, each gets its own.
 func TestNamesArePaced(t *testing.T) {
 	st := newHarness(t, setting{rate: 1, burst: 1})
 	l := st.v1()
@@ -31,7 +31,7 @@ func TestNamesArePaced(t *testing.T) {
 	l.expectOf("name pong", "name bob", "pong end")
 }
 
-// Joins are paced, not refused, and what is sent behind one waits for it.
+// TestJoinsArePaced: joins are paced, not refused, and requests after one wait for it.
 func TestJoinsArePaced(t *testing.T) {
 	st := newHarness(t, setting{rate: 1, burst: 2})
 	l := st.v1()

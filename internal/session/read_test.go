@@ -33,7 +33,7 @@ func (st *harness) publishVaried(n int) {
 	}
 }
 
-// bytesOf are the encoded frames of the lobby's messages after number n.
+// bytesOf returns the encoded frames of the lobby's messages after number n.
 func (st *harness) bytesOf(v1 bool, n uint64) []byte {
 	st.tb.Helper()
 	var b []byte
@@ -60,7 +60,8 @@ func (st *harness) bytesOf(v1 bool, n uint64) []byte {
 	}
 }
 
-// However the bytes are cut, a reader gets exactly the frames of the messages, from the fan-out buffer or the log.
+// TestShortWrites: a reader receives exactly the frames of the messages, from the fan-out buffer or the log, however the
+// bytes are split.
 func TestShortWrites(t *testing.T) {
 	for _, buffer := range []int64{1, 20 << 10, 4 << 20} {
 		for _, v1 := range []bool{true, false} {
@@ -77,13 +78,13 @@ func TestShortWrites(t *testing.T) {
 				st.settle()
 			}
 			if want := st.bytesOf(v1, 0); !bytes.Equal(l.raw, want) {
-				t.Errorf("buffer of %d bytes, v1 %t: %d bytes came, want %d, or others", buffer, v1, len(l.raw), len(want))
+				t.Errorf("buffer of %d bytes, v1 %t: received %d bytes, want %d, or the content differs", buffer, v1, len(l.raw), len(want))
 			}
 		}
 	}
 }
 
-// The rest of a frame that was cut precedes everything else, including answers and the goodbye.
+// TestCutFrameFinishedFirst: the rest of a frame that was cut precedes everything else, including answers and the goodbye.
 func TestCutFrameFinishedFirst(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.joined(wire.Lobby)
@@ -98,7 +99,7 @@ func TestCutFrameFinishedFirst(t *testing.T) {
 	l.expect("message lobby 1 number 1", "pong x", "restarting 0", "CLOSE 1012")
 }
 
-// A blocked reader costs nothing and delays nobody, and gets exactly the same bytes when it continues.
+// TestSlowReader: a blocked reader costs nothing and delays nobody, and receives exactly the same bytes when it continues.
 func TestSlowReader(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newHarness(t, setting{buffer: 8 << 10})
@@ -110,24 +111,24 @@ func TestSlowReader(t *testing.T) {
 		for range 10 {
 			st.publishVaried(50)
 			if got := len(fast.heard()); got != 50 {
-				t.Fatalf("the fast reader heard %d of 50", got)
+				t.Fatalf("the fast reader received %d of 50", got)
 			}
 			if s := slow.s; len(s.control) > 0 || s.mailbox.Load() != nil {
-				t.Fatalf("the slow reader keeps %d bytes of control, messages %v", len(s.control), s.mailbox.Load())
+				t.Fatalf("the slow reader holds %d bytes of control frames, messages %v", len(s.control), s.mailbox.Load())
 			}
 		}
 		slow.blocked, slow.writeSize = false, 1000
 		st.settle()
 		if want := st.bytesOf(v1, 0); !bytes.Equal(slow.raw, want) {
-			t.Errorf("v1 %t: %d bytes came, want %d, or others", v1, len(slow.raw), len(want))
+			t.Errorf("v1 %t: received %d bytes, want %d, or the content differs", v1, len(slow.raw), len(want))
 		}
 		if want := st.bytesOf(true, 0); !bytes.Equal(fast.raw, want) {
-			t.Error("the fast reader got other bytes")
+			t.Error("the fast reader received other bytes")
 		}
 	}
 }
 
-// Records that an encoding hides are passed without sending anything, wherever they are among the others.
+// TestHiddenRecords: records that an encoding hides are skipped without sending anything, wherever they are.
 func TestHiddenRecords(t *testing.T) {
 	shown := frame.AppendText(nil, []byte("shown"))
 	for hidden, want := range map[string][]byte{
@@ -152,12 +153,12 @@ func TestHiddenRecords(t *testing.T) {
 		l.Wake()
 		st.settle()
 		if p.n != last || p.backfill != nil || !bytes.Equal(l.raw, want) {
-			t.Errorf("%s hidden: the position is %d of %d, it holds a backfill: %v, %d bytes came, want %d", hidden, p.n, last, p.backfill != nil, len(l.raw), len(want))
+			t.Errorf("%s hidden: the position is %d of %d, it holds a backfill: %v, received %d bytes, want %d", hidden, p.n, last, p.backfill != nil, len(l.raw), len(want))
 		}
 	}
 }
 
-// Only one backfill is requested at a time, and it is released after use.
+// TestOneBackfillAtATime: only one backfill is requested at a time, and it is released after use.
 func TestOneBackfillAtATime(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
 	st.publishVaried(2000)
@@ -178,19 +179,19 @@ func TestOneBackfillAtATime(t *testing.T) {
 	st.settle()
 	p := l.s.cursors[0]
 	if p.n != 2100 || l.s.backfilling {
-		t.Errorf("at %d, asked %t", p.n, l.s.backfilling)
+		t.Errorf("at %d, backfilling %t", p.n, l.s.backfilling)
 	}
 	st.publishVaried(1)
 	st.settle()
 	if p.backfill != nil {
-		t.Error("a reader that has caught up keeps a part of the past")
+		t.Error("a reader that has caught up holds a backfill")
 	}
 }
 
 func TestBackfillRetried(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
 	st.publishVaried(10)
-	st.store.reads = 4 // that of the buffer's prewarming, and of three backfills
+	st.store.reads = 4 // one for prewarming the buffer, and three for backfills
 	l := st.v1()
 	l.send(wire.Join{Room: wire.Lobby})
 	l.expect("joined lobby 1-10 count 1")
@@ -198,14 +199,15 @@ func TestBackfillRetried(t *testing.T) {
 	l.expectOf("message")
 	st.advance(time.Second)
 	if got := l.heard(); len(got) != 10 {
-		t.Errorf("heard %q, want all ten", got)
+		t.Errorf("received %q, want all ten", got)
 	}
 	if l.s.cursors[0].again != 0 {
-		t.Error("it still wants to try again")
+		t.Error("a retry is still scheduled")
 	}
 }
 
-// The fan-out buffer gets what could not be read. The session must not ask to be woken forever.
+// TestFailedBackfillWithWarmBuffer: the fan-out buffer receives the messages that could not be read. The session must not
+// ask to be woken forever.
 func TestFailedBackfillWithWarmBuffer(t *testing.T) {
 	st := newHarness(t, setting{})
 	st.publishVaried(10)
@@ -214,7 +216,7 @@ func TestFailedBackfillWithWarmBuffer(t *testing.T) {
 	l.send(wire.Join{Room: wire.Lobby})
 	st.settle()
 	if len(st.jobs) != 2 {
-		t.Fatalf("%d jobs, want that of the buffer and that of the session", len(st.jobs))
+		t.Fatalf("%d jobs, want one of the buffer and one of the session", len(st.jobs))
 	}
 	st.store.reads = 1
 	st.runJob(1)
@@ -227,7 +229,7 @@ func TestFailedBackfillWithWarmBuffer(t *testing.T) {
 	}
 }
 
-// A gap is reported, in the place where messages are missing.
+// TestGap: a gap is reported where messages are missing.
 func TestGap(t *testing.T) {
 	for name, c := range map[string]struct {
 		said, first, after uint64
@@ -261,7 +263,7 @@ func TestGap(t *testing.T) {
 	}
 }
 
-// Retention overtakes a blocked reader.
+// TestGapWhileBlocked: retention overtakes a blocked reader.
 func TestGapWhileBlocked(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
 	l := st.joined(wire.Lobby)
@@ -293,7 +295,7 @@ func TestGapWhileBlocked(t *testing.T) {
 	}
 }
 
-// last counts from the newest stored messages.
+// TestLastAfterTrim: last counts from the newest stored messages.
 func TestLastAfterTrim(t *testing.T) {
 	st := newHarness(t, setting{})
 	st.publishVaried(20)
@@ -303,7 +305,8 @@ func TestLastAfterTrim(t *testing.T) {
 	l.expectOf("joined gap", "joined lobby 18-20 count 1")
 }
 
-// A backfill arrives while frames of the fan-out buffer are being written: they must not be mixed up.
+// TestBackfillDuringWrite: a backfill arrives while frames of the fan-out buffer are being written: they must not be mixed
+// up.
 func TestBackfillDuringWrite(t *testing.T) {
 	st := newHarness(t, setting{})
 	st.publishVaried(30)
@@ -330,7 +333,7 @@ func TestBackfillDuringWrite(t *testing.T) {
 			n = m.N
 		} else if g, ok := f.(wire.Gap); ok {
 			if g.From != n+1 || g.To != 27 {
-				t.Fatalf("a gap of %d to %d is told after %d", g.From, g.To, n)
+				t.Fatalf("a gap of %d to %d is reported after %d", g.From, g.To, n)
 			}
 			n = g.To
 		}
@@ -340,7 +343,7 @@ func TestBackfillDuringWrite(t *testing.T) {
 	}
 }
 
-// A frame longer than one write of the reactor is sent in parts.
+// TestNextBounded: a frame longer than one write of the reactor is sent in parts.
 func TestNextBounded(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.joined(wire.Lobby)
@@ -349,7 +352,7 @@ func TestNextBounded(t *testing.T) {
 	l.expectOf("message", "message lobby 1 "+strings.Repeat("long ", 500))
 }
 
-// A busy room does not delay a quiet one.
+// TestRoomsReadInTurn: a busy room does not delay a quiet one.
 func TestRoomsReadInTurn(t *testing.T) {
 	st := newHarness(t, setting{})
 	l, sender := st.joined("a", "b"), st.v1()
@@ -362,12 +365,12 @@ func TestRoomsReadInTurn(t *testing.T) {
 	l.blocked = false
 	got := l.heard()
 	if i := slices.Index(got, "message b 1 y"); i < 0 || i > 2 {
-		t.Errorf("heard %q: room b's message is number %d", got, i)
+		t.Errorf("received %q: room b's message is number %d", got, i)
 	}
 }
 
-// TestPagesWhileTrimming: retention right after the reading of a page does not change the bounds in the page, so that
-// it has no unexplained hole.
+// TestPagesWhileTrimming: retention right after a page was read does not change the bounds in the page, so that it has no
+// unexplained hole.
 func TestPagesWhileTrimming(t *testing.T) {
 	st := newHarness(t, setting{})
 	st.publishVaried(40)
@@ -387,7 +390,7 @@ func TestPagesWhileTrimming(t *testing.T) {
 		})
 		st.settle()
 		if err != nil || page.First != was || page.Messages[0].N != was || first != was+2 {
-			t.Errorf("%+v: a page from %d says that %d is first, and it was %d; %v", ask, page.Messages[0].N, page.First, was, err)
+			t.Errorf("%+v: a page from %d says that %d is first, want %d; %v", ask, page.Messages[0].N, page.First, was, err)
 		}
 		if k := len(page.Messages); page.More != (ask.After != nil && page.Messages[k-1].N < 40) {
 			t.Errorf("%+v: a page from %d to %d says more %t", ask, page.Messages[0].N, page.Messages[k-1].N, page.More)
@@ -395,7 +398,8 @@ func TestPagesWhileTrimming(t *testing.T) {
 	}
 }
 
-// What a client has read is charged to its address: pages, backfills, and a fan-out buffer created for it.
+// TestReadsChargedToAddress: reads are charged to the address of the client: pages, backfills, and a fan-out buffer created
+// for it.
 func TestReadsChargedToAddress(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
 	st.publishVaried(3)
@@ -410,7 +414,7 @@ func TestReadsChargedToAddress(t *testing.T) {
 	}
 	for _, from := range st.jobNetworks {
 		if from != netip.MustParsePrefix("2001:db8::/64") {
-			t.Errorf("a read is counted for %v", from)
+			t.Errorf("a read is charged to %v", from)
 		}
 	}
 }

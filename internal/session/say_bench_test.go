@@ -28,7 +28,7 @@ func BenchmarkSay(b *testing.B) {
 			received := make([]byte, len(sent))
 			b.ReportAllocs()
 			for b.Loop() {
-				copy(received, sent) // it is unmasked in place
+				copy(received, sent) // unmasking changes it
 				if _, err := l.s.Received(received); err != nil {
 					b.Fatal(err)
 				}

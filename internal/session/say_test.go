@@ -11,8 +11,8 @@ import (
 	"ramai/wire"
 )
 
-// Messages are received only after they are saved: until the commit is done nobody receives anything, including the
-// sender.
+// TestUnsavedNotDelivered: messages are received only after they are saved: until the commit is done nobody receives
+// anything, including the sender.
 func TestUnsavedNotDelivered(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b, p := st.joined(wire.Lobby), st.joined(wire.Lobby), st.plain(Client{})
@@ -26,7 +26,7 @@ func TestUnsavedNotDelivered(t *testing.T) {
 	late.expect("welcome", "joined lobby 1-0 count 4", "page lobby empty more false")
 	st.store.faults = []fault{lostInDoubt, committedInDoubt}
 	st.store.reopens = 2
-	for range 4 { // lost; twice no Reopen; stored, with an unknown result
+	for range 4 { // lost; Reopen fails twice; stored, with an unknown result
 		if _, err := st.sequencer.Step(); err == nil {
 			t.Fatal("the disk does not fail as it should")
 		}
@@ -62,7 +62,7 @@ func TestRepeats(t *testing.T) {
 	a.expect("refused lobby x id_reused 0")
 	a.say("y", "two")
 	a.expect("saved lobby y 2") // a permanent refusal blocks nothing
-	a.send(wire.Say{Room: "den", ID: "x", Text: "ids are of a room"})
+	a.send(wire.Say{Room: "den", ID: "x", Text: "an id is unique within a room"})
 	a.expect("saved den x 1")
 
 	a.say("z", "three") // the answer is never read
@@ -74,9 +74,9 @@ func TestRepeats(t *testing.T) {
 	again.say("x", "once")
 	again.expect("welcome", "saved lobby z 3", "saved lobby x 1")
 	other := st.v1()
-	other.say("x", "ids are of a sender")
+	other.say("x", "an id is unique within a sender")
 	other.expect("saved lobby x 4")
-	b.expect("message lobby 1 once", "message lobby 2 two", "message lobby 3 three", "message lobby 4 ids are of a sender")
+	b.expect("message lobby 1 once", "message lobby 2 two", "message lobby 3 three", "message lobby 4 an id is unique within a sender")
 }
 
 func TestRepeatInOneBatch(t *testing.T) {
@@ -88,7 +88,8 @@ func TestRepeatInOneBatch(t *testing.T) {
 	l.expectOf("message refused saved", "message lobby 1 once", "refused lobby x id_reused 0", "saved lobby x 1", "saved lobby x 1")
 }
 
-// If a batch is rolled back, everything in flight from a sender is refused until the first message comes again.
+// TestRefusedKeepsTheOrder: if a batch is rolled back, everything in flight from a sender is refused until the first
+// message arrives again.
 func TestRefusedKeepsTheOrder(t *testing.T) {
 	st := newHarness(t, setting{batch: 2})
 	a, b := st.joined(wire.Lobby), st.joined(wire.Lobby)
@@ -114,7 +115,7 @@ func TestRefusedKeepsTheOrder(t *testing.T) {
 		"message lobby 5 4", "message lobby 6 5")
 }
 
-// Messages in flight when the client starts again belong to the time before the refusal.
+// TestRefusedTwice: messages in flight when the client starts again belong to the time before the refusal.
 func TestRefusedTwice(t *testing.T) {
 	st := newHarness(t, setting{batch: 1})
 	l := st.joined(wire.Lobby)
@@ -140,7 +141,7 @@ func TestRefusedTwice(t *testing.T) {
 
 func TestRateLimitedKeepsTheOrder(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 3})
-	l := st.joined(wire.Lobby) // takes one of three
+	l := st.joined(wire.Lobby) // costs one of three
 	for _, id := range []string{"1", "2", "3", "4"} {
 		l.say(id, id)
 	}
@@ -156,7 +157,7 @@ func TestRateLimitedKeepsTheOrder(t *testing.T) {
 	l.expectOf("message", "message lobby 3 3", "message lobby 4 4")
 }
 
-// The log refuses 1 after 2 was refused by the rates and sent again: 2 must not overtake 1.
+// TestRefusalAfterLaterRateLimit: the log refuses 1 after 2 was refused by the rates and sent again: 2 must not overtake 1.
 func TestRefusalAfterLaterRateLimit(t *testing.T) {
 	st := newHarness(t, setting{rate: 10, burst: 2, batch: 1})
 	l := st.joined(wire.Lobby)
@@ -178,8 +179,8 @@ func TestRefusalAfterLaterRateLimit(t *testing.T) {
 	l.expectOf("refused message", "message lobby 2 2", "message lobby 3 3")
 }
 
-// A refused message may also have been sent on an earlier connection, and stored from there: a client that has received
-// its echo does not send it again. Other messages must not be refused forever.
+// TestRefusedAlreadySaved: a refused message may also have been sent on an earlier connection, and stored from there: a
+// client that has received its echo does not send it again. Other messages must not be refused forever.
 func TestRefusedAlreadySaved(t *testing.T) {
 	st := newHarness(t, setting{batch: 1})
 	a := st.connect(Client{Protocol: chat.V1})
@@ -205,14 +206,14 @@ func TestRefusedAlreadySaved(t *testing.T) {
 	b.say("2", "2")
 	b.expect("CLOSE 1008")
 	if !b.closed {
-		t.Error("the connection lives")
+		t.Error("the connection is open")
 	}
 }
 
 func TestFullQueueDelaysOnly(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		st := newHarness(t, setting{queue: 3, batch: 2})
-		st.settle() // the event of the start
+		st.settle() // the command of the start
 		l := st.connect(Client{Protocol: protocolOf(v1), Room: wire.Lobby})
 		if v1 {
 			l.send(wire.Join{Room: wire.Lobby})
@@ -231,17 +232,17 @@ func TestFullQueueDelaysOnly(t *testing.T) {
 		}
 		l.expect()
 		if len(l.unread) == 0 {
-			t.Fatal("everything was read, though the queue has room for 3")
+			t.Fatal("everything was read although the queue has space for 3")
 		}
 		st.logPaused = false
 		got := slices.DeleteFunc(l.heard(), func(s string) bool { return len(s) > 5 && s[:5] == "saved" })
 		if !slices.Equal(got, want) {
-			t.Errorf("v1 %t: heard %q, want %q", v1, got, want)
+			t.Errorf("v1 %t: received %q, want %q", v1, got, want)
 		}
 	}
 }
 
-// A client that waits for space in the queue asks for it once, however often it is woken meanwhile.
+// TestFullQueueAskedOnce: a client that waits for space in the queue asks for it once, however often it is woken meanwhile.
 func TestFullQueueAskedOnce(t *testing.T) {
 	st := newHarness(t, setting{queue: 1})
 	st.settle()
@@ -262,7 +263,7 @@ func TestFullQueueAskedOnce(t *testing.T) {
 		st.settle()
 	}
 	if asked != 2 {
-		t.Errorf("%d times asked for a place in the queue, want 2", asked)
+		t.Errorf("space in the queue was requested %d times, want 2", asked)
 	}
 	st.logPaused = false
 	l.expectOf("message", "message lobby 1 1", "message lobby 2 2")
@@ -286,7 +287,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	}
 }
 
-// A client that posts many messages in a new room creates one room.
+// TestNewRoomChargedOnce: a client that posts many messages in a new room creates one room.
 func TestNewRoomChargedOnce(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote})

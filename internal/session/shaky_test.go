@@ -21,7 +21,7 @@ const (
 	committedInDoubt       // everything is stored, and that is unknown
 )
 
-var errDisk = errors.New("the disk makes noises")
+var errDisk = errors.New("disk failure")
 
 // faultyStore is a store in memory that fails on demand.
 type faultyStore struct {
@@ -32,7 +32,7 @@ type faultyStore struct {
 	afterRead func()  // called right after a read
 
 	seed    []byte            // the source of the history id
-	applied []*eventlog.Batch // all of them
+	applied []*eventlog.Batch // in order
 
 	inDoubt bool            // Reopen must succeed first
 	batch   *eventlog.Batch // on disk, though that is unknown
@@ -51,7 +51,7 @@ func newFaultyStore(tb testing.TB, random io.Reader) *faultyStore {
 	return &faultyStore{Store: m, afterRead: func() {}, seed: seed}
 }
 
-// apply applies b, and remembers it.
+// apply applies b, and records it.
 func (s *faultyStore) apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
 	outcomes, err := s.Store.Apply(b, position)
 	if err == nil && position == uint64(len(s.applied))+1 {
@@ -78,14 +78,14 @@ func (s *faultyStore) rewind(tb testing.TB, batches int) {
 // Apply implements eventlog.Store.
 func (s *faultyStore) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
 	if s.inDoubt {
-		panic("Apply after an unknown end, without Reopen")
+		panic("Apply after an error in doubt, without Reopen")
 	}
 	f := success
 	if len(s.faults) > 0 {
 		f, s.faults = s.faults[0], s.faults[1:]
 	}
 	if f == rolledBack && position == s.Position() {
-		f = lostInDoubt // it is stored already, so it must not be reported as rolled back
+		f = lostInDoubt // it is already stored, so it must not be reported as rolled back
 	}
 	switch f {
 	case rolledBack:

@@ -18,7 +18,8 @@ const workPerEvent = 32
 
 var sharedAddr = netip.MustParseAddrPort("203.0.113.7:40000")
 
-// A school connects from one address: within seconds everyone has a name and can post in the room.
+// TestManyClientsOfOneAddress: a school connects from one address: within seconds everyone has a name and can post in the
+// room.
 func TestManyClientsOfOneAddress(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	var clients []*link
@@ -37,12 +38,13 @@ func TestManyClientsOfOneAddress(t *testing.T) {
 			}
 		}
 		if strings.Contains(heard, "refused") || strings.Contains(heard, "error") {
-			t.Errorf("pupil %d is refused something:\n%s", i, heard)
+			t.Errorf("pupil %d got a refusal:\n%s", i, heard)
 		}
 	}
 }
 
-// After a restart, 500 clients of one address rejoin eight rooms each within seconds, over both protocols that resume.
+// TestManyResume: after a restart, 500 clients of one address rejoin eight rooms each within seconds, with both protocols
+// that resume.
 func TestManyResume(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	historyID := st.store.HistoryID()
@@ -72,7 +74,7 @@ func TestManyResume(t *testing.T) {
 	}
 }
 
-// floods are frames that post nothing. Each costs as much work as a few frames.
+// floods are frames that post nothing. Each costs as much work as a few ordinary frames.
 var floods = map[string]func(l *link){
 	"leave":       func(l *link) { l.send(wire.Leave{Room: "x"}) },
 	"typing":      func(l *link) { l.send(wire.Typing{Room: "x"}) },
@@ -90,7 +92,8 @@ var floods = map[string]func(l *link){
 	"control pongs": func(l *link) { l.sendFrame(frame.Pong, nil) },
 }
 
-// Frames that post nothing are limited, too: clients that send them without end are read slowly, and are not closed.
+// TestEveryFrameIsCharged: frames that post nothing are limited, too: clients that send them endlessly are read slowly, but
+// not closed.
 func TestEveryFrameIsCharged(t *testing.T) {
 	for _, v1 := range []bool{true, false} {
 		for name, send := range floods {
@@ -118,7 +121,7 @@ func TestEveryFrameIsCharged(t *testing.T) {
 	}
 }
 
-// Compressed input is charged for its inflated size.
+// TestInflatedBytesAreCharged: compressed input is charged for its inflated size.
 func TestInflatedBytesAreCharged(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote, Deflate: true})
@@ -135,11 +138,12 @@ func TestInflatedBytesAreCharged(t *testing.T) {
 	}
 	units := 20*workPerEvent + 10*5*workPerEvent
 	if most := units/(20_000/1024) + 2; answers > most || answers < most/2 {
-		t.Errorf("%d of 1000 texts of 20 kB are looked at in 10 s, want at most %d", answers, most)
+		t.Errorf("%d of 1000 texts of 20 kB are processed in 10 s, want at most %d", answers, most)
 	}
 }
 
-// Input that inflates to little is charged for the time it takes, even if it is invalid in the end.
+// TestCompressedBytesAreCharged: input that inflates to little is charged for the time it takes, even if it turns out to be
+// invalid.
 func TestCompressedBytesAreCharged(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote, Deflate: true})
@@ -149,9 +153,9 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 	}
 	st.settle()
 	per := inflating * len(empty) / 1024
-	answers := len(l.heard()) - 1 // but for the welcome
+	answers := len(l.heard()) - 1 // except the welcome
 	if most := 20*workPerEvent/per + 2; answers > most || answers < most/2 {
-		t.Errorf("%d texts of %d compressed bytes are looked at, want at most %d", answers, len(empty), most)
+		t.Errorf("%d texts of %d compressed bytes are processed, want at most %d", answers, len(empty), most)
 	}
 	st = newHarness(t, setting{rate: 5, burst: 20})
 	for range 30 { // as many as have work left
@@ -167,7 +171,8 @@ func TestCompressedBytesAreCharged(t *testing.T) {
 	}
 }
 
-// A flood from many connections of one address delays no other client, at that address or elsewhere.
+// TestFloodDoesNotDelayOthers: a flood from many connections of one address delays no other client, at that address or
+// elsewhere.
 func TestFloodDoesNotDelayOthers(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	for range 100 {
@@ -190,7 +195,7 @@ func TestFloodDoesNotDelayOthers(t *testing.T) {
 	}
 }
 
-// A client within the rate of commands is never paused, whatever else it does.
+// TestClientWithinRateNotPaused: a client within the rate of commands is never paused, whatever else it does.
 func TestClientWithinRateNotPaused(t *testing.T) {
 	st := newHarness(t, setting{rate: 5, burst: 20})
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote})
@@ -211,7 +216,7 @@ func TestClientWithinRateNotPaused(t *testing.T) {
 	}
 }
 
-// Connecting a plain client is not charged as a command, but its history is.
+// TestPlainHistoryRateLimited: connecting a plain client is not charged as a command, but its history is.
 func TestPlainHistoryRateLimited(t *testing.T) {
 	st := newHarness(t, setting{rate: 1, burst: 1})
 	for range 5 {
@@ -224,7 +229,7 @@ func TestPlainHistoryRateLimited(t *testing.T) {
 	first.expect(wire.Greeting)
 	second.expect(wire.Greeting)
 	if len(first.s.cursors) != 1 || len(second.s.cursors) != 0 {
-		t.Fatalf("%d and %d of two are in the room", len(first.s.cursors), len(second.s.cursors))
+		t.Fatalf("the first is in %d rooms and the second in %d", len(first.s.cursors), len(second.s.cursors))
 	}
 	st.advance(time.Second)
 	if len(second.s.cursors) != 1 {
@@ -235,13 +240,13 @@ func TestPlainHistoryRateLimited(t *testing.T) {
 	first.expect("hello")
 }
 
-// While reading is paused, the deadline of a fence does not run.
+// TestFenceDeadlineStopsWhilePaused: while reading is paused, the deadline of a fence does not run.
 func TestFenceDeadlineStopsWhilePaused(t *testing.T) {
 	st := newHarness(t, setting{rate: 1, burst: 1})
 	l := st.connect(Client{Protocol: chat.V1, Addr: remote})
 	l.say("1", "one")
-	l.say("2", "two") // refused: to come again within 6 s
-	for range 400 {   // more than a second's each
+	l.say("2", "two") // refused, to be sent again within 6 s
+	for range 400 {   // more than one second's worth each
 		l.send(wire.Ping{ID: strings.Repeat("x", 60)})
 	}
 	l.say("3", "behind it")

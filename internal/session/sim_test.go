@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	oneSeed = flag.Uint64("seed", 0, "run the simulation with this seed alone")
-	seeds   = flag.Uint64("seeds", 200, "how many seeds the simulation runs with")
+	oneSeed = flag.Uint64("seed", 0, "run the simulation with this seed only")
+	seeds   = flag.Uint64("seeds", 200, "number of seeds of the simulation")
 )
 
 // TestSimulation lets clients of all transports post, edit, delete and receive while everything goes wrong that can: bytes are cut
@@ -45,7 +45,7 @@ func TestSimulation(t *testing.T) {
 // simRooms are the rooms of the simulation.
 var simRooms = []string{wire.Lobby, "den"}
 
-// sim is one course of events.
+// sim is one run of the simulation.
 type sim struct {
 	*harness
 	t             *testing.T
@@ -53,11 +53,11 @@ type sim struct {
 	v1Clients     []*v1Client
 	plainClients  []*plainClient
 	streamClients []*streamClient
-	plainConns    []*plainConn // of all liners, ended ones too
-	textCount     int          // texts so far; makes each of them unlike all others
-	diskSlowness  int          // how slow it is; 1: not at all
-	trims         bool         // retention takes the oldest messages away
-	rewinds       int          // how often the machine was set back
+	plainConns    []*plainConn // of all plain clients, including ended ones
+	textCount     int          // texts so far; makes each of them unique
+	diskSlowness  int          // 1: normal speed
+	trims         bool         // retention deletes the oldest messages
+	rewinds       int          // how often the machine was reset to an older state
 	transcript    transcript
 	erased        map[string]erasure // by text
 	nodes         []*harness         // of a cluster; otherwise the one that is embedded
@@ -90,13 +90,13 @@ func newSim(t *testing.T, seed uint64, cluster *eventlogtest.Sequence) *sim {
 	return s
 }
 
-// addr is where clients come from: not loopback, so that the address's share holds.
+// addr returns a client's address: not loopback, so that the limits of addresses apply.
 func (s *sim) addr(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 40000)
 }
 
-// deflate reports whether one client of each transport negotiates permessage-deflate. Not with every seed: under the
-// race detector, deflate takes most of the time.
+// deflate reports whether one client of each protocol negotiates permessage-deflate. Only some seeds do: under the race
+// detector, deflate takes most of the time.
 func (s *sim) deflate() bool { return s.set.seed%3 == 0 }
 
 // node returns one of the nodes.
@@ -107,7 +107,7 @@ func (s *sim) node() *harness {
 	return s.nodes[s.rng.IntN(len(s.nodes))]
 }
 
-// advanceAll moves the clocks of all nodes by d, beginning with the latest of them.
+// advanceAll advances the clocks of all nodes by d, starting with the node whose clock is furthest ahead.
 func (s *sim) advanceAll(d time.Duration) {
 	latest := s.nodes[0].clock
 	for _, n := range s.nodes {
@@ -121,7 +121,7 @@ func (s *sim) advanceAll(d time.Duration) {
 	}
 }
 
-// step is one thing that happens.
+// step makes one thing happen.
 func (s *sim) step() {
 	p, l := s.v1Clients[s.rng.IntN(len(s.v1Clients))], s.plainClients[s.rng.IntN(len(s.plainClients))]
 	switch k := s.rng.IntN(100); {
@@ -156,7 +156,7 @@ func (s *sim) step() {
 	}
 }
 
-// moveBytes moves some on one connection.
+// moveBytes transfers some bytes on one connection.
 func (s *sim) moveBytes() {
 	node := s.node()
 	if len(node.links) == 0 {
@@ -170,11 +170,11 @@ func (s *sim) moveBytes() {
 	l.max = 1 + s.rng.IntN(3000)
 	l.next()
 	if l.unconfirmed != nil && !l.blocked && !l.closed {
-		l.write(s.rng.IntN(len(l.unconfirmed) + 1)) // nothing, some or all
+		l.write(s.rng.IntN(len(l.unconfirmed) + 1)) // none, some or all
 	}
 }
 
-// injectFault is something that goes wrong.
+// injectFault makes something fail.
 func (s *sim) injectFault(p *v1Client, l *plainClient) {
 	n := s.node()
 	switch s.rng.IntN(13) {
@@ -197,7 +197,7 @@ func (s *sim) injectFault(p *v1Client, l *plainClient) {
 		if room := simRooms[s.rng.IntN(2)]; s.trims {
 			h := n.store.Bounds(room)
 			to := h.First + uint64(s.rng.IntN(int(h.Last-h.First+2))) - 1
-			_ = n.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}}, nil) // if there is no room, another time
+			_ = n.sequencer.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Trim, Room: room, Body: eventlog.TrimBody{To: to}}}, nil) // if the queue is full, another time
 		}
 	case 11:
 		if s.rng.IntN(3) == 0 {
@@ -207,7 +207,7 @@ func (s *sim) injectFault(p *v1Client, l *plainClient) {
 			s.restart(n)
 		}
 	case 12:
-		if s.set.seed%3 == 1 { // all nodes of a cluster: one of them would get back what it lost
+		if s.set.seed%3 == 1 { // all nodes of a cluster: a single one would get back what it lost
 			s.rewind()
 		}
 	}
@@ -231,7 +231,7 @@ func (s *sim) rewind() {
 	}
 	s.advanceAll(0)
 	s.rewinds++
-	// Some come back when others have said something under the numbers that they had.
+	// Some clients reconnect after others have posted under the numbers that they know.
 	s.endAbsences()
 	s.v1Clients[s.rng.IntN(2)].offline, s.streamClients[s.rng.IntN(len(s.streamClients))].offline = true, true
 	for _, l := range s.plainClients {
@@ -239,7 +239,7 @@ func (s *sim) rewind() {
 			l.say()
 		}
 	}
-	s.plainConns = nil // their lines have no numbers, by which those that are left could be told
+	s.plainConns = nil // their lines have no numbers, so those that survived cannot be identified
 	for _, room := range simRooms {
 		last := s.lastStored(room)
 		s.transcript.forgetAbove(room, last)
@@ -250,7 +250,7 @@ func (s *sim) rewind() {
 	}
 }
 
-// restart ends the server in good order, and begins it anew. Not everybody takes the goodbye in time.
+// restart stops the server in good order and starts it again. Not every client receives the goodbye in time.
 func (s *sim) restart(n *harness) {
 	n.store.faults, n.store.reopens = nil, 0
 	links := append([]*link(nil), n.links...)
@@ -269,7 +269,7 @@ func (s *sim) restart(n *harness) {
 	n.crash()
 }
 
-// noticeClosed has the clients notice which connections have ended.
+// noticeClosed makes the clients notice which connections have ended.
 func (s *sim) noticeClosed() {
 	for _, p := range s.v1Clients {
 		if p.l != nil && p.l.closed {
@@ -288,7 +288,7 @@ func (s *sim) noticeClosed() {
 	}
 }
 
-// settleAll has everything go well from now on, and returns when nothing is left to happen.
+// settleAll lets everything succeed from now on, and returns when nothing is left to do.
 func (s *sim) settleAll() {
 	for _, n := range s.nodes {
 		n.store.faults, n.store.reopens, n.store.reads = nil, 0, 0
@@ -333,10 +333,10 @@ func (s *sim) settleAll() {
 			return
 		}
 	}
-	s.t.Fatal("some things said are never settled")
+	s.t.Fatal("some messages are never settled")
 }
 
-// endAbsences ends the absence of all.
+// endAbsences lets all absent clients connect again.
 func (s *sim) endAbsences() {
 	for _, p := range s.v1Clients {
 		p.offline = false
@@ -346,7 +346,7 @@ func (s *sim) endAbsences() {
 	}
 }
 
-// addAuditor has one more come and hear all that is kept: something may have been said that nobody was there to hear.
+// addAuditor adds a client that reads everything stored: some messages may have had no reader.
 func (s *sim) addAuditor() {
 	p := &v1Client{sim: s, name: "the auditor", rooms: map[string]*clientRoom{}}
 	for _, room := range simRooms {
@@ -356,7 +356,7 @@ func (s *sim) addAuditor() {
 	s.settleAll()
 }
 
-// text makes one unlike all others, of any length.
+// text returns a unique text of random length.
 func (s *sim) text(who string) string {
 	s.textCount++
 	text := fmt.Sprintf("%s says %d", who, s.textCount)
@@ -366,7 +366,7 @@ func (s *sim) text(who string) string {
 	return text
 }
 
-// randomAction is something that a person does now and then.
+// randomAction makes a client do what a person might do.
 func (p *v1Client) randomAction() {
 	room := simRooms[p.sim.rng.IntN(2)]
 	k := p.sim.rng.IntN(6)

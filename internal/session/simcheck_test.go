@@ -49,7 +49,7 @@ func (s *sim) verify() {
 				p.fail("is at %d of %s, want %d", e.position, room, s.newest(room))
 			}
 			if want := s.connections(p.l.st, room); e.count != want {
-				p.fail("was told of %d connections in %s, but there are %d", e.count, room, want)
+				p.fail("presence has %d connections in %s, but there are %d", e.count, room, want)
 			}
 		}
 		s.verifyPosts(p)
@@ -59,7 +59,7 @@ func (s *sim) verify() {
 			c.fail("is at %d of %s, want %d", c.position, c.room, s.newest(c.room))
 		}
 		if want := s.connections(c.l.st, c.room); c.count != want {
-			c.fail("was told of %d connections in %s, but there are %d", c.count, c.room, want)
+			c.fail("presence has %d connections in %s, but there are %d", c.count, c.room, want)
 		}
 	}
 }
@@ -270,11 +270,11 @@ type plainClient struct {
 	conn *plainConn // nil: not connected
 }
 
-// plainConn is one connection of a liner.
+// plainConn is one connection of a plain client.
 type plainConn struct {
 	l       *link
 	room    string
-	start   uint64 // where it began
+	start   uint64 // the number after which it started
 	lines   []string
 	posts   []string
 	refused int
@@ -396,7 +396,7 @@ func (s *sim) verifyPlainConn(t *plainConn, final map[uint64]wire.Message) {
 	for i, line := range t.lines {
 		if i == 0 {
 			if line != wire.Greeting {
-				s.t.Fatalf("a liner is greeted with %q", line)
+				s.t.Fatalf("a plain client is greeted with %q", line)
 			}
 			continue
 		}

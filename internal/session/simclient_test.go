@@ -11,22 +11,22 @@ import (
 	"ramai/wire"
 )
 
-// v1Client is a client of ramai.v1 as PROTOCOL.md wants it: it resumes, and sends again in order what is not settled.
+// v1Client is a client of ramai.v1 that follows PROTOCOL.md: it resumes, and sends unsettled messages again in order.
 type v1Client struct {
 	sim           *sim
 	name          string
 	l             *link // nil: not connected
 	welcomes      int   // welcomes on this connection
-	ready         bool  // the last of them has come
+	ready         bool  // the last of them was received
 	session       string
 	senderID      string
-	rooms         map[string]*clientRoom // rooms that it ever joined
+	rooms         map[string]*clientRoom // rooms that it has ever joined
 	unsaved       []*post                // not settled, in order
-	sent          int                    // so many of box are on their way over this connection
-	retryAt       time.Time              // nothing is to be said before
+	sent          int                    // how many of unsaved were sent on this connection
+	retryAt       time.Time              // nothing is posted before
 	posts         []*post
 	offline       bool // it does not connect
-	ids           int  // given to what was said
+	ids           int  // ids used so far
 	ignoresEpochs bool // it does not know the frame epoch, and may be reset where others are not
 
 	loading func(page wire.Page, numbers []uint64) // receives pages, with all numbers that they have or skip; nil: nobody waits for them
@@ -53,7 +53,7 @@ func (p *post) frame() wire.Frame {
 	return wire.Change{Room: p.room, ID: p.id, Of: p.of, Text: &p.text}
 }
 
-// clientRoom is where a person stands in a room.
+// clientRoom is the state of a client in a room.
 type clientRoom struct {
 	joined       bool   // in the room, or on the way into it
 	pendingJoins int    // answers to join that are to come; until then what comes is from before
@@ -77,7 +77,7 @@ func (p *v1Client) connect() {
 	p.l.onFrame, p.welcomes, p.ready = p.onFrame, 0, false
 }
 
-// disconnect is the end of a connection as a client sees it. What was on its way is lost.
+// disconnect ends the connection on the client's side. Bytes in transit are lost.
 func (p *v1Client) disconnect() {
 	if p.l != nil {
 		p.l.end(errors.New("cut"))
@@ -88,7 +88,7 @@ func (p *v1Client) disconnect() {
 	}
 }
 
-// resume is what follows the final welcome.
+// resume is called after the final welcome.
 func (p *v1Client) resume() {
 	p.ready = true
 	for _, name := range simRooms {
@@ -123,7 +123,7 @@ func (p *v1Client) leave(name string) {
 	}
 }
 
-// joinAll joins every room, for the end.
+// joinAll joins every room, at the end of a run.
 func (p *v1Client) joinAll() {
 	for _, name := range simRooms {
 		if e := p.rooms[name]; p.ready && (e == nil || !e.joined) {
@@ -167,7 +167,7 @@ func (p *v1Client) post(s *post) {
 	p.sendUnsent()
 }
 
-// sendUnsent sends what is to be said, when its time has come.
+// sendUnsent sends unsent messages when they are due.
 func (p *v1Client) sendUnsent() {
 	for p.ready && p.sent < len(p.unsaved) && !p.sim.clock.Before(p.retryAt) {
 		s := p.unsaved[p.sent]
@@ -237,17 +237,17 @@ func (p *v1Client) onWelcome(f wire.Welcome) {
 	case p.welcomes == 1:
 		p.l.send(wire.Hello{Session: p.session})
 	case f.Session != p.session || f.SenderID != p.senderID:
-		p.fail("said hello, and is somebody else")
+		p.fail("the sender has changed after hello")
 	default:
 		p.resume()
 	}
 }
 
-// room returns where what comes now counts, or nil if that is from before the room was joined anew.
+// room returns the state that a frame applies to, or nil if the frame is from before the room was joined again.
 func (p *v1Client) room(room string) *clientRoom {
 	e := p.rooms[room]
 	if e == nil {
-		p.fail("hears room %s, which it never joined", room)
+		p.fail("received a frame of room %s, which it never joined", room)
 	}
 	if e.pendingJoins > 0 {
 		return nil
@@ -267,7 +267,7 @@ func (p *v1Client) onJoined(f wire.Joined) {
 		e.resets++
 	}
 	if e.resets > p.sim.rewinds && !p.ignoresEpochs || f.HistoryID != p.sim.store.HistoryID() {
-		p.fail("its position is not known any more: %s", describe(f))
+		p.fail("its position is unknown: %s", describe(f))
 	}
 	if f.Epoch != e.joinedEpoch {
 		e.view.forgetAbove(e.position)
@@ -323,7 +323,7 @@ func (p *v1Client) onSaved(room, id string, n uint64) {
 			continue
 		}
 		if s.n != 0 && s.n != n {
-			p.fail("%s is saved as number %d, and as %d", id, s.n, n)
+			p.fail("%s is saved as number %d and as %d", id, s.n, n)
 		}
 		s.n = n
 		if i := slices.Index(p.unsaved, s); i >= 0 {
@@ -334,7 +334,7 @@ func (p *v1Client) onSaved(room, id string, n uint64) {
 		}
 		return
 	}
-	p.fail("%s %s is saved, and was never said", room, id)
+	p.fail("%s %s is saved, but was never posted", room, id)
 }
 
 func (p *v1Client) onRefused(f wire.Refused) {

@@ -15,8 +15,8 @@ import (
 var olderProgram, newerProgram = eventlog.Current.Versions(eventlog.Trim)
 
 // TestClusterSimulation is TestSimulation on three nodes that share a sequence, which loses, repeats and delays batches.
-// Clients move between the nodes, which start again and are upgraded one by one to a newer version of the program. The
-// level is raised when all of them are. In the end the stores of all nodes are equal.
+// Clients move between nodes, which restart and are upgraded one by one to a newer version of the program. The level is
+// raised once all are upgraded. At the end the stores of all nodes are equal.
 func TestClusterSimulation(t *testing.T) {
 	first, last := uint64(1), *seeds/4
 	if *oneSeed > 0 {
@@ -45,8 +45,8 @@ func TestClusterSimulation(t *testing.T) {
 	}
 }
 
-// upgrade gives a node of a cluster the newer version of the program, from its next start on. It reports whether the node
-// had the older one.
+// upgrade makes a node of a cluster run the newer version of the program from its next start on. It reports whether the
+// node had the older one.
 func (s *sim) upgrade(n *harness) bool {
 	if n.set.program != olderProgram {
 		return false
@@ -55,7 +55,7 @@ func (s *sim) upgrade(n *harness) bool {
 	return true
 }
 
-// stepOneLog steps the log of one node. One node of a cluster lags, so that clients that come from others are ahead of it.
+// stepOneLog steps the log of one node. One node of a cluster lags, so that clients that move to it are ahead of it.
 func (s *sim) stepOneLog() {
 	n := s.node()
 	if n.set.node == 2 && s.rng.IntN(8) > 0 {
@@ -70,10 +70,10 @@ func (s *sim) raiseLevel() {
 		return
 	}
 	level := eventlog.Command{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: newerProgram.Level()}}
-	_ = s.node().sequencer.Submit(eventlog.Submission{Command: level}, nil) // if there is no room, another time
+	_ = s.node().sequencer.Submit(eventlog.Submission{Command: level}, nil) // if the queue is full, another time
 }
 
-// behindNodes returns how many nodes of a cluster have not applied everything, or do not have the level of the newer version.
+// behindNodes returns how many nodes of a cluster have not applied everything, or lack the level of the newer version.
 func (s *sim) behindNodes() (behind int) {
 	if s.set.cluster == nil {
 		return 0
@@ -116,7 +116,7 @@ func (s *sim) verifyNodes() {
 	}
 }
 
-// endClusterFaults lets go well what goes wrong between the nodes.
+// endClusterFaults stops the faults between the nodes.
 func (s *sim) endClusterFaults() {
 	if s.set.cluster != nil {
 		s.set.cluster.SetFaults(false)

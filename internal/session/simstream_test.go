@@ -10,8 +10,8 @@ import (
 	"ramai/wire"
 )
 
-// streamClient is a client of a stream: it comes back with the id of the last event it has got, or as a reader of lines
-// with the number it has got to.
+// streamClient is a client of a stream: it resumes with the id of the last event, or, as a reader of lines, with the number
+// that it has reached.
 type streamClient struct {
 	sim         *sim
 	name        string
@@ -54,7 +54,7 @@ func (c *streamClient) fail(format string, args ...any) {
 	c.sim.t.Fatalf(c.name+": "+format, args...)
 }
 
-// receive takes what came apart into lines or events.
+// receive splits the bytes received into lines or events.
 func (c *streamClient) receive(b []byte) {
 	c.partial += string(b)
 	end := "\n"
@@ -75,7 +75,7 @@ func (c *streamClient) receive(b []byte) {
 	}
 }
 
-// event reads the fields of one event, as the HTML Living Standard (section 9.2.6) has it.
+// event parses the fields of one event, following the HTML Living Standard (section 9.2.6).
 func (c *streamClient) event(s string) {
 	var name, id, data string
 	for field := range strings.SplitSeq(s, "\n") {
@@ -114,7 +114,7 @@ func (c *streamClient) event(s string) {
 func (c *streamClient) frame(data, id string) {
 	f, err := wire.ParseFrame([]byte(data))
 	if err != nil {
-		c.fail("hears %q: %v", data, err)
+		c.fail("received %q: %v", data, err)
 	}
 	switch f := f.(type) {
 	case wire.Joined:
@@ -132,13 +132,13 @@ func (c *streamClient) frame(data, id string) {
 		return
 	case wire.Reset:
 		if c.resets++; c.resets > c.sim.rewinds {
-			c.fail("its position is not known any more: %s", data)
+			c.fail("its position is unknown: %s", data)
 		}
 		c.joinedEpoch, c.epoch, c.view = f.Epoch, f.Epoch, view{}
 		c.position = *f.From
 	case wire.Message:
 		if f.N != c.position+1 || f.Room != c.room {
-			c.fail("hears %s after %d of %s", describe(f), c.position, c.room)
+			c.fail("received %s after %d of %s", describe(f), c.position, c.room)
 		}
 		c.position, c.epoch = f.N, c.joinedEpoch
 		c.view.message(c.sim, c.name, f, 0)
@@ -165,7 +165,7 @@ func (c *streamClient) frame(data, id string) {
 	}
 }
 
-// newStreamClients are one of each form.
+// newStreamClients returns one client of each format.
 func newStreamClients(s *sim) []*streamClient {
 	var all []*streamClient
 	for i, protocol := range []chat.Protocol{chat.Events, chat.Lines} {

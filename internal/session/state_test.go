@@ -18,7 +18,7 @@ func TestPresence(t *testing.T) {
 	st.advance(time.Minute)
 	a.expectOf("presence") // nothing has changed
 	p.end(nil)
-	for range 20 { // much happens within a second
+	for range 20 { // many changes within a second
 		b.send(wire.Name{Name: "ann"}, wire.Name{Name: "bob"})
 		st.joined(wire.Lobby).end(nil)
 	}
@@ -29,7 +29,7 @@ func TestPresence(t *testing.T) {
 	b.expectOf("presence", "presence lobby 2 bob")
 }
 
-// Each arrival is announced once, to the new member as well.
+// TestPresenceOnJoin: each arrival is announced once, to the new member as well.
 func TestPresenceOnJoin(t *testing.T) {
 	st := newHarness(t, setting{})
 	a := st.joined(wire.Lobby)
@@ -39,19 +39,19 @@ func TestPresenceOnJoin(t *testing.T) {
 	b.expect("joined lobby 1-0 count 2")
 	st.advance(time.Second)
 	b.expect("presence lobby 2 ")
-	// One goes as another comes: for a nothing changes, but c has not been told yet.
+	// One member leaves as another joins: nothing changes for a, but c has not been told yet.
 	a.heard()
 	b.end(nil)
 	c := st.joined(wire.Lobby)
 	st.advance(time.Second)
 	c.expectOf("presence", "presence lobby 2 ")
-	// The same connection comes again.
+	// The same connection joins again.
 	c.send(wire.Join{Room: wire.Lobby})
 	st.advance(time.Second)
 	c.expectOf("presence", "presence lobby 2 ")
 }
 
-// Presence is state: a client that did not read gets only the newest, after all messages.
+// TestOnlyTheNewestPresence: presence is state: a client that did not read gets only the newest, after all messages.
 func TestOnlyTheNewestPresence(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b := st.joined(wire.Lobby), st.joined(wire.Lobby)
@@ -108,23 +108,23 @@ func TestTyping(t *testing.T) {
 	a.say("x", "said it")
 	st.advance(time.Second)
 	b.expectOf("typing", "typing lobby ann,bob", "typing lobby bob")
-	st.advance(10 * time.Second) // bob has stopped
+	st.advance(10 * time.Second) // bob has stopped typing
 	b.expectOf("typing", "typing lobby ")
 	p.expect("ann: said it")
 }
 
-// It is sent at most every 3 s, so it does not last longer.
+// TestTypingRateLimited: typing is sent at most every 3 s, so it does not last longer.
 func TestTypingRateLimited(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b := st.joined(wire.Lobby), st.joined("den", wire.Lobby)
 	a.send(wire.Typing{Room: wire.Lobby}, wire.Typing{Room: "den"})
 	st.advance(time.Second)
 	if got := b.heard(); len(got) != 3 {
-		t.Errorf("heard %q, want the presence of two rooms and the typing of one", got)
+		t.Errorf("received %q, want the presence of two rooms and the typing of one", got)
 	}
 }
 
-// Twenty who type are shown as a crowd; those shown can continue.
+// TestTypingOfManyMembers: at most twenty typing members are shown; those shown can continue.
 func TestTypingOfManyMembers(t *testing.T) {
 	st := newHarness(t, setting{})
 	a := st.joined(wire.Lobby)

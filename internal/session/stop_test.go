@@ -11,7 +11,7 @@ import (
 	"ramai/wire"
 )
 
-// A server's stop as clients see it: nothing more is read, pending messages are sent, then the goodbye.
+// TestStop: when a server stops, nothing more is read, pending messages are sent, then the goodbye.
 func TestStop(t *testing.T) {
 	st := newHarness(t, setting{buffer: 1})
 	a, b, slow, p := st.joined(wire.Lobby), st.joined(wire.Lobby), st.joined(wire.Lobby), st.plain(Client{})
@@ -39,16 +39,16 @@ func TestStop(t *testing.T) {
 	a.expect("restarting 250", "CLOSE 1012")
 	p.expect("the last word", "CLOSE 1012")
 	if slow.closed {
-		t.Fatal("closed before everything was told")
+		t.Fatal("closed before everything was sent")
 	}
 	slow.blocked = false
 	got := slow.heard()
 	if len(got) != 103 || !strings.HasPrefix(got[100], "message lobby 101") || got[101] != "restarting 250" || !slow.closed {
-		t.Errorf("the slow reader heard %d frames, at last %q", len(got), got[len(got)-1])
+		t.Errorf("the slow reader received %d frames, the last one %q", len(got), got[len(got)-1])
 	}
 }
 
-// A blocked client gets the goodbye after what was sent before; the cut frame is complete.
+// TestForce: a blocked client gets the goodbye after everything that was sent before; the cut frame is completed.
 func TestForce(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.joined(wire.Lobby)
@@ -64,7 +64,7 @@ func TestForce(t *testing.T) {
 	}
 }
 
-// A session that starts while the server is stopping.
+// TestForceAtOnce: a session starts while the server is stopping.
 func TestForceAtOnce(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.connect(Client{Protocol: chat.V1})
@@ -88,9 +88,9 @@ func TestClosedReleasesEverything(t *testing.T) {
 	}
 	st.jobsPaused = false
 	st.publishVaried(1)
-	st.settle() // what arrives for it now is discarded
+	st.settle() // late outcomes are discarded
 	if l.s.cursors != nil {
-		t.Error("it still has places")
+		t.Error("it still has cursors")
 	}
 }
 
@@ -107,32 +107,32 @@ func (w watcher) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// The server is notified of the end of a session after the session has released everything, and before a log that may
-// be slow.
+// TestClosedCallback: the server is notified of the end of a session after the session has released everything, and before
+// anything is logged, which may be slow.
 func TestClosedCallback(t *testing.T) {
 	st := newHarness(t, setting{})
-	l, told := st.joined(wire.Lobby), 0
+	l, called := st.joined(wire.Lobby), 0
 	st.env.Closed = func(s *Session, _ error) {
-		if told++; s != l.s || st.hub.Who(wire.Who{Room: wire.Lobby}).Count != 0 {
-			t.Error("told of another, or too early")
+		if called++; s != l.s || st.hub.Who(wire.Who{Room: wire.Lobby}).Count != 0 {
+			t.Error("called for another session, or too early")
 		}
 	}
 	st.env.Clients = chat.NewClientLog(slog.New(watcher{slog.DiscardHandler, func() {
-		if told != 1 {
-			t.Error("logged before it was told")
+		if called != 1 {
+			t.Error("logged before the callback")
 		}
 	}}), st.now, false)
 	l.end(nil)
-	if told != 1 {
-		t.Errorf("told %d times", told)
+	if called != 1 {
+		t.Errorf("called %d times", called)
 	}
 }
 
-// The server is notified even if releasing fails: its stop waits for each session.
+// TestClosedCallbackAfterPanic: the server is notified even if releasing fails: its stop waits for each session.
 func TestClosedCallbackAfterPanic(t *testing.T) {
 	st := newHarness(t, setting{})
-	l, told := st.joined(wire.Lobby), 0
-	st.env.Closed = func(*Session, error) { told++ }
+	l, called := st.joined(wire.Lobby), 0
+	st.env.Closed = func(*Session, error) { called++ }
 	l.s.cursors = append(l.s.cursors, &cursor{}) // without a subscription
 	func() {
 		defer func() {
@@ -142,12 +142,13 @@ func TestClosedCallbackAfterPanic(t *testing.T) {
 		}()
 		l.s.Closed(nil)
 	}()
-	if told != 1 {
-		t.Errorf("told %d times", told)
+	if called != 1 {
+		t.Errorf("called %d times", called)
 	}
 }
 
-// A name does not expire while its holder is connected, and is not renewed for a client that has released it.
+// TestNameIsRenewed: a name does not expire while its holder is connected, and is not renewed for a client that has
+// released it.
 func TestNameIsRenewed(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, b := st.v1(), st.v1()
@@ -173,7 +174,7 @@ func TestNameIsRenewed(t *testing.T) {
 		st.logPaused = false
 		a.expectOf("name", "name ")
 		if got := st.store.Name(a.s.SenderID()); got != "" {
-			t.Fatalf("gave its name up, and has it again: %q", got)
+			t.Fatalf("the released name is back: %q", got)
 		}
 		a.send(wire.Name{Name: "ann"})
 		a.expectOf("name", "name ann")

@@ -28,7 +28,7 @@ func TestWelcome(t *testing.T) {
 	}
 }
 
-// The welcome precedes everything, whatever was sent right behind the handshake.
+// TestWelcomeComesFirst: the welcome precedes everything, whatever was sent right after the handshake.
 func TestWelcomeComesFirst(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.connect(Client{Protocol: chat.V1})
@@ -73,11 +73,11 @@ func TestHello(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
-	historyID := newHarness(t, setting{}).store.HistoryID() // the same on each stage
+	historyID := newHarness(t, setting{}).store.HistoryID() // the same in each harness
 	for name, c := range map[string]struct {
 		join  wire.Join
 		reset bool
-		first int // of what is replayed, up to 60
+		first int // the first replayed message; the last is 60
 	}{
 		"default":               {wire.Join{}, false, 11},
 		"last 0":                {wire.Join{Last: new(0)}, false, 61},
@@ -180,7 +180,7 @@ func TestName(t *testing.T) {
 			t.Errorf("the name %q: heard %q, want %s", name, got, want)
 		}
 	}
-	a.send(wire.Name{Name: "Bob"}) // one a sender: Ann is free again
+	a.send(wire.Name{Name: "Bob"}) // one name per sender: Ann is free again
 	a.expect("name Bob")
 	b.send(wire.Name{Name: "ann"})
 	b.expect("name ann")
@@ -226,7 +226,7 @@ func TestTwoTabsWithOneSession(t *testing.T) {
 	a.expectOf("message name saved", "message lobby 1 ann: once", "name ann", "saved lobby x 1")
 	b.expectOf("message saved", "message lobby 1 ann: once", "saved lobby x 1")
 	st.advance(time.Second)
-	a.expect("presence lobby 1 ann") // two connections, one person
+	a.expect("presence lobby 1 ann") // two connections of one sender
 	a.end(nil)
 	b.say("y", "still her")
 	b.expectOf("message", "message lobby 2 ann: still her")
@@ -254,7 +254,7 @@ func TestWho(t *testing.T) {
 	l.expect("who den 5 ann,mia,zoe")
 }
 
-// An invalid request gets an answer that says what is wrong, and the connection stays open.
+// TestBadRequests: an invalid request gets an answer that says what is wrong, and the connection stays open.
 func TestBadRequests(t *testing.T) {
 	deep := strings.Repeat("[", 20000)
 	for name, c := range map[string]struct{ sent, want string }{
@@ -306,7 +306,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// A violation of the WebSocket protocol closes the connection with the right code.
+// TestProtocolErrors: a violation of the WebSocket protocol closes the connection with the right code.
 func TestProtocolErrors(t *testing.T) {
 	mask := [4]byte{1, 2, 3, 4}
 	masked := func(head ...byte) []byte { return append(head, mask[:]...) }
@@ -393,7 +393,7 @@ func TestWebSocketPingAndClose(t *testing.T) {
 	}
 }
 
-// The whole of what a joined client gets, in the form it travels in.
+// TestMessageForm checks the frames that a joined client receives, byte by byte.
 func TestMessageForm(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.joined(wire.Lobby)
@@ -408,7 +408,8 @@ func TestMessageForm(t *testing.T) {
 	}
 }
 
-// A client that has proved a key owns its name; with another session, or on another connection, it does not.
+// TestNameOfAKey: a client that has proved a key owns its name; with another session, or on another connection, it does
+// not.
 func TestNameOfAKey(t *testing.T) {
 	st := newHarness(t, setting{})
 	secret, err := wire.NewSession(st.random)
@@ -425,7 +426,7 @@ func TestNameOfAKey(t *testing.T) {
 	key.expectOf("name", "name Bob")
 
 	other := st.connect(Client{Protocol: chat.V1, HasKey: true})
-	other.send(wire.Hello{Session: strings.Repeat("A", 22)}) // not the one that the key stands for
+	other.send(wire.Hello{Session: strings.Repeat("A", 22)}) // not the one of the key
 	other.send(wire.Name{Name: "Cid"})
 	other.expectOf("name", "name Cid")
 	other.say("1", "not mine")
@@ -442,8 +443,8 @@ func TestNameOfAKey(t *testing.T) {
 	back.expectOf("name", "name Ann")
 }
 
-// The registrations of an address's keys are rate limited. Beyond the limit a name is reserved without an owner, until
-// a message under it is within the limit again. An owner is charged once.
+// TestNameRegistrationsRateLimited: the registrations of an address's keys are rate limited. Beyond the limit a name is
+// reserved without an owner, until a message under it is within the limit again. An owner is charged once.
 func TestNameRegistrationsRateLimited(t *testing.T) {
 	st := newHarness(t, setting{rate: 100, burst: 100})
 	attempts := 0
@@ -485,7 +486,7 @@ func TestNameRegistrationsRateLimited(t *testing.T) {
 	}
 }
 
-// A client of a protocol with names is told that its name was changed elsewhere.
+// TestRenamed: a client of a protocol with names is told that its name was changed elsewhere.
 func TestRenamed(t *testing.T) {
 	st := newHarness(t, setting{})
 	a, p := st.v1(), st.plain(Client{})
@@ -500,11 +501,11 @@ func TestRenamed(t *testing.T) {
 	}
 	a.expect("name ")
 	p.expect()
-	a.s.Renamed(&a.s.publisher.replyTo) // it knows
+	a.s.Renamed(&a.s.publisher.replyTo) // it knows already
 	a.expect()
 }
 
-// The ref of a request is in its answer, including answers that come from the log.
+// TestAnswersHaveTheRef: the ref of a request is in its answer, including answers that come from the log.
 func TestAnswersHaveTheRef(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
@@ -556,7 +557,7 @@ func TestAnswersHaveTheRef(t *testing.T) {
 	}
 }
 
-// Requests after a name request wait for it: they run under that name, and are answered after it.
+// TestRequestsWaitForName: requests after a name request wait for it: they run under that name, and are answered after it.
 func TestRequestsWaitForName(t *testing.T) {
 	st := newHarness(t, setting{})
 	l := st.v1()
