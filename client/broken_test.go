@@ -16,7 +16,7 @@ import (
 	"ramai/wire"
 )
 
-// failingConn is a connection whose Read and Write break down when they are told to.
+// failingConn is a connection whose Read and Write can be made to panic.
 type failingConn struct {
 	net.Conn
 	reads, writes *atomic.Bool
@@ -25,29 +25,29 @@ type failingConn struct {
 func (c failingConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if c.reads.Load() {
-		panic("a fault of the test's")
+		panic("a panic of the test")
 	}
 	return n, err
 }
 
 func (c failingConn) Write(b []byte) (int, error) {
 	if c.writes.Load() {
-		panic("a fault of the test's")
+		panic("a panic of the test")
 	}
 	return c.Conn.Write(b)
 }
 
-// TestBroken: a panic of a goroutine of the client's, whatever it holds, ends the client with an error that tells of it.
+// TestBroken: a panic in a goroutine of the client, whatever locks it holds, ends the client with an error that reports it.
 func TestBroken(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		breaks func(c *Client, reads, writes *atomic.Bool, server *websocket.Conn)
 	}{
-		{"what was received", func(c *Client, _, _ *atomic.Bool, server *websocket.Conn) {
+		{"on receiving", func(c *Client, _, _ *atomic.Bool, server *websocket.Conn) {
 			c.do(func() error { c.core.rooms = []*room{nil}; return nil })
 			server.Write(context.Background(), websocket.MessageText, wire.Append(nil, wire.Message{Room: wire.Lobby, N: 1}))
 		}},
-		{"what is sent", func(c *Client, _, _ *atomic.Bool, _ *websocket.Conn) {
+		{"on sending", func(c *Client, _, _ *atomic.Bool, _ *websocket.Conn) {
 			c.do(func() error { c.core.asks = append(c.core.asks, nil); return nil })
 		}},
 		{"the wait", func(c *Client, _, _ *atomic.Bool, server *websocket.Conn) {
@@ -96,7 +96,7 @@ func TestBroken(t *testing.T) {
 					}
 				}
 				if _, err := client.Say(wire.Lobby, "more"); !errors.As(err, new(*BrokenError)) {
-					t.Errorf("what is said then has the error %v", err)
+					t.Errorf("Say then returns the error %v", err)
 				}
 				client.Close()
 			})

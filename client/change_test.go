@@ -11,8 +11,8 @@ import (
 	"ramai/wire"
 )
 
-// TestChangesModel steps a client that posts, edits and deletes through random cuts and refusals. Everything happens once, in
-// order, and the client ends with the server's messages.
+// TestChangesModel steps a client that posts, edits and deletes through random cuts and refusals. Everything happens once,
+// in order, and the client ends with the server's messages.
 func TestChangesModel(t *testing.T) {
 	rooms := []string{"lobby", "tea"}
 	rapid.Check(t, func(t *rapid.T) {
@@ -60,7 +60,7 @@ func TestChangesModel(t *testing.T) {
 	})
 }
 
-// sents returns the states that were reported, without those of one that is waiting or being sent.
+// sents returns the reported states, except waiting and sending.
 func (w *world) sents() (all []Sent) {
 	for {
 		e, ok := w.core.pop()
@@ -73,7 +73,7 @@ func (w *world) sents() (all []Sent) {
 	}
 }
 
-// connectedCore returns the core of a client that is connected.
+// connectedCore returns the core of a connected client.
 func connectedCore(t *testing.T) *world {
 	w := newWorld(t)
 	w.connect()
@@ -81,7 +81,7 @@ func connectedCore(t *testing.T) *world {
 	return w
 }
 
-// TestChangeFollowsItsMessage: what becomes of the changes of a message that was not saved.
+// TestChangeFollowsItsMessage: the changes of a message that was not saved fail, or are withdrawn, with it.
 func TestChangeFollowsItsMessage(t *testing.T) {
 	for _, test := range []struct {
 		name, answer string
@@ -110,15 +110,15 @@ func TestChangeFollowsItsMessage(t *testing.T) {
 		edit, deletion := test.want, test.want
 		edit.ID, edit.Text, deletion.ID, deletion.Deletes = "2", "ONE", "3", true
 		if !slices.Equal(changes, []Sent{edit, deletion}) {
-			t.Errorf("%s: the changes end as %+v", test.name, changes)
+			t.Errorf("%s: the final states of the changes are %+v", test.name, changes)
 		}
 		if w.send(); len(w.core.outbox.says) != 1 || w.core.outbox.blocked != 0 || w.core.outbox.sent != 1 {
-			t.Errorf("%s: the message behind them is not sent: %+v", test.name, w.core.outbox)
+			t.Errorf("%s: the message after them is not sent: %+v", test.name, w.core.outbox)
 		}
 	}
 }
 
-// TestChangeAtOlderServer: a server that does not know changes answers with an error, which does not name them.
+// TestChangeAtOlderServer: a server that does not know changes answers with an error that does not name them.
 func TestChangeAtOlderServer(t *testing.T) {
 	w := connectedCore(t)
 	failed := make(chan error, 1)
@@ -129,7 +129,7 @@ func TestChangeAtOlderServer(t *testing.T) {
 	w.server.fromClient = nil
 	err := w.core.received(w.now, []byte(`{"type":"error","code":"bad_request","reason":"unknown type \"change\"","room":"lobby","ref":"c1"}`))
 	if got := w.sents(); err != nil || len(got) != 1 || got[0].State != Failed || got[0].Code != wire.BadRequest || got[0].ID != "c1" {
-		t.Errorf("the change ends as %+v, %v", got, err)
+		t.Errorf("the final state of the change is %+v, %v", got, err)
 	}
 	select {
 	case err := <-failed:
@@ -138,7 +138,7 @@ func TestChangeAtOlderServer(t *testing.T) {
 	}
 }
 
-// TestChangeFrame: what is sent.
+// TestChangeFrame checks the frames that are sent.
 func TestChangeFrame(t *testing.T) {
 	for want, s := range map[string]say{
 		`{"type":"say","room":"r","id":"i","text":"t"}`:                      {room: "r", id: "i", text: "t"},
@@ -153,7 +153,7 @@ func TestChangeFrame(t *testing.T) {
 	}
 }
 
-// TestPendingChanges: a replica shows changes that are not saved, except on what is deleted.
+// TestPendingChanges: a replica shows changes that are not saved yet, except on deleted messages.
 func TestPendingChanges(t *testing.T) {
 	var r Replica
 	for n, text := range []string{"one", "two", "three"} {
@@ -166,11 +166,11 @@ func TestPendingChanges(t *testing.T) {
 		t.Errorf("shown as %+v, want %+v", got, want)
 	}
 	if m := r.Messages(nil); m[0].Text != "one" || m[1].Text != "two" {
-		t.Errorf("and kept as %+v", m)
+		t.Errorf("stored as %+v", m)
 	}
 }
 
-// TestJoinedFrom: numbers are not messages, so the server says where the replay starts.
+// TestJoinedFrom: a replay counts messages, not numbers, so the server says where it starts.
 func TestJoinedFrom(t *testing.T) {
 	from := uint64(3)
 	r := &room{}
@@ -178,6 +178,6 @@ func TestJoinedFrom(t *testing.T) {
 		t.Errorf("it starts after %d, want 3", r.n)
 	}
 	if r.start(wire.Joined{N: 100, First: 1}, 50); r.n != 50 {
-		t.Errorf("at an older server it starts after %d, want 50", r.n)
+		t.Errorf("with an older server it starts after %d, want 50", r.n)
 	}
 }

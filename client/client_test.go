@@ -24,7 +24,7 @@ import (
 // handler answers one WebSocket connection.
 type handler func(ctx context.Context, c *websocket.Conn, r *http.Request)
 
-// start serves h in memory, for ramai.v1 if the client offers it and v1 is set, until the test ends.
+// start serves h in memory until the test ends, with ramai.v1 if the client offers it and v1 is set.
 func start(t *testing.T, v1 bool, h handler) *network {
 	t.Helper()
 	return startHTTP(t, func(w http.ResponseWriter, r *http.Request) {
@@ -72,10 +72,10 @@ func dial(t *testing.T, n *network, config Config) *Client {
 	return c
 }
 
-// next returns the next event of type F, passing over others.
+// next returns the next event of type F and skips others.
 func next[F wire.Frame](t *testing.T, c *Client) F {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour) // of the bubble's clock
+	ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour) // on the clock of the synctest bubble
 	defer cancel()
 	for {
 		e, err := c.Next(ctx)
@@ -88,8 +88,8 @@ func next[F wire.Frame](t *testing.T, c *Client) F {
 	}
 }
 
-// fakeHandler serves the fake server, one connection at a time; trouble is called before each frame that goes out and
-// reports whether to cut the connection.
+// fakeHandler serves the fake server, one connection at a time. It calls fails before each outgoing frame; true cuts the
+// connection.
 func fakeHandler(s *fakeServer, fails func() bool) handler {
 	var mu sync.Mutex
 	return func(ctx context.Context, c *websocket.Conn, _ *http.Request) {
@@ -141,7 +141,7 @@ func TestReconnectKeepsMessages(t *testing.T) {
 		}
 		for i := range count {
 			if m := next[wire.Message](t, c); m.Text != strconv.Itoa(i) || m.N != uint64(i+1) {
-				t.Fatalf("heard %q as %d, want %d", m.Text, m.N, i)
+				t.Fatalf("received %q as %d, want %d", m.Text, m.N, i)
 			}
 		}
 		for c.Pending() > 0 {
@@ -161,11 +161,11 @@ func TestJoinAfter(t *testing.T) {
 			t.Fatal(err)
 		}
 		if m := next[wire.Message](t, c); m.N != 8 {
-			t.Errorf("heard number %d first", m.N)
+			t.Errorf("received number %d first", m.N)
 		}
 		for _, err := range []error{c.JoinAfter("tea", wire.Position{N: 7}), c.Join("tea", 501), c.Join("Tea", 0)} {
 			if err == nil {
-				t.Error("a bad join is taken")
+				t.Error("a bad join is accepted")
 			}
 		}
 	})
@@ -184,7 +184,7 @@ func TestSilentServerDisconnected(t *testing.T) {
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		// A server that answers pings may be quiet for as long as it likes.
+		// A server that answers pings may stay silent for any time.
 		if e, err := c.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("after %v: %v, %v", time.Since(begin), e.Frame, err)
 		}
@@ -193,10 +193,10 @@ func TestSilentServerDisconnected(t *testing.T) {
 		begin = time.Now()
 		lost := next[Disconnected](t, c)
 		if took := time.Since(begin); took < readTimeout-pingEvery || took > readTimeout {
-			t.Errorf("left after %v", took)
+			t.Errorf("disconnected after %v", took)
 		}
 		if !strings.Contains(lost.Err.Error(), "silent") {
-			t.Errorf("left because %v", lost.Err)
+			t.Errorf("disconnected because of %v", lost.Err)
 		}
 		dead.Store(false)
 		next[wire.Welcome](t, c)
@@ -223,7 +223,7 @@ func TestCheck(t *testing.T) {
 		begin := time.Now()
 		next[Disconnected](t, c)
 		if took := time.Since(begin); took > checkTimeout {
-			t.Errorf("left after %v", took)
+			t.Errorf("disconnected after %v", took)
 		}
 		c.Check() // there is no connection
 		dead.Store(false)
@@ -231,7 +231,7 @@ func TestCheck(t *testing.T) {
 	})
 }
 
-// TestCheckOutlastsBytesInFlight holds that what the server sent before it fell silent gives it no more time.
+// TestCheckOutlastsBytesInFlight: bytes that the server sent before it fell silent do not extend the time limit of a check.
 func TestCheckOutlastsBytesInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -250,7 +250,7 @@ func TestCheckOutlastsBytesInFlight(t *testing.T) {
 			t.Fatal(err)
 		}
 		if took := time.Since(begin); took != checkTimeout {
-			t.Errorf("silence was noticed after %v, want %v", took, checkTimeout)
+			t.Errorf("silence was detected after %v, want %v", took, checkTimeout)
 		}
 		w.settle(asked)
 		begin = time.Now()
@@ -258,12 +258,12 @@ func TestCheckOutlastsBytesInFlight(t *testing.T) {
 			t.Fatal(err)
 		}
 		if took := time.Since(begin); took != readTimeout {
-			t.Errorf("without a check silence was noticed after %v, want %v", took, readTimeout)
+			t.Errorf("without a check silence was detected after %v, want %v", took, readTimeout)
 		}
 	})
 }
 
-// discardWrites is a connection to a peer that is gone without a word.
+// discardWrites is a connection to a peer that has disappeared without closing it.
 type discardWrites struct {
 	net.Conn
 	dead *atomic.Bool
@@ -291,10 +291,10 @@ func TestSlowUserMissesNothing(t *testing.T) {
 		size := c.core.size
 		c.mu.Unlock()
 		if size < maxEvents || size > maxEvents+8000 {
-			t.Errorf("%d bytes wait for the user, want about %d", size, maxEvents)
+			t.Errorf("%d bytes wait to be read, want about %d", size, maxEvents)
 		}
 
-		// A request is answered all the same.
+		// A request is answered nevertheless.
 		if _, err := c.History(t.Context(), wire.History{Room: wire.Lobby}); err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +310,7 @@ func TestSlowUserMissesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if m := e.Frame.(wire.Message); m.N != uint64(count-500+i+1) {
-				t.Fatalf("heard number %d as the %dth", m.N, i)
+				t.Fatalf("received number %d as event %d", m.N, i)
 			}
 		}
 	})
@@ -355,7 +355,7 @@ func TestRefusals(t *testing.T) {
 				lost := next[Disconnected](t, c)
 				if errors.As(lost.Err, &refused) && refused.Status == int(s) {
 					if lost.Wait < 7*time.Second {
-						t.Errorf("%d: tries again after %v", s, lost.Wait)
+						t.Errorf("%d: retries after %v", s, lost.Wait)
 					}
 					break
 				}
@@ -391,7 +391,7 @@ func TestPlainQuery(t *testing.T) {
 		}
 		for _, want := range []string{"last=5&name=zo%C3%AB ", "name=zo%C3%AB "} {
 			if got := <-queries; got != want {
-				t.Errorf("asked %q, want %q", got, want)
+				t.Errorf("the query is %q, want %q", got, want)
 			}
 		}
 		for _, err := range []error{c.SetName("x"), c.Join("tea", 0), c.Leave(wire.Lobby)} {
@@ -434,8 +434,8 @@ func TestServerThatSelectsNothingIsPlain(t *testing.T) {
 	})
 }
 
-// Some servers accept whatever protocol is offered, and speak their own. What they would pass on to strangers is not
-// told to them: the session.
+// Some servers accept any protocol that is offered, and speak their own. Such a server must not receive the session: it
+// might pass it on to other clients.
 func TestServerThatAcceptsAnyProtocolIsPlain(t *testing.T) {
 	for name, greetsAtOnce := range map[string]bool{"it greets": true, "it waits": false} {
 		t.Run(name, func(t *testing.T) {
@@ -444,7 +444,7 @@ func TestServerThatAcceptsAnyProtocolIsPlain(t *testing.T) {
 				n := start(t, true, func(ctx context.Context, c *websocket.Conn, r *http.Request) {
 					if !greetsAtOnce && c.Subprotocol() != "" {
 						if _, b, err := c.Read(ctx); err == nil {
-							t.Errorf("before it greets it hears %q", b)
+							t.Errorf("before its greeting, the server received %q", b)
 						}
 						return
 					}
@@ -464,7 +464,7 @@ func TestServerThatAcceptsAnyProtocolIsPlain(t *testing.T) {
 				})
 				c := dial(t, n, Config{Session: strings.Repeat("A", wire.SessionLen)})
 				if !c.Plain() {
-					t.Error("the client does not know that the server is plain")
+					t.Error("the client does not report that the server is plain")
 				}
 				if w := next[wire.Welcome](t, c); w.Text != wire.Greeting {
 					t.Errorf("welcome %q", w.Text)
@@ -482,7 +482,7 @@ func TestServerThatAcceptsAnyProtocolIsPlain(t *testing.T) {
 					}
 				}
 				if want := []string{"Hello!", "Bye!", "Again!"}; !slices.Equal(heard, want) {
-					t.Errorf("the server heard %q, want %q", heard, want)
+					t.Errorf("the server received %q, want %q", heard, want)
 				}
 			})
 		})
@@ -527,16 +527,16 @@ func TestBadFramesEndTheConnection(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := start(t, true, func(ctx context.Context, c *websocket.Conn, r *http.Request) {
-					if test.name == "no JSON" { // as the first frame it is a plain server's
+					if test.name == "no JSON" { // as the first frame it means a plain server
 						c.Write(ctx, websocket.MessageText, wire.Append(nil, welcome("")))
 					}
 					c.Write(ctx, test.kind, []byte(test.b))
 					c.Read(ctx)
 				})
 				c := dial(t, n, Config{})
-				for range 2 { // and it goes on trying
+				for range 2 { // and retries continue
 					if lost := next[Disconnected](t, c); !strings.Contains(lost.Err.Error(), test.want) {
-						t.Errorf("lost because %v, want %q", lost.Err, test.want)
+						t.Errorf("disconnected because of %v, want %q", lost.Err, test.want)
 					}
 				}
 			})
@@ -569,7 +569,7 @@ func TestRequestsAcrossReconnect(t *testing.T) {
 					answer = wire.Page{Room: f.Room, HistoryID: "L", Messages: []wire.Message{{Room: f.Room, N: 1}}}
 				}
 				if connections == 1 {
-					return // cut instead of an answer
+					return // cut instead of answered
 				}
 				c.Write(ctx, websocket.MessageText, wire.Append(nil, answer))
 			}
@@ -629,7 +629,7 @@ func TestConfig(t *testing.T) {
 	}
 	for _, config := range bad {
 		if _, err := newClient(config); err == nil {
-			t.Errorf("%+v is taken", config)
+			t.Errorf("%+v is accepted", config)
 		}
 	}
 	for address, want := range map[string]string{"ws://x": "lobby", "wss://x/": "lobby", "https://x/r/tea": "tea", "http://x/r/tea/": "tea", "http://x/#n2": "lobby", "http://x/r/tea#n2": "tea"} {

@@ -18,7 +18,7 @@ func newCore() *core {
 	return &core{prefix: "id", jitter: func(max time.Duration) time.Duration { return max }}
 }
 
-// feed gives the core frames and returns what the user hears, without the bytes.
+// feed passes frames to the core and returns the events, without the raw bytes.
 func feed(t *testing.T, c *core, now time.Time, frames ...wire.Frame) []wire.Frame {
 	t.Helper()
 	for _, f := range frames {
@@ -29,13 +29,13 @@ func feed(t *testing.T, c *core, now time.Time, frames ...wire.Frame) []wire.Fra
 	return heard(c)
 }
 
-// heard takes the events, without states of messages.
+// heard returns the events so far, without states of messages.
 func heard(c *core) []wire.Frame {
 	frames, _ := events(c)
 	return frames
 }
 
-// events takes the events: what the server sent, and the states of messages.
+// events returns the events so far: frames of the server, and states of messages.
 func events(c *core) (frames []wire.Frame, states []Sent) {
 	for {
 		e, ok := c.pop()
@@ -68,7 +68,7 @@ func welcome(name string) wire.Welcome {
 	return wire.Welcome{Protocol: wire.Protocol, SenderID: wire.SenderIDOf(session), Session: session, Name: name, Text: wire.Greeting}
 }
 
-// opened is a core on an open connection in the lobby, at number n of log L.
+// opened returns a core on an open connection, in the lobby, at number n of log L.
 func opened(t *testing.T, n uint64) *core {
 	t.Helper()
 	c := newCore()
@@ -89,7 +89,7 @@ func TestPosition(t *testing.T) {
 	}{
 		{"nothing old", 0, wire.Joined{N: 9, First: 1}, 9},
 		{"some", 4, wire.Joined{N: 9, First: 1}, 5},
-		{"more than there is", 50, wire.Joined{N: 9, First: 1}, 0},
+		{"more than the room has", 50, wire.Joined{N: 9, First: 1}, 0},
 		{"more than is kept", 4, wire.Joined{N: 9, First: 8}, 7},
 		{"nothing is kept", 4, wire.Joined{N: 9, First: 10}, 9},
 		{"empty room", 50, wire.Joined{N: 0, First: 1}, 0},
@@ -142,7 +142,7 @@ func TestInvalidServer(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, test.want)
 			}
 			if got := heard(c); len(got) != 0 {
-				t.Errorf("the user heard %v", got)
+				t.Errorf("events %v", got)
 			}
 			if c.rooms[0].n != 3 {
 				t.Errorf("the position moved to %d", c.rooms[0].n)
@@ -157,7 +157,7 @@ func TestGap(t *testing.T) {
 		wire.Message{Room: "lobby", N: 6}, wire.Message{Room: "lobby", N: 7}))
 	want := fmt.Sprint([]wire.Frame{wire.Gap{Room: "lobby", From: 3, To: 6}, wire.Message{Room: "lobby", N: 7}})
 	if got != want {
-		t.Errorf("heard %s\nwant  %s", got, want)
+		t.Errorf("events %s\nwant   %s", got, want)
 	}
 }
 
@@ -171,12 +171,12 @@ func TestNumbersOfUnknownFramesCount(t *testing.T) {
 	got := fmt.Sprint(feed(t, c, time.Time{}, wire.Message{Room: "lobby", N: 5, Text: "hi"}))
 	want := fmt.Sprint([]wire.Frame{wire.Unknown{Kind: "edited", Room: "lobby", N: 4}, wire.Unknown{Kind: "news"}, wire.Message{Room: "lobby", N: 5, Text: "hi"}})
 	if got != want {
-		t.Errorf("heard %s\nwant  %s", got, want)
+		t.Errorf("events %s\nwant   %s", got, want)
 	}
 }
 
-// A text that may be saved is sent again for as long as the server knows ids for certain, and no longer. One that was never
-// sent is new, however old it is.
+// TestOldTextsAreNotSentAgain: a text that may have been saved is sent again while the server is certain to know its id,
+// and not later. One that was never sent counts as new, however old it is.
 func TestOldTextsAreNotSentAgain(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	c := opened(t, 0)
@@ -216,7 +216,7 @@ func TestOldTextsAreNotSentAgain(t *testing.T) {
 	}
 	feed(t, c, now, wire.Saved{Room: "lobby", ID: fresh, N: 1})
 	if got := len(c.outbox.says); got != 0 {
-		t.Errorf("%d are left", got)
+		t.Errorf("%d are left in the outbox", got)
 	}
 }
 
@@ -236,7 +236,7 @@ func TestRefusedMessagesResentInOrder(t *testing.T) {
 	final := wire.Refused{Room: "lobby", ID: ids[2], Code: wire.TooLong}
 	got := feed(t, c, now, wire.Saved{Room: "lobby", ID: ids[0], N: 1}, refuse(1), final, refuse(3))
 	if len(got) != 2 || got[1] != wire.Frame(refuse(1)) {
-		t.Fatalf("heard %v, want the saved and the first of the refusals", got)
+		t.Fatalf("events %v, want the saved frame and the first refusal", got)
 	}
 	if got := sent(c, now.Add(199*time.Millisecond)); got != nil {
 		t.Fatalf("sent %q too early", got)
@@ -256,7 +256,7 @@ func TestRefusedMessagesResentInOrder(t *testing.T) {
 		}
 	}
 	if want := []string{"1", "2", "3"}; !slices.Equal(order, want) {
-		t.Errorf("sent again %q, want %q", order, want)
+		t.Errorf("resent %q, want %q", order, want)
 	}
 	if n := len(c.outbox.says); n != 0 {
 		t.Errorf("%d are not settled", n)
@@ -273,7 +273,7 @@ func TestWindow(t *testing.T) {
 		c.say("lobby", "x")
 	}
 	if got := len(sent(c, time.Time{})); got != 20 {
-		t.Errorf("%d on their way, want a burst of 20", got)
+		t.Errorf("%d in flight, want a burst of 20", got)
 	}
 }
 
@@ -313,7 +313,7 @@ func TestNameSentFirst(t *testing.T) {
 		t.Fatalf("sent %q", got)
 	}
 
-	// The next connection has the name already.
+	// The next connection already has the name.
 	c.disconnected(time.Time{}, errCut)
 	c.connected()
 	if got := sent(c, time.Time{}); !slices.Equal(got, []string{`{"type":"hello","session":"` + session + `"}`}) {
@@ -321,14 +321,14 @@ func TestNameSentFirst(t *testing.T) {
 	}
 	heard(c)
 	if got := feed(t, c, time.Time{}, wire.Welcome{Session: strings.Repeat("B", 22)}, welcome("zoe")); len(got) != 1 {
-		t.Fatalf("heard %v, want one welcome", got)
+		t.Fatalf("events %v, want one welcome", got)
 	}
 	if got := sent(c, time.Time{}); len(got) != 2 || !strings.Contains(got[0], `"join"`) {
 		t.Fatalf("sent %q", got)
 	}
 }
 
-// A name that is taken away is no answer to who asks for one.
+// TestNameLost: a name that the server takes away is not the answer to a request for a name.
 func TestNameLost(t *testing.T) {
 	c := opened(t, 0)
 	c.setName("zoe")
@@ -337,7 +337,7 @@ func TestNameLost(t *testing.T) {
 		t.Fatalf("heard %v", got)
 	}
 	if !c.saysWait() {
-		t.Error("what is said does not wait for the name")
+		t.Error("messages do not wait for the name")
 	}
 	feed(t, c, time.Time{}, wire.Name{Name: "Zoe"})
 	if c.saysWait() || c.name != "Zoe" {
@@ -346,7 +346,7 @@ func TestNameLost(t *testing.T) {
 	c.setName("")
 	sent(c, time.Time{})
 	if feed(t, c, time.Time{}, wire.Name{}); c.saysWait() {
-		t.Error("to give a name up is not answered")
+		t.Error("releasing a name is not answered")
 	}
 }
 
@@ -364,7 +364,7 @@ func TestErrorsMatchRequests(t *testing.T) {
 		t.Fatalf("heard %#v", got)
 	}
 
-	// One that helps to try again is tried again, after the wait.
+	// A request that can be retried is retried after the wait.
 	sent(c, now)
 	if got := feed(t, c, now, wire.Error{Code: wire.RateLimited, RetryAfterMS: 50}); got != nil {
 		t.Fatalf("heard %v", got)
@@ -391,7 +391,7 @@ func TestErrorsMatchRequests(t *testing.T) {
 }
 
 func TestBackoff(t *testing.T) {
-	c := newCore() // its jitter is always the longest wait
+	c := newCore() // its jitter always yields the longest wait
 	now := time.Unix(1e9, 0)
 	disconnect := func(connectedFor time.Duration) time.Duration {
 		c.connected()
@@ -409,7 +409,7 @@ func TestBackoff(t *testing.T) {
 		}
 	}
 	if got := disconnect(time.Second); got != maxWait {
-		t.Errorf("after a connection that was broken off at once: %v", got)
+		t.Errorf("after a connection that broke at once: %v", got)
 	}
 	if got := disconnect(10 * time.Second); got != firstWait {
 		t.Errorf("after a good connection: %v", got)
@@ -433,11 +433,11 @@ func TestLeaveAndJoinAgain(t *testing.T) {
 	c := opened(t, 3)
 	c.leave("lobby")
 	if got := feed(t, c, time.Time{}, wire.Message{Room: "lobby", N: 4}); got != nil {
-		t.Errorf("heard %v after leaving", got)
+		t.Errorf("received %v after leaving", got)
 	}
 	c.join(room{name: "lobby", last: 1})
 	if got := feed(t, c, time.Time{}, wire.Message{Room: "lobby", N: 5}); got != nil {
-		t.Errorf("heard %v before joined", got)
+		t.Errorf("received %v before joined", got)
 	}
 	if got := sent(c, time.Time{}); !slices.Equal(got, []string{`{"type":"leave","room":"lobby"}`, `{"type":"join","room":"lobby","last":1}`}) {
 		t.Errorf("sent %q", got)
@@ -453,11 +453,11 @@ func TestRoomStateOnlyWhenJoined(t *testing.T) {
 		wire.Typing{Room: "lobby"}, wire.Pong{}, wire.Page{Room: "lobby"})
 	want := fmt.Sprint([]wire.Frame{wire.Presence{Room: "lobby", Count: 3}, wire.Typing{Room: "lobby"}})
 	if fmt.Sprint(got) != want {
-		t.Errorf("heard %v, want %s", got, want)
+		t.Errorf("events %v, want %s", got, want)
 	}
 }
 
-// TestTyping: the server is told as often as it listens, and only of a room one is in.
+// TestTyping: typing is reported no more often than the server forwards it, and only in rooms that are joined.
 func TestTyping(t *testing.T) {
 	c, now := newCore(), time.Unix(1000, 0)
 	c.join(room{name: "lobby"})
@@ -478,18 +478,18 @@ func TestTyping(t *testing.T) {
 	} {
 		c.typing(now.Add(want.after), want.room)
 		if got := sent(c, now.Add(want.after)); !slices.Equal(got, want.sent) {
-			t.Errorf("after %v in %s, sent is %q, not %q", want.after, want.room, got, want.sent)
+			t.Errorf("after %v in %s, sent %q, want %q", want.after, want.room, got, want.sent)
 		}
 	}
 	c.disconnected(now, errCut)
 	c.typing(now.Add(time.Hour), "lobby")
 	if got := sent(c, now); got != nil {
-		t.Errorf("without a connection, sent is %q", got)
+		t.Errorf("without a connection, sent %q", got)
 	}
 	c.plain = true
 	c.connected()
 	c.typing(now.Add(time.Hour), "lobby")
 	if got := sent(c, now); got != nil {
-		t.Errorf("on the plain protocol, sent is %q", got)
+		t.Errorf("with the plain protocol, sent %q", got)
 	}
 }

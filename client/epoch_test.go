@@ -7,18 +7,18 @@ import (
 	"ramai/wire"
 )
 
-// TestEpochs: a position goes with the epoch in which its number was heard, however many the server begins after that.
+// TestEpochs: a position keeps the epoch in which its number was received, however many epochs begin after that.
 func TestEpochs(t *testing.T) {
 	c := core{jitter: func(max time.Duration) time.Duration { return max }}
 	now := time.Unix(1_000_000, 0)
-	c.join(room{name: "tea", historyID: "log", n: 3}) // kept by an earlier client, which knew of no epochs
+	c.join(room{name: "tea", historyID: "log", n: 3}) // stored by an earlier client, which did not know epochs
 	come := func(f wire.Frame) {
 		t.Helper()
 		if err := c.received(now, wire.Append(nil, f)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	// again connects anew, and returns the position that is asked for; the server is in an epoch now.
+	// again reconnects to a server that is in the given epoch, and returns the position that the client sends.
 	again := func(epoch string, reset bool) wire.Position {
 		t.Helper()
 		if c.open {
@@ -56,21 +56,21 @@ func TestEpochs(t *testing.T) {
 		{"seven", false, wire.Position{HistoryID: "log", Epoch: "six"}, nil},
 	} {
 		if got := again(step.epoch, step.reset); got != step.want {
-			t.Errorf("%d: asks for what follows %+v, want %+v", i, got, step.want)
+			t.Errorf("%d: the client resumes after %+v, want %+v", i, got, step.want)
 		}
 		if step.then != nil {
 			come(step.then)
 		}
 	}
-	// Another server of the cluster starts. What was received stays where it was.
+	// Another server of the cluster starts. The epoch of what was received does not change.
 	come(wire.Epoch{HistoryID: "another", Epoch: "none"})
 	come(wire.Epoch{HistoryID: "log", Epoch: "eight"})
 	if got, want := again("nine", false), (wire.Position{HistoryID: "log", Epoch: "six"}); got != want {
-		t.Errorf("asks for what follows %+v, want %+v", got, want)
+		t.Errorf("the client resumes after %+v, want %+v", got, want)
 	}
 	come(wire.Epoch{HistoryID: "log", Epoch: "ten"})
 	come(wire.Message{Room: "tea", N: 1})
 	if got, want := again("eleven", false), (wire.Position{HistoryID: "log", Epoch: "ten", N: 1}); got != want {
-		t.Errorf("asks for what follows %+v, want %+v", got, want)
+		t.Errorf("the client resumes after %+v, want %+v", got, want)
 	}
 }

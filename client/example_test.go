@@ -10,13 +10,13 @@ import (
 	"ramai/wire"
 )
 
-// A bot that answers whoever says "ping".
+// A bot that answers everyone who posts "ping".
 func Example() {
 	ctx := context.Background()
 	c, err := client.Dial(ctx, client.Config{URL: "http://127.0.0.1:2000/r/tea", Name: "pingpong"})
 	var refused *client.RefusedError
 	if errors.As(err, &refused) {
-		log.Fatalf("the server does not want us: %s", refused.Reason)
+		log.Fatalf("the server refuses this client: %s", refused.Reason)
 	} else if err != nil {
 		log.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func Example() {
 				}
 			}
 		case client.Disconnected:
-			log.Printf("%v; again in %v", f.Err, f.Wait)
+			log.Printf("%v; retrying in %v", f.Err, f.Wait)
 		}
 	}
 }

@@ -9,22 +9,22 @@ import (
 	"ramai/wire"
 )
 
-// fakeServer keeps ramai.v1's promises for one client, a step at a time: the test decides when a frame arrives, what is
-// refused, and when the connection is cut. Of the rules it knows only what a client can see.
+// fakeServer follows the guarantees of ramai.v1 for one client, one step at a time: the test decides when a frame arrives,
+// what is refused, and when the connection is cut. It implements only those rules that a client can observe.
 type fakeServer struct {
 	sessions  int
 	historyID string
 	rooms     map[string]*fakeRoom
 
-	// Of the connection.
+	// State of the connection.
 	session    string
-	joined     map[string]uint64 // position a room
-	refused    string            // the id that has to come again first
-	toClient   [][]byte          // frames on their way to the client
-	fromClient [][]byte          // frames on their way from it
+	joined     map[string]uint64 // position by room
+	refused    string            // the id that must be sent again first
+	toClient   [][]byte          // frames in transit to the client
+	fromClient [][]byte          // frames in transit from the client
 
-	refuseNext time.Duration // how the next say is refused, if not 0
-	saves      []string      // texts in the order they were stored, of this client
+	refuseNext time.Duration // if not 0, the next say is refused and may be sent again after this time
+	saves      []string      // texts of this client in the order in which they were stored
 }
 
 type fakeRoom struct {
@@ -60,14 +60,14 @@ func (s *fakeServer) welcome() wire.Welcome {
 		Limits: wire.Limits{Text: 4000, Frame: 64 << 10}}
 }
 
-// cut loses all that is on its way.
+// cut loses all frames in transit.
 func (s *fakeServer) cut() {
 	s.joined, s.refused, s.toClient, s.fromClient = map[string]uint64{}, "", nil, nil
 }
 
 func (s *fakeServer) send(f wire.Frame) { s.toClient = append(s.toClient, wire.Append(nil, f)) }
 
-// work takes one frame of the client's.
+// work handles one frame of the client.
 func (s *fakeServer) work() {
 	request, bad := wire.ParseRequest(s.fromClient[0])
 	s.fromClient = s.fromClient[1:]
@@ -114,7 +114,7 @@ func (s *fakeServer) join(f wire.Join) {
 	s.joined[f.Room] = at
 }
 
-// sendRoom sends what one joined room has for the client, as far as its position is behind.
+// sendRoom sends everything that the client has not received yet of a joined room.
 func (s *fakeServer) sendRoom(name string) {
 	at, ok := s.joined[name]
 	r := s.room(name)
@@ -135,7 +135,7 @@ func (s *fakeServer) sendRoom(name string) {
 	s.joined[name] = r.n
 }
 
-// refuses answers that a message or a change has to come again later, if it has to.
+// refuses reports whether a message or a change must be sent again later, and answers so.
 func (s *fakeServer) refuses(room, id string) bool {
 	if s.refused == id {
 		s.refused = ""
@@ -198,7 +198,7 @@ func (s *fakeServer) store(room, by, id, text string) uint64 {
 	return r.n
 }
 
-// forget is retention: the oldest keep-less messages of a room go.
+// forget applies retention: it deletes all but the newest keep messages of a room.
 func (s *fakeServer) forget(room string, keep int) {
 	r := s.room(room)
 	if drop := len(r.messages) - keep; drop > 0 {
@@ -207,7 +207,7 @@ func (s *fakeServer) forget(room string, keep int) {
 	}
 }
 
-// anotherLog numbers everything anew, as after a restore.
+// anotherLog renumbers everything, like a restore.
 func (s *fakeServer) anotherLog(k int) {
 	s.historyID = "log" + strconv.Itoa(k)
 	for _, r := range s.rooms {

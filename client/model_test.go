@@ -20,11 +20,11 @@ type world struct {
 	now       time.Time
 	connected bool
 	received  map[string][]wire.Message // by room
-	at        map[string]uint64         // the position that the events tell, by room
+	at        map[string]uint64         // the position according to the events, by room
 	gaps      map[string]int
 	resets    int
 	replicas  map[string]*Replica
-	numbers   map[string]uint64 // of what is saved, by id
+	numbers   map[string]uint64 // of saved messages, by id
 	said      []string          // what the server should store, in order
 }
 
@@ -35,7 +35,7 @@ func newWorld(t interface{ Fatalf(string, ...any) }) *world {
 	return w
 }
 
-// replica is what a user keeps of a room.
+// replica returns the user's copy of a room.
 func (w *world) replica(room string) *Replica {
 	if w.replicas[room] == nil {
 		w.replicas[room] = new(Replica)
@@ -56,7 +56,7 @@ func (w *world) cut() {
 	w.events()
 }
 
-// send moves one frame from the client to the wire, if it has one.
+// send moves one frame from the client to the wire, and reports whether there was one.
 func (w *world) send() bool {
 	b, ok := w.core.next(w.now)
 	if ok {
@@ -66,7 +66,7 @@ func (w *world) send() bool {
 	return ok
 }
 
-// receive gives the client one frame, if there is one.
+// receive delivers one frame to the client, and reports whether there was one.
 func (w *world) receive() bool {
 	if len(w.server.toClient) == 0 {
 		return false
@@ -74,14 +74,14 @@ func (w *world) receive() bool {
 	b := w.server.toClient[0]
 	w.server.toClient = w.server.toClient[1:]
 	if err := w.core.received(w.now, b); err != nil {
-		w.t.Fatalf("the server keeps its promises, but the client says: %v", err)
+		w.t.Fatalf("the server follows the protocol, but the client reports: %v", err)
 	}
 	w.check()
 	w.events()
 	return true
 }
 
-// check holds the core to its invariants.
+// check verifies the core's invariants.
 func (w *world) check() {
 	o := &w.core.outbox
 	if o.sent > o.attempted || o.attempted > len(o.says) {
@@ -92,7 +92,7 @@ func (w *world) check() {
 	}
 }
 
-// events takes what the user hears and holds it to promises 1 and 4: in order, each number once, holes named.
+// events reads the events and checks promises 1 and 4: in order, each number once, gaps reported.
 func (w *world) events() {
 	for {
 		e, ok := w.core.pop()
@@ -135,7 +135,7 @@ func (w *world) events() {
 		case wire.Message:
 			w.replica(f.Room).Apply(f)
 			if f.N != w.at[f.Room]+1 {
-				w.t.Fatalf("heard number %d of %s after %d", f.N, f.Room, w.at[f.Room])
+				w.t.Fatalf("the event has number %d of %s after %d", f.N, f.Room, w.at[f.Room])
 			}
 			w.at[f.Room] = f.N
 			w.received[f.Room] = append(w.received[f.Room], f)
@@ -143,12 +143,12 @@ func (w *world) events() {
 	}
 }
 
-// settle lets everything run to its end without trouble.
+// settle lets everything finish without faults.
 func (w *world) settle(rooms ...string) {
 	w.server.refuseNext = 0
 	for i := 0; ; i++ {
 		if i > 100_000 {
-			w.t.Fatalf("no end: %d pending, asks %d", len(w.core.outbox.says), len(w.core.asks))
+			w.t.Fatalf("does not settle: %d pending, %d requests", len(w.core.outbox.says), len(w.core.asks))
 		}
 		if !w.connected {
 			w.connect()
@@ -215,13 +215,13 @@ func (w *world) say(s say, stored string) (id string) {
 	return w.core.post(s)
 }
 
-// TestCoreModel steps a client through random cuts, refusals, retention and changes of the log, and holds
-// what it heard and what was stored to the promises.
+// TestCoreModel steps a client through random cuts, refusals, retention and changes of the log, and checks what it received
+// and what was stored against the promises.
 func TestCoreModel(t *testing.T) {
 	rooms := []string{"lobby", "tea"}
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
-		deletes := rapid.Bool().Draw(t, "harsh") // retention and new logs: then not everything is heard
+		deletes := rapid.Bool().Draw(t, "harsh") // retention and new logs: then not everything is received
 		others, logs := 0, 0
 		for _, r := range rooms {
 			w.core.join(room{name: r})
@@ -232,7 +232,7 @@ func TestCoreModel(t *testing.T) {
 				others++
 				w.server.store(room.Draw(t, "another says in"), "somebody else", "o"+strconv.Itoa(others), "other "+strconv.Itoa(others))
 			},
-			func() { // a frame twice: heard already, so heard no more
+			func() { // a frame twice: the second one is ignored
 				if n := len(w.server.toClient); n > 0 && strings.Contains(string(w.server.toClient[n-1]), `"type":"message"`) {
 					w.server.toClient = append(w.server.toClient, w.server.toClient[n-1])
 				}
@@ -240,7 +240,7 @@ func TestCoreModel(t *testing.T) {
 		}
 		if deletes {
 			steps = append(steps, func() {
-				if !w.connected { // a room that is read keeps what its readers have not had
+				if !w.connected { // a room that is being read keeps what its readers have not received
 					w.server.forget(room.Draw(t, "forget of"), 2)
 				}
 			}, func() {
@@ -258,23 +258,23 @@ func TestCoreModel(t *testing.T) {
 				t.Fatalf("%s: at %d of %d", name, w.at[name], r.n)
 			}
 			if !deletes && !heardAll(w.received[name], r.messages) {
-				t.Fatalf("%s: heard %v\nof %v", name, texts(w.received[name]), texts(r.messages))
+				t.Fatalf("%s: received %v\nof %v", name, texts(w.received[name]), texts(r.messages))
 			}
 			own, ownSaved := by(w.core.by, w.received[name]), by(w.core.by, r.messages)
 			if !deletes && own != ownSaved {
-				t.Fatalf("%s: heard %d of its own %d", name, own, ownSaved)
+				t.Fatalf("%s: received %d of its own %d", name, own, ownSaved)
 			}
 		}
 	})
 }
 
-// heardAll reports whether heard is the end of messages: before the first joined there is nothing to hear.
+// heardAll reports whether heard is the end of messages: nothing is received before the first joined.
 func heardAll(heard, messages []wire.Message) bool {
 	start := len(messages) - len(heard)
 	return start >= 0 && slices.Equal(texts(heard), texts(messages[start:]))
 }
 
-// by counts what one sender said.
+// by counts the messages of one sender.
 func by(sender string, messages []wire.Message) (n int) {
 	for _, m := range messages {
 		if m.SenderID == sender {

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// network is a listener in memory, and the way to dial it. Its connections have buffers without an end, and clocks that
-// testing/synctest moves.
+// network is an in-memory listener, and the way to dial it. Its connections have unlimited buffers, and deadlines on the
+// clock of testing/synctest.
 type network struct {
 	accept chan net.Conn
 	closed chan struct{}
 	once   sync.Once
-	lossy  func(net.Conn) net.Conn // what a client gets for its end, if not nil
+	lossy  func(net.Conn) net.Conn // wraps the client's end; nil: not
 }
 
 func newNetwork() *network {
@@ -54,7 +54,7 @@ func (n *network) Close() error {
 
 func (n *network) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
 
-// stream is one direction.
+// stream is one direction of a connection.
 type stream struct {
 	mu           sync.Mutex
 	cond         *sync.Cond
@@ -98,7 +98,7 @@ func (s *stream) read(b []byte) (int, error) {
 	}
 }
 
-// pipe is one end.
+// pipe is one end of a connection.
 type pipe struct{ in, out *stream }
 
 func (p *pipe) Read(b []byte) (int, error) { return p.in.read(b) }

@@ -29,7 +29,7 @@ func TestPlainProtocol(t *testing.T) {
 	}
 	want := []wire.Frame{Line{Text: "tom: same"}, Line{Text: "! same"}, Line{Text: "zoe: same", ID: one}, Line{ID: three}}
 	if got := heard(c); !slices.Equal(got, want) {
-		t.Fatalf("heard %v\nwant  %v", got, want)
+		t.Fatalf("events %v\nwant   %v", got, want)
 	}
 	c.disconnected(now, errCut)
 	four := c.say("lobby", "later")
@@ -39,7 +39,7 @@ func TestPlainProtocol(t *testing.T) {
 	c.connected()
 	c.line(now, []byte("Hello there"))
 	if got := sent(c, now); !slices.Equal(got, []string{"later"}) {
-		t.Fatalf("sent %q: what is unconfirmed is not sent again, what was not sent is", got)
+		t.Fatalf("sent %q: an unconfirmed line must not be sent again, an unsent one must be", got)
 	}
 	heard(c)
 	c.line(now, []byte("later"))
@@ -84,6 +84,6 @@ func TestPlainWindowWithoutEchoes(t *testing.T) {
 		t.Fatalf("wakes at %v", got)
 	}
 	if got := len(sent(c, now.Add(echoTimeout))); got != 100-plainMaxInFlight {
-		t.Errorf("sent %d lines more", got)
+		t.Errorf("sent %d more lines", got)
 	}
 }

@@ -63,7 +63,7 @@ func FuzzPrintable(f *testing.F) {
 		}
 		for _, r := range got {
 			if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
-				t.Fatalf("%q gives %q, which has %U", s, got, r)
+				t.Fatalf("%q gives %q, which contains %U", s, got, r)
 			}
 		}
 		if again := Printable(got); again != got {

@@ -10,8 +10,8 @@ import (
 	"ramai/wire"
 )
 
-// A replicaCase is what a client is given, step by step, and the room that it has afterwards. client/testdata holds them
-// for the tests of Replica in Go and in JavaScript.
+// A replicaCase is a sequence of inputs for a client, and the room that it has afterwards. client/testdata holds them for
+// the tests of Replica in Go and in JavaScript.
 type replicaCase struct {
 	Name     string         `json:"name"`
 	Steps    []replicaStep  `json:"steps"`
@@ -19,13 +19,13 @@ type replicaCase struct {
 	Missing  []wire.Range   `json:"missing"`
 }
 
-// A replicaStep is one of its fields.
+// A replicaStep has one of these fields.
 type replicaStep struct {
 	Frame  json.RawMessage `json:"frame,omitempty"`
 	Saved  *replicaChange  `json:"saved,omitempty"` // a change of this client
 	Ask    *replicaAsk     `json:"ask,omitempty"`
 	Page   *replicaPage    `json:"page,omitempty"`
-	Cancel string          `json:"cancel,omitempty"` // the id of an ask
+	Cancel string          `json:"cancel,omitempty"` // the id of a request
 	Forget *wire.Range     `json:"forget,omitempty"`
 }
 
@@ -45,10 +45,10 @@ type replicaAsk struct {
 type replicaPage struct {
 	ID   string          `json:"id"`
 	Page json.RawMessage `json:"page"`
-	Used bool            `json:"used"` // otherwise it has to be asked for again
+	Used bool            `json:"used"` // false: the page must be requested again
 }
 
-// roomModel is a server with one room and one client. It writes down what the client is given.
+// roomModel is a server with one room and one client. It records what the client receives.
 type roomModel struct {
 	random *rand.Rand
 	epoch  int // of the history: each has another log
@@ -57,29 +57,29 @@ type roomModel struct {
 
 	steps    []replicaStep
 	joined   bool
-	position uint64          // what the client has received
+	position uint64          // everything up to here was received by the client
 	log      string          // of position
-	read     uint64          // what is on its way to the client
-	flight   []flightFrame   // frames on their way, in order
-	saves    []replicaChange // answers on their way, in any order
+	read     uint64          // everything up to here was sent to the client
+	flight   []flightFrame   // frames in transit, in order
+	saves    []replicaChange // answers in transit, in any order
 	asks     []*modelAsk
 	asked    int
 }
 
 type storedRecord struct {
-	message *wire.Message // nil: it is something else
+	message *wire.Message // nil: it is another kind of record
 	change  *wire.Changed
 	erased  *wire.Message // as it was before somebody else deleted it
 }
 
 type flightFrame struct {
-	n   uint64 // the position after it; 0: it does not move
+	n   uint64 // the position after it; 0: unchanged
 	raw []byte
 }
 
 type modelAsk struct {
 	replicaAsk
-	n    uint64 // the position when it was asked
+	n    uint64 // the position at the request
 	log  string
 	void bool // the client has dropped everything since
 	page *wire.Page
@@ -124,7 +124,7 @@ func (m *roomModel) anyMessage() *wire.Message {
 	return nil
 }
 
-// change edits or deletes a message. Its author learns the number in an answer of its own.
+// change edits or deletes a message. Its author receives the number in a separate answer.
 func (m *roomModel) change() {
 	f := m.anyMessage()
 	if f == nil {
@@ -146,14 +146,14 @@ func (m *roomModel) change() {
 	}
 }
 
-// supersede makes the change n name nothing any more, if it was an edit.
+// supersede makes the change n refer to nothing if it was an edit.
 func (m *roomModel) supersede(n uint64) {
 	if n > 0 && m.stored[n-1].change != nil {
 		m.stored[n-1].change = &wire.Changed{Room: "r", N: n, Of: wire.Targets{}}
 	}
 }
 
-// erase deletes what one sender has posted in some ranges.
+// erase deletes messages of one sender in some ranges.
 func (m *roomModel) erase() {
 	by := string(rune('a' + m.random.IntN(3)))
 	n := m.head() + 1
@@ -179,10 +179,10 @@ func (m *roomModel) erase() {
 	}
 }
 
-// other stores a record that is no message and changes none.
+// other stores a record that is not a message and changes none.
 func (m *roomModel) other() { m.record(storedRecord{}) }
 
-// frame is a record as it is sent now.
+// frame returns a record as it is sent now.
 func (m *roomModel) frame(n uint64) []byte {
 	switch s := m.stored[n-1]; {
 	case s.message != nil:
@@ -204,7 +204,7 @@ func (m *roomModel) trim() {
 func (m *roomModel) anotherHistory() {
 	m.epoch++
 	m.stored = slices.Clone(m.stored[:m.first-1+m.random.Uint64N(m.head()-m.first+2)])
-	for i := range m.stored { // what was changed by a lost record is as it was
+	for i := range m.stored { // undo the changes made by lost records
 		if f := m.stored[i].message; f != nil && f.Edited > m.head() {
 			m.stored[i].message = &wire.Message{Room: "r", N: f.N, SenderID: f.SenderID, ID: f.ID, Text: "as before"}
 		}
@@ -233,11 +233,11 @@ func (m *roomModel) join() {
 		for _, a := range m.asks {
 			a.void = a.void || f.Reset
 		}
-		m.receive() // nothing is received of another history before this
+		m.receive() // until then nothing of another history is received
 	}
 }
 
-// send puts the next frames on their way, as they are now.
+// send puts the next frames in transit, with their current content.
 func (m *roomModel) send(most int) {
 	if !m.joined {
 		return
@@ -252,7 +252,7 @@ func (m *roomModel) send(most int) {
 	}
 }
 
-// receive gives the client a frame.
+// receive delivers a frame to the client.
 func (m *roomModel) receive() {
 	if len(m.flight) == 0 {
 		return
@@ -263,7 +263,7 @@ func (m *roomModel) receive() {
 	m.steps = append(m.steps, replicaStep{Frame: f.raw})
 }
 
-// save gives the client an answer.
+// save delivers an answer to the client.
 func (m *roomModel) save() {
 	if len(m.saves) == 0 || m.log != m.historyID() {
 		return
@@ -274,7 +274,7 @@ func (m *roomModel) save() {
 	m.saves = slices.Delete(m.saves, i, i+1)
 }
 
-// ask makes the client ask for a page.
+// ask makes the client request a page.
 func (m *roomModel) ask(a replicaAsk) *modelAsk {
 	m.asked++
 	a.ID = "p" + strconv.Itoa(m.asked)
@@ -284,7 +284,7 @@ func (m *roomModel) ask(a replicaAsk) *modelAsk {
 	return asked
 }
 
-// askAny asks for a random page. It was read before, if a server that is behind answers.
+// askAny requests a random page. A server that is behind answers with an older one.
 func (m *roomModel) askAny() {
 	if m.log != m.historyID() { // a page of a history that the client does not know yet
 		return
@@ -353,7 +353,7 @@ func (m *roomModel) page(a replicaAsk, limit int) *wire.Page {
 	return p
 }
 
-// read reads the page of an ask, and answer gives it to the client, or nothing.
+// answer reads the page of a request and delivers it, or loses it.
 func (m *roomModel) answer() {
 	if len(m.asks) == 0 {
 		return
@@ -382,7 +382,7 @@ func (m *roomModel) forget() {
 	m.steps = append(m.steps, replicaStep{Forget: &wire.Range{From: from, To: from + m.random.Uint64N(10)}})
 }
 
-// finish delivers everything, and loads what is left.
+// finish delivers everything, and loads what is missing.
 func (m *roomModel) finish() {
 	if !m.joined || m.log != m.historyID() {
 		m.join()
@@ -408,7 +408,7 @@ func (m *roomModel) finish() {
 	}
 }
 
-// generate returns a random history as a case.
+// generate returns a random sequence as a case.
 func generate(seed uint64, length int) replicaCase {
 	m := &roomModel{random: rand.New(rand.NewPCG(seed, 16)), first: 1}
 	for range 3 + m.random.IntN(12) {

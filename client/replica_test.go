@@ -11,19 +11,19 @@ import (
 	"ramai/wire"
 )
 
-var update = flag.Bool("update", false, "write client/testdata anew")
+var update = flag.Bool("update", false, "rewrite client/testdata")
 
 const (
 	replicaCases = "testdata/replica.json"           // written by hand
 	generated    = "testdata/replica-generated.json" // by generate
 )
 
-// run gives a replica the steps of a case.
+// run applies the steps of a case to a replica.
 func (c *replicaCase) run(t *testing.T) {
 	t.Helper()
 	r := new(Replica)
 	asked := map[string]*PageRequest{}
-	deleted := map[uint64]bool{} // what was seen deleted since the last reset
+	deleted := map[uint64]bool{} // messages seen as deleted since the last reset
 	for i, s := range c.Steps {
 		switch {
 		case s.Frame != nil:
@@ -112,8 +112,8 @@ func TestReplicaCases(t *testing.T) {
 	}
 }
 
-// TestReplicaConverges holds a replica to the server's messages after random histories. Some of them are in testdata, for the
-// test of replica.js.
+// TestReplicaConverges compares a replica with the server's messages after random histories. Some of them are in testdata,
+// for the test of replica.js.
 func TestReplicaConverges(t *testing.T) {
 	var kept []replicaCase
 	for seed := range uint64(600) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestRetry: Retry ends the wait before the next attempt to connect, also if it comes just before the wait.
+// TestRetry: Retry ends the wait before the next attempt to connect, even if it is called just before the wait.
 func TestRetry(t *testing.T) {
 	c, err := newClient(Config{URL: "http://127.0.0.1:1"})
 	if err != nil {
@@ -19,6 +19,6 @@ func TestRetry(t *testing.T) {
 	c.link = new(link)
 	c.Retry()
 	if len(c.retry) > 0 {
-		t.Error("with a connection it is kept for the next wait")
+		t.Error("a call during a connection affects the next wait")
 	}
 }

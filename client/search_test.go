@@ -24,10 +24,10 @@ func TestFind(t *testing.T) {
 		found, err := Find(t.Context(), Config{URL: "ws://x/r/tea", Session: strings.Repeat("A", 22), DialContext: net.dial}, s)
 		r := <-asked
 		if r.URL.Path != "/api/v1/search" || r.Header.Get("Ramai-Session") != strings.Repeat("A", 22) {
-			t.Errorf("asked for %s, with %v", r.URL, r.Header)
+			t.Errorf("the request is %s, with %v", r.URL, r.Header)
 		}
 		if got := r.URL.Query(); got.Get("q") != s.Words || got.Get("room") != s.Room || got.Get("before") != s.Before {
-			t.Errorf("asked for %s, want %+v", r.URL, s)
+			t.Errorf("the request is %s, want %+v", r.URL, s)
 		}
 		return found, err
 	}
@@ -42,7 +42,7 @@ func TestFind(t *testing.T) {
 		t.Errorf("found %+v", found)
 	}
 	if !strings.HasSuffix(string(found.Raw[0]), `"new":1}`) {
-		t.Errorf("the hit came as %s", found.Raw[0])
+		t.Errorf("the raw hit is %s", found.Raw[0])
 	}
 
 	status, answer = http.StatusTooManyRequests, `{"code":"rate_limited","reason":"too fast"}`
@@ -57,7 +57,7 @@ func TestFind(t *testing.T) {
 	for _, answer = range []string{"", "<html>", "{}", `{"hits":1}`, `{"hits":[1]}`, `{"hits":[{"n":-1}]}`, `{"hits":[{"snippet":"` + strings.Repeat("x", maxFound) + `"}]}`} {
 		status = http.StatusOK
 		if found, err := find(Search{Words: "a"}); err == nil {
-			t.Errorf("%.20q was taken for %+v", answer, found)
+			t.Errorf("%.20q was parsed as %+v", answer, found)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -66,6 +66,6 @@ func TestFind(t *testing.T) {
 		t.Errorf("without time: %v", err)
 	}
 	if _, err := Find(t.Context(), Config{URL: "x"}, Search{}); err == nil {
-		t.Error("x is a server")
+		t.Error("x was accepted as a server")
 	}
 }

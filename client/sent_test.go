@@ -9,7 +9,7 @@ import (
 	"ramai/wire"
 )
 
-// outline is the states of messages, in short.
+// outline describes the states of messages in short.
 func outline(states []Sent) (all []string) {
 	for _, s := range states {
 		line := fmt.Sprintf("%s %v", s.Text, s.State)

@@ -15,12 +15,12 @@ import (
 	"github.com/coder/websocket"
 )
 
-// proxyOf is a proxy that makes tunnels, and forwards nothing. It counts them.
+// proxyOf starts a proxy that opens tunnels but does not forward requests. It counts the tunnels.
 func proxyOf(t *testing.T, status int) (*url.URL, *atomic.Int64) {
 	var tunnels atomic.Int64
 	handler := http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != "Basic YW5uYTpzZWNyZXQ=" {
-			t.Errorf("the proxy is asked %s %s with %v", r.Method, r.URL, r.Header)
+			t.Errorf("the proxy received %s %s with %v", r.Method, r.URL, r.Header)
 			out.WriteHeader(http.StatusBadRequest)
 			return
 		}
@@ -57,7 +57,7 @@ func proxyOf(t *testing.T, status int) (*url.URL, *atomic.Int64) {
 	return u, &tunnels
 }
 
-// Through a proxy a WebSocket goes in a tunnel, with and without TLS.
+// TestProxy: a WebSocket uses a tunnel through a proxy, with and without TLS.
 func TestProxy(t *testing.T) {
 	greeter := http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		c, err := websocket.Accept(out, r, nil)
@@ -80,7 +80,7 @@ func TestProxy(t *testing.T) {
 		}
 		d := dialer{url: u, tls: config, dial: new(net.Dialer).DialContext, proxy: func(r *http.Request) (*url.URL, error) {
 			if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
-				t.Errorf("a proxy is asked for for %s", r.URL)
+				t.Errorf("the proxy of %s was looked up", r.URL)
 			}
 			return proxy, nil
 		}}
@@ -100,7 +100,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-// A proxy that does not answer is waited for no longer than its caller waits.
+// TestProxyHangs: waiting for a proxy that does not answer ends when the caller's context ends.
 func TestProxyHangs(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -118,11 +118,12 @@ func TestProxyHangs(t *testing.T) {
 		}
 	}()
 	if _, err := d.open(ctx, 0); err == nil {
-		t.Error("a connection without an answer")
+		t.Error("connected without an answer")
 	}
 }
 
-// A redirect to another server is not followed: the session is not to go there. Within a server it is.
+// TestRedirects: a redirect to another server is not followed, because the session must not be sent there. A redirect
+// within a server is.
 func TestRedirects(t *testing.T) {
 	var elsewhere atomic.Int64
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
@@ -156,7 +157,7 @@ func TestRedirects(t *testing.T) {
 		}
 	}
 	if n := elsewhere.Load(); n != 0 {
-		t.Errorf("the other server was asked %d times", n)
+		t.Errorf("the other server received %d requests", n)
 	}
 	for _, c := range []struct {
 		from, to string
