@@ -4,11 +4,16 @@ import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
 const folder = new URL("../../internal/web/page/lang/", import.meta.url);
-const { default: en } = await import(new URL("en.js", folder));
+const english = ["en.js", "en-later.js"];
+const [first, later] = await Promise.all(english.map(async (file) => (await import(new URL(file, folder))).default));
+const en = { ...first, ...later };
+
+test("no English text is in both files", () => assert.equal(Object.keys(en).length, Object.keys(first).length + Object.keys(later).length));
 
 for (const file of readdirSync(folder)) {
+	if (file === "en-later.js") continue;
 	test(file, async () => {
-		const { default: texts } = await import(new URL(file, folder));
+		const texts = file === "en.js" ? en : (await import(new URL(file, folder))).default;
 		const categories = new Intl.PluralRules(file.replace(".js", "")).resolvedOptions().pluralCategories.sort();
 		assert.deepEqual(Object.keys(texts).sort(), Object.keys(en).sort());
 		for (const [key, text] of Object.entries(texts)) {

@@ -1,6 +1,7 @@
 // What the reader is doing to a message: the question whether to delete it, a refused change, and the line above the box.
 import { beginning } from "./changes.js";
-import { Component, html, useEffect } from "./html.js";
+import { useEffect } from "./hooks.js";
+import { Component, html } from "./html.js";
 import { errorText, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { displayName } from "./people.js";

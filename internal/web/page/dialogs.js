@@ -1,5 +1,6 @@
 // The frame of all dialogs, and two of them: share, and the question about a long paste.
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./hooks.js";
+import { html } from "./html.js";
 import { plural, t } from "./i18n.js";
 import { CopyLink, linkTo } from "./invite.js";
 

@@ -1,7 +1,6 @@
 // What all components are made with. Preact turns strings into text nodes; no code of the page makes HTML from them.
 import { Component, h, render } from "./vendor/preact.js";
-import { useEffect, useLayoutEffect, useRef, useState } from "./vendor/hooks.js";
 import htm from "./vendor/htm.js";
 
-export { Component, h, render, useEffect, useLayoutEffect, useRef, useState };
+export { Component, h, render };
 export const html = htm.bind(h);

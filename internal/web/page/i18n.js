@@ -1,9 +1,9 @@
-// The language of the page. To add one, add a file to lang/ with the keys of en.js.
+// The language of the page. To add one, add a file to lang/ with the keys of en.js and en-later.js.
 import en from "./lang/en.js";
 import { Refusal } from "./ramai/protocol.js";
 
 /**
- * @typedef {typeof en} Strings
+ * @typedef {typeof en & typeof import("./lang/en-later.js").default} Strings
  *
  * A text with a number, by the plural categories of its language; # stands for the number.
  * @typedef {{other: string} & Partial<Record<Intl.LDMLPluralRule, string>>} Forms
@@ -12,8 +12,10 @@ import { Refusal } from "./ramai/protocol.js";
 /** @type {string[]} the languages in lang/, as the server lists them */
 export const languages = (document.documentElement.dataset.languages ?? "en").split(" ");
 
-/** The texts of the language. It is filled anew, not replaced: later.js gets it once. @type {Strings} */
-export const t = { ...en };
+const english = { ...en };
+
+/** The texts of the language; those of en-later.js are here once later.js is. It is filled anew, not replaced: later.js gets it once. */
+export const t = /** @type {Strings} */ ({ ...en });
 export let language = "en";
 let locale = localeOf(language);
 let formats = formatsOf(locale);
@@ -39,9 +41,9 @@ export async function setLanguage(wanted) {
 	const preferred = wanted ? [wanted] : navigator.languages.map((l) => l.toLowerCase().split("-")[0]);
 	language = preferred.find((l) => languages.includes(l)) ?? "en";
 	try {
-		Object.assign(t, en, language === "en" ? {} : (await import(`./lang/${language}.js`)).default);
+		Object.assign(t, english, language === "en" ? {} : (await import(`./lang/${language}.js`)).default);
 	} catch {
-		Object.assign(t, en);
+		Object.assign(t, english);
 		language = "en";
 	}
 	document.documentElement.lang = language;
@@ -49,6 +51,12 @@ export async function setLanguage(wanted) {
 	formats = formatsOf(locale);
 	const age = wanted ? 365 * 24 * 3600 : 0;
 	document.cookie = `ramai-language=${language}; path=/; max-age=${age}; samesite=lax`; // so that the page is served in it
+}
+
+/** Adds English texts, where the language has no others. @param {Partial<Strings>} more */
+export function addTexts(more) {
+	Object.assign(english, more);
+	Object.assign(t, { ...more, ...t });
 }
 
 /** Names in the order of the language. @param {string} a @param {string} b */

@@ -1,6 +1,7 @@
 // The link to a room, for others: where they can open it, and a way to copy it.
 import { copyText } from "./clipboard.js";
-import { html, useRef, useState } from "./html.js";
+import { useRef, useState } from "./hooks.js";
+import { html } from "./html.js";
 import { t } from "./i18n.js";
 import { pathOf } from "./ramai/protocol.js";
 
@@ -33,15 +34,5 @@ export function CopyLink({ room, primary = true }) {
 		<p class="note" role="status">${notice}</p>
 		${onlyHere && html`<p class="note warn">${t.onlyHere} <code>ramai serve --listen 0.0.0.0:${location.port || "2000"}</code></p>`}
 		${onNetwork && html`<p class="note">${t.onNetwork}</p>`}
-	</div>`;
-}
-
-/** What a room without messages shows: what it is, who can use it, and how to bring others. @param {{room: string}} props */
-export function Welcome({ room }) {
-	return html`<div class="empty">
-		<svg class="mark" viewBox="0 0 64 64" aria-hidden="true"><path d="M18 8h28a14 14 0 0 1 14 14v14a14 14 0 0 1-14 14H32L16 60V50a14 14 0 0 1-12-14V22A14 14 0 0 1 18 8z" /></svg>
-		<h2>${t.empty}</h2>
-		<p>${t.emptyHint}</p>
-		${window === window.top && html`<p>${t.emptyShare}</p><${CopyLink} room=${room} primary=${false} />`}
 	</div>`;
 }

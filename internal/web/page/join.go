@@ -73,7 +73,11 @@ func (p *Page) joinPage(name, laterName string) (first, later []byte) {
 	var shared []string // what the rest imports from page.js
 	for _, module := range rest {
 		for _, m := range importNames.FindAllSubmatch(p.files[module].plain, -1) {
-			if !slices.Contains(rest, path.Join(path.Dir(module), string(m[2]))) {
+			switch imported := path.Join(path.Dir(module), string(m[2])); {
+			case slices.Contains(rest, imported):
+			case isWrapped(imported):
+				shared = append(shared, variable(imported))
+			default:
 				shared = append(shared, strings.Fields(strings.ReplaceAll(string(m[1]), ",", " "))...)
 			}
 		}

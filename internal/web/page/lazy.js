@@ -1,6 +1,6 @@
-// Loads later.js when it is needed, or when there is nothing else to do: the first messages do not wait for it, and it is
-// there when the connection breaks.
-import { h, useEffect, useState } from "./html.js";
+// Loads later.js and later.css when they are needed, or when there is nothing else to do: the first messages do not wait for
+// them, and they are there when the connection breaks.
+import { Component, h } from "./html.js";
 
 /** @typedef {typeof import("./later.js")} LaterParts */
 
@@ -9,24 +9,59 @@ const IDLE = 1000; // ms after the page is connected
 /** What was loaded; null: nothing yet. @type {{parts: LaterParts|null}} */
 export const lazy = { parts: null };
 
+/** @type {Promise<LaterParts>|null} */
+let loading = null;
+
 /** Rejects if the server cannot be reached. */
-export async function loadLater() {
-	lazy.parts ??= await import("./later.js");
-	return lazy.parts;
+export function loadLater() {
+	loading ??= load();
+	return loading;
 }
 
 /** Does something with what later.js has, unless the server cannot be reached. @param {(parts: LaterParts) => void} f */
 export const withLater = (f) => loadLater().then(f, () => {});
 
+async function load() {
+	try {
+		const [parts] = await Promise.all([loadModule(), loadStyle()]);
+		lazy.parts = parts;
+		return parts;
+	} catch (error) {
+		loading = null;
+		throw error;
+	}
+}
+
+const loadModule = async () => await import("./later.js");
+
+/** Adds later.css to the page. The URL is without the host: that of the script may have a password, which styles may not. */
+const loadStyle = () => new Promise((loaded, failed) => {
+	const link = document.createElement("link");
+	link.rel = "stylesheet";
+	link.href = new URL("later.css", import.meta.url).pathname;
+	link.onload = loaded;
+	link.onerror = () => {
+		link.remove();
+		failed(new TypeError(`${link.href} was not loaded`));
+	};
+	document.head.append(link);
+});
+
 export function loadWhenIdle() {
 	setTimeout(() => loadLater().catch(() => {}), IDLE); // when it is needed, it is asked for again
 }
 
-/** Draws a part of later.js, once it is loaded. @param {{part: "ActionBar"|"ConfirmDelete"|"EditTime"|"RefusedChange"|"WritingBar"} & Record<string, any>} props */
-export function Later({ part, ...props }) {
-	const [, redraw] = useState(lazy.parts);
-	useEffect(() => {
-		if (!lazy.parts) loadLater().then(redraw, () => {}); // it is asked for again when the page is idle
-	}, []);
-	return lazy.parts && h(/** @type {any} */ (lazy.parts[part]), props);
+/**
+ * Draws a part of later.js, once it is loaded.
+ * @extends {Component<{part: "ActionBar"|"ConfirmDelete"|"CopyLink"|"EditTime"|"RefusedChange"|"WritingBar"} & Record<string, any>, {}>}
+ */
+export class Later extends Component {
+	componentDidMount() {
+		if (!lazy.parts) loadLater().then(() => this.setState({}), () => {}); // it is asked for again when the page is idle
+	}
+
+	/** @param {Later["props"]} props */
+	render({ part, ...props }) {
+		return lazy.parts && h(/** @type {any} */ (lazy.parts[part]), props);
+	}
 }

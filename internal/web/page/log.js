@@ -1,11 +1,11 @@
 // The message log of a room: what it shows, and where a person goes in it.
 import { Component, h, html } from "./html.js";
 import { clicked, touchScreen } from "./focus.js";
-import { Welcome } from "./invite.js";
 import { dayName, language, plural, t } from "./i18n.js";
 import { MessageRow, SentRow } from "./message.js";
 import { Scroller } from "./scroll.js";
 import { TOGETHER } from "./timeline.js";
+import { Welcome } from "./welcome.js";
 
 /**
  * @typedef {import("./message.js").Acting} Acting

@@ -1,5 +1,6 @@
 // A menu: next to what it belongs to, or at the bottom of a phone.
-import { html, useLayoutEffect, useRef } from "./html.js";
+import { useLayoutEffect, useRef } from "./hooks.js";
+import { html } from "./html.js";
 import { icon } from "./icons.js";
 
 /**

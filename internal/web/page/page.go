@@ -33,7 +33,10 @@ var files embed.FS
 // a fifth of what browsers would load. Nothing in a template literal may look like one.
 var comment = regexp.MustCompile(`(?m)^[ \t]*(?://.*|/\*\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)\n|/\*\* @(?:[^*]|\*+[^*/])*\*+/ ?|[ \t]+// [^"'\x60\n]*$`)
 
-// styleComment matches comments of the style sheet.
+// indentation matches what stands before the code of a line. In the templates of the page it is of no account.
+var indentation = regexp.MustCompile(`(?m)^[ \t]+`)
+
+// styleComment matches comments of style sheets.
 var styleComment = regexp.MustCompile(`/\*(?:[^*]|\*+[^*/])*\*+/\n?`)
 
 const (
@@ -73,22 +76,25 @@ var load = sync.OnceValue(func() *Page {
 		}
 		sum.Write([]byte(name))
 		sum.Write(b)
-		if path.Ext(name) == ".js" && path.Dir(name) != "vendor" {
+		switch {
+		case path.Ext(name) == ".js" && path.Dir(name) != "vendor":
 			b = comment.ReplaceAll(b, nil)
+		case path.Ext(name) == ".css":
+			b = styleComment.ReplaceAll(b, nil)
 		}
 		p.files[name] = newFile(name, b)
-		if language, ok := strings.CutPrefix(name, "lang/"); ok {
+		if language, ok := strings.CutPrefix(name, "lang/"); ok && !strings.HasSuffix(name, "-later.js") {
 			p.languages = append(p.languages, strings.TrimSuffix(language, ".js"))
 		}
 		return nil
 	})
 	first, rest := p.joinPage("app.js", later)
-	p.files[script], p.files[later] = newFile(script, first), newFile(later, rest)
+	p.files[script], p.files[later] = newFile(script, indentation.ReplaceAll(first, nil)), newFile(later, indentation.ReplaceAll(rest, nil))
 	sum.Write(first) // they also depend on how they are joined
 	sum.Write(rest)
 	p.version = hex.EncodeToString(sum.Sum(nil)[:8])
 	p.base = "/page/" + p.version + "/"
-	p.style = string(styleComment.ReplaceAll(p.files["app.css"].plain, nil))
+	p.style = string(p.files["app.css"].plain)
 	p.index = template.Must(template.New("").Funcs(template.FuncMap{"initials": initials}).Parse(string(p.files["index.html"].plain)))
 	p.notices = template.Must(template.New("").Parse(string(p.files["notice.html"].plain)))
 	return p

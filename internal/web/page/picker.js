@@ -1,5 +1,6 @@
 // The emoji, to choose from. Their names are loaded when they are needed.
-import { html, useEffect, useRef, useState } from "./html.js";
+import { useEffect, useRef, useState } from "./hooks.js";
+import { html } from "./html.js";
 import { t } from "./i18n.js";
 import { shared } from "./storage.js";
 

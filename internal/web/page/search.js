@@ -1,7 +1,8 @@
 // The dialogs that lead to older messages: search, and go to a date.
 import { Dialog } from "./dialogs.js";
 import { find, isQuery, searchesRoom } from "./finder.js";
-import { html, useEffect, useRef, useState } from "./html.js";
+import { useEffect, useRef, useState } from "./hooks.js";
+import { html } from "./html.js";
 import { dayName, fullTime, loadError, plural, t, timeOfDay } from "./i18n.js";
 import { displayName, findNames } from "./people.js";
 

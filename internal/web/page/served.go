@@ -271,8 +271,9 @@ type notice struct {
 }
 
 func (p *Page) notice(out http.ResponseWriter, r *http.Request, status int, ancestors string, n notice) {
-	n.Style = template.CSS(p.style)
-	p.html(out, r, p.notices, status, ancestors, []string{p.style}, &n)
+	style := p.style + string(p.files["notice.css"].plain)
+	n.Style = template.CSS(style)
+	p.html(out, r, p.notices, status, ancestors, []string{style}, &n)
 }
 
 func shorten(s string) string {

@@ -1,6 +1,7 @@
 // The settings, and the list of keys.
 import { Dialog } from "./dialogs.js";
-import { html, useState } from "./html.js";
+import { useState } from "./hooks.js";
+import { html } from "./html.js";
 import { languages, setLanguage, t } from "./i18n.js";
 import { alertKind, beep } from "./notifications.js";
 import { displayName } from "./people.js";

@@ -1,5 +1,5 @@
 // The rooms, the people in the current one, and one's name.
-import { html, useEffect, useState } from "./html.js";
+import { Component, html } from "./html.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { LARGE_ROOM, People } from "./peoplelist.js";
@@ -8,6 +8,7 @@ import { isRoom } from "./ramai/protocol.js";
 /**
  * @typedef {import("./menu.js").MenuItem} MenuItem
  * @typedef {import("./model.js").Model} Model
+ * @typedef {import("./ramai/room.js").Room} Room
  * @typedef {import("./roomstate.js").RoomState} RoomState
  */
 
@@ -23,39 +24,66 @@ const ASK_EVERY = 15_000; // ms between requests for the names of a large room
  * @property {(title: string, items: MenuItem[], at: DOMRect) => void} openMenu
  */
 
-/** @param {SidebarProps} props */
-export function Sidebar({ model, open, urlOf, show, changeName, openMenu }) {
-	const [wrong, setWrong] = useState(false); // the name of a room
-	const { client, current: { room } } = model;
-	const large = room.count > LARGE_ROOM && room.live;
-	useEffect(() => {
+/** @extends {Component<SidebarProps, {wrong: boolean}>} */
+export class Sidebar extends Component {
+	state = { wrong: false }; // the name of a room
+	/** @type {Room|null} whose names are asked for */
+	#large = null;
+	/** @type {ReturnType<typeof setInterval>|undefined} */
+	#timer;
+
+	componentDidMount() {
+		this.#followNames();
+	}
+
+	componentDidUpdate() {
+		this.#followNames();
+	}
+
+	componentWillUnmount() {
+		clearInterval(this.#timer);
+	}
+
+	/** Asks for the names of a large room again and again: the server does not send them. */
+	#followNames() {
+		const { room } = this.props.model.current;
+		const large = room.count > LARGE_ROOM && room.live ? room : null;
+		if (large === this.#large) return;
+		this.#large = large;
+		clearInterval(this.#timer);
 		if (!large) return;
-		room.whoIsHere();
-		const timer = setInterval(() => room.whoIsHere(), ASK_EVERY);
-		return () => clearInterval(timer);
-	}, [large, room]);
-	const join = (/** @type {any} */ e) => {
+		large.whoIsHere();
+		this.#timer = setInterval(() => large.whoIsHere(), ASK_EVERY);
+	}
+
+	#join = (/** @type {any} */ e) => {
 		e.preventDefault();
 		const input = e.target.elements.room;
 		const name = input.value.trim().toLowerCase();
-		setWrong(!isRoom(name));
-		if (!isRoom(name)) return input.focus();
+		const wrong = !isRoom(name);
+		this.setState({ wrong });
+		if (wrong) return input.focus();
 		input.value = "";
-		show(name);
+		this.props.show(name);
 	};
-	return html`<nav class=${open ? "side open" : "side"} aria-label=${t.menu}>
-		<h2>${t.rooms}</h2>
-		<ul class="rooms">${[...model.roomStates.values()].map((r) => html`<${RoomItem} key=${r.name} model=${model} roomState=${r} urlOf=${urlOf} show=${show} />`)}</ul>
-		${client.via === "http" && model.roomStates.size > 1 && html`<p class="hint">${t.roomsHTTP}</p>`}
-		<form onSubmit=${join}><div class="line"><input name="room" aria-label=${t.joinLabel} placeholder=${t.joinPlaceholder} autocapitalize="none" autocomplete="off" spellcheck=${false}
-			aria-invalid=${wrong ? "true" : undefined} aria-describedby=${wrong ? "wrong-room" : undefined} />
-		<button>${t.join}</button></div>
-		${wrong && html`<p id="wrong-room" class="error-text" role="alert">${t.joinBad}</p>`}</form>
-		${room.live && html`<h2>${t.allHere(number(room.count))}</h2>
-		<${People} key=${room.name} model=${model} roomState=${model.current} names=${room.names} me=${client.name} recent=${model.current.speakers(20)} count=${room.count} hidden=${model.hidden.version} openMenu=${openMenu} />`}
-		<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>
-			<button type="button" onClick=${changeName}>${t.nameChange}</button></div>
-	</nav>`;
+
+	/** @param {SidebarProps} props */
+	render({ model, open, urlOf, show, changeName, openMenu }, { wrong } = this.state) {
+		const { client, current: { room } } = model;
+		return html`<nav class=${open ? "side open" : "side"} aria-label=${t.menu}>
+			<h2>${t.rooms}</h2>
+			<ul class="rooms">${[...model.roomStates.values()].map((r) => html`<${RoomItem} key=${r.name} model=${model} roomState=${r} urlOf=${urlOf} show=${show} />`)}</ul>
+			${client.via === "http" && model.roomStates.size > 1 && html`<p class="hint">${t.roomsHTTP}</p>`}
+			<form onSubmit=${this.#join}><div class="line"><input name="room" aria-label=${t.joinLabel} placeholder=${t.joinPlaceholder} autocapitalize="none" autocomplete="off" spellcheck=${false}
+				aria-invalid=${wrong ? "true" : undefined} aria-describedby=${wrong ? "wrong-room" : undefined} />
+			<button>${t.join}</button></div>
+			${wrong && html`<p id="wrong-room" class="error-text" role="alert">${t.joinBad}</p>`}</form>
+			${room.live && html`<h2>${t.allHere(number(room.count))}</h2>
+			<${People} key=${room.name} model=${model} roomState=${model.current} names=${room.names} me=${client.name} recent=${model.current.speakers(20)} count=${room.count} hidden=${model.hidden.version} openMenu=${openMenu} />`}
+			<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>
+				<button type="button" onClick=${changeName}>${t.nameChange}</button></div>
+		</nav>`;
+	}
 }
 
 /** @param {{model: Model, roomState: RoomState, urlOf: (room: string) => string, show: (room: string) => void}} props */
