@@ -7,12 +7,12 @@ import (
 	"ramai/wire"
 )
 
-// ask is a request that is answered by a frame or by an error. An error does not name its request, so requests are sent
-// one at a time: the first of the queue is the one that waits for its answer.
+// ask is a request that is answered by a frame or by an error. An error does not name its request, so requests are sent one
+// at a time: the first in the queue is the one waiting for its answer.
 type ask struct {
-	frame     wire.Frame // a Join is made anew when it goes out: its room may have moved on
+	frame     wire.Frame // a Join is rebuilt when it is sent: its room's position may have changed
 	sent      bool
-	notBefore time.Time               // not before this
+	notBefore time.Time               // the earliest time to send it
 	done      func(wire.Frame, error) // for History and Who, whose answers are not events
 }
 
@@ -26,7 +26,7 @@ func (a *ask) isName() bool {
 	return ok
 }
 
-// setName makes name the one to claim, now and after each welcome.
+// setName sets the name to claim, now and after each welcome.
 func (c *core) setName(name string) {
 	c.name, c.named = name, true
 	if !c.open {
@@ -36,8 +36,8 @@ func (c *core) setName(name string) {
 	c.asks = append(c.asks, &ask{frame: wire.Name{Name: name}})
 }
 
-// askAnew begins a connection that holds the name held. The name and the rooms go first, then the requests that were
-// not answered.
+// askAnew starts a connection on which the session has the name held. The name and the rooms are sent first, then the
+// requests that were not answered.
 func (c *core) askAnew(held string) {
 	var first []*ask
 	if c.named && held != c.name {
@@ -49,7 +49,7 @@ func (c *core) askAnew(held string) {
 	c.asks = append(first, c.asks...)
 }
 
-// dropAsks keeps the requests of History and Who, to be sent over the next connection. askAnew makes the others again.
+// dropAsks keeps the requests of History and Who, to be sent on the next connection. askAnew creates the others again.
 func (c *core) dropAsks() {
 	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return a.done == nil })
 	for _, a := range c.asks {
@@ -57,7 +57,7 @@ func (c *core) dropAsks() {
 	}
 }
 
-// cancelAsk gives up a request. Its answer, if one is on its way, is dropped.
+// cancelAsk cancels a request. If its answer arrives later, it is dropped.
 func (c *core) cancelAsk(a *ask) {
 	a.done = func(wire.Frame, error) {}
 	if !a.sent {
@@ -72,12 +72,12 @@ func (c *core) nextAsk(now time.Time) ([]byte, bool) {
 	a := c.asks[0]
 	a.sent = true
 	if j, ok := a.frame.(wire.Join); ok {
-		a.frame = c.find(j.Room).request() // it is there: leave takes the ask along
+		a.frame = c.find(j.Room).request() // the room exists: leave would have removed the ask
 	}
 	return wire.Append(nil, a.frame), true
 }
 
-// askWake returns when the first request may be sent, if it waits for that time alone.
+// askWake returns when the first request may be sent, if it only waits for that time.
 func (c *core) askWake() time.Time {
 	if len(c.asks) == 0 || c.asks[0].sent {
 		return time.Time{}
@@ -95,7 +95,7 @@ func (c *core) saysWait() bool {
 	})
 }
 
-// popAsk takes the request that waits for its answer off the queue, if fits accepts it.
+// popAsk removes the request that waits for its answer from the queue, if fits accepts it.
 func (c *core) popAsk(fits func(*ask) bool) (*ask, bool) {
 	if len(c.asks) == 0 || !c.asks[0].sent || !fits(c.asks[0]) {
 		return nil, false
@@ -105,16 +105,16 @@ func (c *core) popAsk(fits func(*ask) bool) (*ask, bool) {
 	return a, true
 }
 
-// answered takes the frames that answer requests.
+// answered handles the frames that answer requests.
 func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 	switch f := f.(type) {
 	case wire.Name:
-		answers := func(a *ask) bool { // an empty one may come unasked: the name was released by the server's operator
+		answers := func(a *ask) bool { // an empty name may arrive without a request: the server's operator has released the name
 			asked, ok := a.frame.(wire.Name)
 			return ok && (asked.Name == "") == (f.Name == "")
 		}
 		if _, ok := c.popAsk(answers); ok && !slices.ContainsFunc(c.asks, (*ask).isName) {
-			c.name = f.Name // as the server writes it
+			c.name = f.Name // as spelled by the server
 		}
 		c.emit(f, raw)
 	case wire.Page:
@@ -138,7 +138,7 @@ func (c *core) deliver(f wire.Frame, fits func(*ask) bool) {
 	}
 }
 
-// onError takes an error frame. It is about the request that waits, if there is one.
+// onError handles an error frame. It belongs to the request that waits, if there is one.
 func (c *core) onError(now time.Time, f wire.Error, raw []byte) {
 	if c.refusedChange(f) {
 		return

@@ -21,27 +21,27 @@ import (
 	"ramai/wire"
 )
 
-// NoJoin as Config.Last joins no room.
+// NoJoin is a value of Config.Last that joins no room.
 const NoJoin = -1
 
-// Config describes the server and the sender. Only URL has to be set.
+// Config describes the server and the sender. Only URL is required.
 type Config struct {
 	URL     string // http, https, ws or wss; the path is / for the lobby or /r/<room> for another room: see [Room]
-	Session string // of an earlier client, to be the same sender again: Session of wire.Welcomed. Empty: a new one
-	Name    string // to claim, now and after each connection without it. Empty: take what the session holds
+	Session string // of an earlier client, to stay the same sender: Session of wire.Welcome. Empty: a new one
+	Name    string // to claim, now and after each connection without it. Empty: use the session's name
 	Plain   bool   // do not offer ramai.v1
-	Last    int    // old messages to begin the URL's room with, 0 to wire.MaxLast; NoJoin: do not join it
+	Last    int    // number of old messages of the URL's room to receive first, 0 to wire.MaxLast; NoJoin: do not join it
 
-	// After is a position in the URL's room, with its history: the room begins with the messages after it, and Last must be
-	// 0. Nil: it begins with the last messages. On the plain protocol it has no effect.
+	// After is a position in the URL's room, with its history: the room starts with the messages after it, and Last must be
+	// 0. Nil: it starts with the last messages. The plain protocol ignores it.
 	After *wire.Position
 
-	TLS *tls.Config // whom to believe that it is the server, of https and wss; nil: who the system believes
+	TLS *tls.Config // verifies the server for https and wss; nil: the system's certificate authorities
 
 	// DialContext opens the connection below HTTP and TLS; nil: that of net.Dialer.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	Random      io.Reader    // for ids and waits; nil: crypto/rand
-	Logger      *slog.Logger // attempts to connect, at level debug; nil: nowhere
+	Logger      *slog.Logger // logs attempts to connect, at level debug; nil: nothing is logged
 }
 
 // ErrClosed is returned after Close.
@@ -50,7 +50,7 @@ var ErrClosed = errors.New("client closed")
 // errNotUTF8 is returned for a text that is not UTF-8.
 var errNotUTF8 = &wire.CodedError{Code: wire.BadRequest, Reason: "the text is not UTF-8; convert it first"}
 
-// errPlain is returned for what the plain protocol cannot do.
+// errPlain is returned for requests that the plain protocol does not support.
 var errPlain = errors.New("this server speaks the plain protocol, which has one room per connection, no history, no changes, no replies and no change of name")
 
 // A Client is one sender and its connection. Its methods may be called concurrently, except that Next may be called by
@@ -62,25 +62,25 @@ type Client struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
-	// Each holds at most one token: look again.
+	// Each holds at most one token, which means: check again.
 	wake  chan struct{} // for the writer: there may be something to send
 	ready chan struct{} // for Next: there may be an event
-	space chan struct{} // for the reader: events were taken
-	retry chan struct{} // for the wait before a connection: do not wait
+	space chan struct{} // for the reader: events were removed
+	retry chan struct{} // for the wait before reconnecting: skip it
 	check chan struct{} // for the pinger: ping now
 
 	done chan struct{} // closed at the very end, after err was set
 
 	mu      sync.Mutex // guards everything below
 	core    core
-	callers int   // of History and Who: they wait for an answer that only the reader can bring
+	callers int   // of History and Who: they wait for an answer that only the reader can deliver
 	link    *link // the open connection, or nil
 	closing bool
 	err     error // why the client ended
 }
 
-// Dial connects, for as long as ctx allows but at most 30 s. From then on the Client reconnects by itself whenever the
-// connection breaks. If the server refuses, the error is a [*RefusedError].
+// Dial connects, within the deadline of ctx and at most 30 s. From then on the Client reconnects whenever the connection
+// breaks. If the server refuses, the error is a [*RefusedError].
 func Dial(ctx context.Context, config Config) (*Client, error) {
 	c, err := newClient(config)
 	if err != nil {
@@ -97,7 +97,7 @@ func Dial(ctx context.Context, config Config) (*Client, error) {
 		return nil, fmt.Errorf("connecting to %s: %w", c.dialer.url.Redacted(), err)
 	}
 	c.core.plain = !l.v1
-	c.dialer.offer = !c.core.plain // a server that once did not speak it is not asked again
+	c.dialer.offer = !c.core.plain // once the server did not speak it, it is not offered again
 	if c.core.plain {
 		c.core.rooms = nil
 	}
@@ -209,7 +209,7 @@ func (c *Client) Say(room, text string) (id string, err error) {
 	return c.Post(wire.Say{Room: room, Text: text})
 }
 
-// SayWithID is Say with an id of the caller's: see [Client.Post].
+// SayWithID is Say with an id chosen by the caller: see [Client.Post].
 func (c *Client) SayWithID(room, id, text string) error {
 	if err := wire.CheckID(id); err != nil {
 		return err
@@ -228,13 +228,13 @@ func (c *Client) Post(m wire.Say) (id string, err error) {
 type Change struct {
 	Room string
 	Of   uint64  // number of the message
-	OfID string  // instead of Of, the id of a message that is in the outbox: the change follows it
+	OfID string  // instead of Of, the id of a message in the outbox: the change is sent after it
 	Text *string // the new text; nil deletes the message
 	ID   string  // 1 to 64 of [A-Za-z0-9_-]; empty: a new one
 }
 
-// Change changes a message, joined to the room or not. It is queued and repeated as a message is, in order with the messages,
-// and its [Sent] events have its id. It fails as Post does, and over the plain protocol.
+// Change changes a message, whether the room is joined or not. It is queued and resent like a message, in order with the
+// messages, and its [Sent] events have its id. It fails under the same conditions as Post, and with the plain protocol.
 func (c *Client) Change(change Change) (id string, err error) {
 	s := say{room: change.Room, id: change.ID, of: change.Of, ofID: change.OfID, deletes: change.Text == nil}
 	if change.Text != nil {
@@ -285,8 +285,8 @@ func (c *Client) post(s say) (id string, err error) {
 	return id, err
 }
 
-// Pending returns how many messages have no final state. They are kept in the memory of this process. The number has no
-// bound: it grows while messages are posted faster than the server takes them.
+// Pending returns how many messages have no final state. They are kept in the memory of this process. The number is not
+// limited: it grows while messages are posted faster than the server accepts them.
 func (c *Client) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -300,8 +300,8 @@ func (c *Client) Outbox() []Sent {
 	return c.core.outbox.messages()
 }
 
-// Join asks for the messages of room: the newest last ones (0 to [wire.MaxLast]), then all new ones. It does nothing if
-// the room is joined.
+// Join requests the messages of room: the newest last ones (0 to [wire.MaxLast]), then all new ones. It does nothing if the
+// room is joined.
 func (c *Client) Join(name string, last int) error {
 	if last < 0 || last > wire.MaxLast {
 		return fmt.Errorf("invalid number of old messages %d (want 0 to %d)", last, wire.MaxLast)
@@ -309,8 +309,8 @@ func (c *Client) Join(name string, last int) error {
 	return c.joinRoom(room{name: name, last: last})
 }
 
-// JoinAfter is Join for a reader that has everything up to at: it asks for everything after that. If the server's
-// history was replaced, wire.Joined says Reset, and the newest [wire.DefaultJoin] messages arrive.
+// JoinAfter is Join for a reader that has everything up to at: it requests everything after that. If the server's history
+// was replaced, wire.Joined says Reset, and the newest [wire.DefaultJoin] messages arrive.
 func (c *Client) JoinAfter(name string, at wire.Position) error {
 	if at.HistoryID == "" {
 		return errors.New("the position has no log; use Join to join without one")
@@ -333,7 +333,7 @@ func (c *Client) joinRoom(r room) error {
 	})
 }
 
-// Leave ends a Join.
+// Leave undoes Join.
 func (c *Client) Leave(room string) error {
 	return c.do(func() error {
 		if c.core.plain {
@@ -344,9 +344,9 @@ func (c *Client) Leave(room string) error {
 	})
 }
 
-// SetName asks for a name, or gives it up if name is empty. The answer arrives as a wire.Name or as [RequestFailed].
-// Messages posted meanwhile wait for it and are then sent, with the name or without. To post only under the name, wait
-// for the answer first.
+// SetName requests a name, or releases it if name is empty. The answer arrives as a wire.Name or as [RequestFailed].
+// Messages posted meanwhile wait for it and are then sent, with the name or without. To post only under the name, wait for
+// the answer first.
 func (c *Client) SetName(name string) error {
 	return c.do(func() error {
 		if c.core.plain {
@@ -357,16 +357,16 @@ func (c *Client) SetName(name string) error {
 	})
 }
 
-// Typing shows the others in room that a message is being written. It may be called for each key: at most one frame in
-// 3 s is sent, and none while there is no connection or over the plain protocol.
+// Typing shows the others in room that a message is being written. It may be called for each key press: at most one frame
+// in 3 s is sent, and none without a connection or with the plain protocol.
 func (c *Client) Typing(room string) {
-	_ = c.do(func() error { // a client that has ended tells nobody
+	_ = c.do(func() error { // a client that has ended sends nothing
 		c.core.typing(time.Now(), room)
 		return nil
 	})
 }
 
-// Retry ends the wait before the next attempt to connect. It does nothing while there is a connection.
+// Retry ends the wait before the next attempt to connect. It does nothing during a connection.
 func (c *Client) Retry() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -375,9 +375,9 @@ func (c *Client) Retry() {
 	}
 }
 
-// Check finds out within 5 s whether the server still answers; otherwise it takes up to a minute until a network that is
-// gone is noticed. If nothing arrives in that time, the client reconnects. Check returns at once, and does nothing while
-// there is no connection. To be called while an answer is overdue, not more often than every 5 s.
+// Check detects within 5 s whether the server still answers; without it, a broken network may stay unnoticed for up to a
+// minute. If nothing arrives in that time, the client reconnects. Check returns at once, and does nothing without a
+// connection. Call it while an answer is overdue, at most every 5 s.
 func (c *Client) Check() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -388,22 +388,21 @@ func (c *Client) Check() {
 	notify(c.check)
 }
 
-// History returns a page of messages. While it waits, events are buffered without a bound.
+// History returns a page of messages. While it waits, the number of buffered events is not limited.
 func (c *Client) History(ctx context.Context, h wire.History) (wire.Page, error) {
 	f, err := c.ask(ctx, h)
 	page, _ := f.(wire.Page)
 	return page, err
 }
 
-// Who returns who is in a room. While it waits, events are buffered without a bound.
+// Who returns the members of a room. While it waits, the number of buffered events is not limited.
 func (c *Client) Who(ctx context.Context, ask wire.Who) (wire.Who, error) {
 	f, err := c.ask(ctx, ask)
 	who, _ := f.(wire.Who)
 	return who, err
 }
 
-// ask sends f and waits for its answer, over as many connections as it takes. An error of the server is a
-// [*wire.CodedError].
+// ask sends f and waits for its answer, across reconnects if necessary. An error of the server is a [*wire.CodedError].
 func (c *Client) ask(ctx context.Context, f wire.Frame) (wire.Frame, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -480,7 +479,7 @@ func (c *Client) Close() {
 	<-c.done
 }
 
-// notify leaves a token in ch, unless one is there already.
+// notify puts a token into ch, unless it holds one already.
 func notify(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:

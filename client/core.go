@@ -10,55 +10,55 @@ import (
 )
 
 const (
-	firstWait = 100 * time.Millisecond // the longest wait before the first new attempt; doubles with each
+	firstWait = 100 * time.Millisecond // the longest wait before the first new attempt; it doubles with each
 	maxWait   = 10 * time.Second
-	maxRetry  = time.Hour // the longest wait a server can ask for
+	maxRetry  = time.Hour // the longest wait that a server can request
 
-	typingEvery = 3 * time.Second // more is not heard (docs/PROTOCOL.md)
+	typingEvery = 3 * time.Second // more frequent frames are ignored (docs/PROTOCOL.md)
 )
 
-// core is the client without its socket. Its methods take what arrives and what the user asks for; next returns what to
-// send, take what to report. It starts no goroutine and reads no clock, and is not safe for concurrent use.
+// core is the client without its socket. Its methods receive what arrives and what the user requests; next returns frames
+// to send, pop returns events. It starts no goroutine, reads no clock, and is not safe for concurrent use.
 type core struct {
 	// Set once, before the first connection.
 	plain  bool   // the server speaks the plain protocol
-	room   string // of the connection, over the plain protocol
+	room   string // of the connection, with the plain protocol
 	prefix string // of the ids of this client
 	jitter func(max time.Duration) time.Duration
 
-	// Of the sender, over all connections.
+	// State of the sender, kept across connections.
 	session string // empty until the first welcome, unless it was given
 	by      string
 	name    string // the name to hold; meaningless unless named
-	named   bool   // somebody cares which name is held
+	named   bool   // a name was requested or released explicitly
 	rooms   []*room
 	asks    []*ask
 	outbox  outbox
 
-	// Of the connection, forgotten by disconnected.
+	// State of the connection, reset by disconnected.
 	greetings int      // welcomes to come; 0 on an open connection
-	open      bool     // the final welcome has come
-	extra     [][]byte // frames that go before all others and are answered by none
+	open      bool     // the final welcome was received
+	extra     [][]byte // frames that precede all others and have no answer
 	limits    wire.Limits
-	opened    time.Time     // when the final welcome came
-	typed     time.Time     // when the server was last told so
-	restart   time.Duration // the wait the server asked for before it went, or 0
+	opened    time.Time     // when the final welcome was received
+	typed     time.Time     // when typing was last sent
+	restart   time.Duration // the wait that the server requested before it stopped, or 0
 
-	attempt int // attempts since a connection was good
+	attempt int // attempts since the last good connection
 	events  []Event
-	size    int // bytes of events, about
+	size    int // approximate size of events in bytes
 }
 
-// connected begins a connection.
+// connected starts a connection.
 func (c *core) connected() {
 	c.greetings = 1
 	if !c.plain && c.session != "" {
-		c.greetings = 2 // its own, and the one that answers hello
+		c.greetings = 2 // the first one, and the answer to hello
 		c.extra = append(c.extra, wire.Append(nil, wire.Hello{Session: c.session}))
 	}
 }
 
-// disconnected ends a connection, or an attempt to connect, and returns how long to wait before the next attempt.
+// disconnected ends a connection or an attempt to connect, and returns how long to wait before the next attempt.
 func (c *core) disconnected(now time.Time, err error) time.Duration {
 	// A connection that is accepted and closed at once counts as a failed attempt, so that the waits grow.
 	if c.open && now.Sub(c.opened) >= backoff(c.attempt) {
@@ -68,7 +68,7 @@ func (c *core) disconnected(now time.Time, err error) time.Duration {
 	var refused *RefusedError
 	switch {
 	case errors.As(err, &refused):
-		wait += refused.RetryAfter // the same for everybody who was refused, so the random part stays
+		wait += refused.RetryAfter // the same for all refused clients, so the random part remains
 	case c.restart > 0:
 		wait = c.restart
 	}
@@ -84,7 +84,7 @@ func (c *core) disconnected(now time.Time, err error) time.Duration {
 	return wait
 }
 
-// backoff is the longest wait after a number of failed attempts.
+// backoff returns the longest wait after a number of failed attempts.
 func backoff(attempt int) time.Duration {
 	if attempt > 7 {
 		return maxWait
@@ -120,7 +120,7 @@ func (c *core) wake(now time.Time) time.Time {
 	return wake
 }
 
-// received takes one text frame. After an error the connection has to be closed.
+// received handles one text frame. After an error the connection must be closed.
 func (c *core) received(now time.Time, b []byte) error {
 	if c.plain {
 		c.line(now, b)
@@ -179,12 +179,12 @@ func (c *core) received(now time.Time, b []byte) error {
 	return nil
 }
 
-// greeting takes what comes before the final welcome.
+// greeting handles frames before the final welcome.
 func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 	switch f := f.(type) {
 	case wire.Welcome:
 		if c.greetings--; c.greetings > 0 {
-			return nil // the answer to hello is the one that counts
+			return nil // only the answer to hello counts
 		}
 		if err := wire.CheckSession(f.Session); err != nil {
 			return fmt.Errorf("the server's welcome has an invalid session: %w", err)
@@ -203,7 +203,7 @@ func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 	return nil
 }
 
-// retryAfter limits the wait that a server asks for.
+// retryAfter limits the wait that a server requests.
 func retryAfter(ms int64) time.Duration {
 	return min(time.Duration(min(max(ms, 0), maxRetry.Milliseconds()))*time.Millisecond, maxRetry)
 }
@@ -223,16 +223,16 @@ func (c *core) emit(f wire.Frame, raw []byte) {
 	c.size += len(raw) + eventSize
 }
 
-// eventSize is roughly what an event costs in addition to its bytes.
+// eventSize is the approximate cost of an event in addition to its bytes.
 const eventSize = 100
 
-// pop returns the oldest event that was not returned yet.
+// pop removes the oldest event and returns it.
 func (c *core) pop() (Event, bool) {
 	if len(c.events) == 0 {
 		return Event{}, false
 	}
 	e := c.events[0]
-	c.events[0] = Event{} // the array lives on; the frame need not
+	c.events[0] = Event{} // the array is reused; the frame can be freed
 	c.events = c.events[1:]
 	c.size -= len(e.Raw) + eventSize
 	return e, true

@@ -24,18 +24,18 @@ import (
 
 const (
 	dialTimeout = 30 * time.Second // for name, connection, TLS and handshake together
-	readLimit   = 1 << 20          // bytes of a message from the server; a page has 64 KiB
+	readLimit   = 1 << 20          // bytes of a message from the server; a page has at most 64 KiB
 )
 
-// proxyAuthHint helps if something other than ramai answers.
+// proxyAuthHint is added to an error when something other than ramai answers.
 const proxyAuthHint = "A proxy in front may ask for a password; put it into the address: https://NAME:PASSWORD@HOST"
 
 // A RefusedError is the answer of a server that refused the connection or the request.
 type RefusedError struct {
-	Status     int           // of HTTP
+	Status     int           // HTTP status
 	Code       wire.Code     // why, for machines; empty if the server is not one of ramai's
 	Reason     string        // why, for people; may be empty
-	RetryAfter time.Duration // > 0: when the server thinks that trying again helps
+	RetryAfter time.Duration // > 0: the server suggests to retry after this time
 }
 
 // Error returns the status and the reason.
@@ -103,7 +103,7 @@ func parse(address string) (*url.URL, string, error) {
 type dialer struct {
 	url   *url.URL
 	offer bool   // ramai.v1
-	name  string // to claim over the plain protocol
+	name  string // to claim, with the plain protocol
 	tls   *tls.Config
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	proxy func(*http.Request) (*url.URL, error) // which proxy a request goes through; nil: none
@@ -117,7 +117,7 @@ type link struct {
 	raw *watched
 	v1  bool // the server speaks ramai.v1
 
-	early *frame // what was read before the link was used; nil: nothing
+	early *frame // a frame that was read before the link was used; nil: none
 }
 
 // frame is the result of a read.
@@ -136,7 +136,7 @@ func (l *link) Read(ctx context.Context) (websocket.MessageType, []byte, error) 
 	return l.Conn.Read(ctx)
 }
 
-// greets reports whether f can be the first frame of a server of ramai.v1: a welcome, or an error instead of one.
+// greets reports whether b can be the first frame of a ramai.v1 server: a welcome, or an error instead of one.
 func greets(b []byte) bool {
 	f, err := wire.ParseFrame(b)
 	if err != nil {
@@ -149,14 +149,15 @@ func greets(b []byte) bool {
 	return false
 }
 
-// greeted checks that a server that has accepted ramai.v1 knows it. Some servers accept whatever is offered: then the
-// first frame is no welcome, and the connection is plain. If no frame comes for a while, the client connects again
-// without an offer. Nothing is sent before: the first frame contains a secret, and a plain server would pass it on.
+// greeted checks that a server that has accepted ramai.v1 really speaks it. Some servers accept any protocol that is
+// offered: then the first frame is not a welcome, and the connection is plain. If no frame arrives for a while, the client
+// connects again without offering it. Nothing is sent before that: the first frame contains a secret, and a plain server
+// would send it to everyone.
 func (d *dialer) greeted(ctx context.Context, l *link, last int) (*link, error) {
 	if !l.v1 {
 		return l, nil
 	}
-	reading, stop := context.WithCancel(context.Background()) // it would take the connection along
+	reading, stop := context.WithCancel(context.Background()) // cancelling it also closes the connection
 	first := make(chan frame, 1)
 	go func() {
 		kind, b, err := l.Conn.Read(reading)
@@ -194,7 +195,7 @@ func (d *dialer) open(ctx context.Context, last int) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 
-	var mu sync.Mutex // the transport dials in a goroutine of its own
+	var mu sync.Mutex // the transport dials in its own goroutine
 	var raw *watched
 	transport, err := d.transport(func(conn net.Conn) net.Conn {
 		mu.Lock()
@@ -205,7 +206,7 @@ func (d *dialer) open(ctx context.Context, last int) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer transport.CloseIdleConnections() // one that was refused
+	defer transport.CloseIdleConnections() // of a refused handshake
 	options := &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport, CheckRedirect: checkRedirect}}
 	target := *d.url
 	if d.offer {
@@ -238,7 +239,7 @@ func (d *dialer) query(last int) string {
 	return q.Encode()
 }
 
-// refusal reads why the server refused.
+// refusal reads the reason of a refusal.
 func refusal(resp *http.Response) *RefusedError {
 	e := &RefusedError{Status: resp.StatusCode}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
@@ -248,20 +249,20 @@ func refusal(resp *http.Response) *RefusedError {
 		Code   wire.Code `json:"code"`
 		Reason string    `json:"reason"`
 	}
-	b, err := io.ReadAll(resp.Body) // the WebSocket library holds at most 1,024 bytes of it
+	b, err := io.ReadAll(resp.Body) // the WebSocket library keeps at most 1,024 bytes
 	switch {
 	case err != nil:
 	case json.Unmarshal(b, &body) == nil && body.Code != "":
 		e.Code, e.Reason = body.Code, body.Reason
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		e.Reason = fmt.Sprintf("it redirects to %s, which is another server; if that is the right one, use that address", resp.Header.Get("Location"))
-	case bytes.Contains(b, []byte("HTTP request to an HTTPS server")): // as Go's servers say it
+	case bytes.Contains(b, []byte("HTTP request to an HTTPS server")): // the text of Go's servers
 		e.Reason = "this server speaks TLS; use an address that begins with https:// or wss://"
 	}
 	return e
 }
 
-// cause turns what the WebSocket library wraps around an error into a sentence, and keeps the error.
+// cause turns the errors of the WebSocket library into a sentence that wraps the original error.
 func cause(err error) error {
 	var closed websocket.CloseError
 	var timeout net.Error
@@ -280,7 +281,7 @@ func cause(err error) error {
 	return err
 }
 
-// A server that lives answers a ping, and so never lets the client wait longer than readTimeout for the next byte.
+// A live server answers pings, so the next byte never takes longer than readTimeout.
 const (
 	pingEvery   = 30 * time.Second
 	readTimeout = pingEvery + 30*time.Second
@@ -288,14 +289,14 @@ const (
 	checkTimeout = 5 * time.Second // instead of readTimeout, after Check
 )
 
-// watched is a connection whose Read fails after silence. Only a read that waits can find the server silent, so a slow
-// user does not lose the connection.
+// watched is a connection whose Read fails after silence. Only a waiting read counts as silence, so a slow user does not
+// lose the connection.
 type watched struct {
 	net.Conn
 
 	mu      sync.Mutex
-	asked   int // how often check was called
-	settled int // how many of these calls are over
+	asked   int // number of calls of check
+	settled int // number of those calls that are settled
 }
 
 func (w *watched) Read(b []byte) (int, error) {
@@ -305,8 +306,8 @@ func (w *watched) Read(b []byte) (int, error) {
 	return w.Conn.Read(b)
 }
 
-// setDeadline gives the next read its time. What was on its way before check does not lengthen the time for the answer to
-// check.
+// setDeadline sets the deadline of the next read. Bytes that were in transit before check do not extend the time for the
+// answer to check.
 func (w *watched) setDeadline() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -321,8 +322,8 @@ func (w *watched) setDeadlineLocked() error {
 	return w.Conn.SetReadDeadline(time.Now().Add(timeout))
 }
 
-// check shortens the time of the read that waits now, and of those that follow until the ping that asks for an answer is
-// over.
+// check shortens the deadline of the waiting read, and of those that follow, until a ping sent after this call is answered
+// or fails.
 func (w *watched) check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -330,14 +331,14 @@ func (w *watched) check() {
 	_ = w.setDeadlineLocked() // a closed connection has ended anyway
 }
 
-// pinging returns what to pass to settle once the ping that is sent now is answered or given up.
+// pinging returns the argument of settle for the ping that is about to be sent.
 func (w *watched) pinging() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.asked
 }
 
-// settle ends the calls of check that were made before pinging returned asked. The read that waits gets its usual time.
+// settle ends the calls of check that were made before pinging returned asked. The waiting read gets its usual deadline.
 func (w *watched) settle(asked int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

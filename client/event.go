@@ -15,7 +15,7 @@ import (
 // A Sent follows the frame that changes the state of a message.
 type Event struct {
 	Frame wire.Frame
-	Raw   []byte // the frame or line as it came; nil if none did
+	Raw   []byte // the frame or line as received; nil if there was none
 }
 
 // Disconnected reports that the connection broke, or that an attempt to connect failed.
@@ -31,12 +31,12 @@ type RequestFailed struct {
 	wire.Error
 }
 
-// Line is a line of the plain protocol, except the first one, which is a wire.Welcome with nothing but its Text.
+// Line is a line of the plain protocol, except the first one, which becomes a wire.Welcome with only its Text.
 type Line struct {
 	Text string
-	ID   string // of the message whose echo this is, or empty
+	ID   string // of the message that it echoes, or empty
 }
 
-// Type implements wire.Frame. These types never travel.
+// Type implements wire.Frame. These types are never sent.
 func (Disconnected) Type() string { return "disconnected" }
 func (Line) Type() string         { return "line" }

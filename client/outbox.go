@@ -13,9 +13,9 @@ import (
 const (
 	maxInFlight      = 128                        // messages sending at once
 	plainMaxInFlight = 64                         // lines of the plain protocol sent without an echo
-	echoTimeout      = 30 * time.Second           // after this long without an echo more lines are sent: some never get one
+	echoTimeout      = 30 * time.Second           // if no echo arrives for this long, more lines are sent: some lines never get one
 	retryFor         = wire.IDLife - 24*time.Hour // a message that may be saved is sent again; clocks may differ a little
-	plainText        = 4000                       // bytes that most servers take on the plain protocol, which does not say
+	plainText        = 4000                       // bytes that most servers accept with the plain protocol, which does not announce its limit
 )
 
 // say is a message, or a change of one, until its state is final.
@@ -25,7 +25,7 @@ type say struct {
 	of             uint64    // the message that it changes; 0: it is a message, or the number is not known yet
 	ofID           string    // the id of the message that it changes, if that was in the outbox
 	deletes        bool      // it deletes that message
-	firstSent      time.Time // by the time of day; zero: never
+	firstSent      time.Time // wall-clock time; zero: never
 }
 
 // changes reports whether s is a change.
@@ -34,7 +34,7 @@ func (s *say) changes() bool { return s.of > 0 || s.ofID != "" }
 // blocked reports whether s changes a message that has no number yet.
 func (s *say) blocked() bool { return s.ofID != "" && s.of == 0 }
 
-// frame is what s is sent as.
+// frame returns the frame to send.
 func (s *say) frame() []byte {
 	if !s.changes() {
 		return wire.Append(nil, wire.Say{Room: s.room, ID: s.id, Text: s.text, Re: s.re})
@@ -43,21 +43,21 @@ func (s *say) frame() []byte {
 	if !s.deletes {
 		f.Text = &s.text
 	}
-	// An older server does not know changes. The error that it answers repeats the ref alone.
+	// An older server does not know changes. Its error contains only the ref.
 	b := wire.Append(nil, f)
 	return fmt.Appendf(b[:len(b)-1], `,"ref":"%s"}`, s.id)
 }
 
-// outbox holds the messages whose state is not final, in order. It has no bound: while there is no connection it grows
-// with what the user says.
+// outbox holds the messages whose state is not final, in order. It has no limit: without a connection it grows with
+// everything the user posts.
 //
-// says[:sent] are sending, the others wait. says[:tried] were sent over this connection or an earlier one: the server may
-// answer them. So sent <= tried <= len(says).
+// says[:sent] are sending, the others wait. says[:attempted] were sent over this connection or an earlier one: the server may
+// answer them. So sent <= attempted <= len(says).
 type outbox struct {
 	says            []say
 	sent, attempted int
 	blocked         int   // changes of messages that have no number yet
-	held            []say // kept by the server for a moderator; they leave no gap in the window
+	held            []say // held by the server for a moderator; they leave no gap in the window
 	count           int   // messages so far, for ids
 
 	window    int       // how many may be sending
@@ -66,8 +66,8 @@ type outbox struct {
 	echoed    time.Time // plain protocol: when an echo last arrived, or the first line was sent
 }
 
-// open starts a connection of ramai.v1. A server that limits rates refuses everything beyond a burst, so no more is sent
-// at once.
+// open starts a connection of ramai.v1. A server with rate limits refuses everything beyond a burst, so no more than that
+// is sent at once.
 func (o *outbox) open(l wire.Limits) {
 	o.full = maxInFlight
 	if l.Rate > 0 && l.Burst > 0 {
@@ -86,7 +86,7 @@ func (o *outbox) has(room, id string) bool {
 	return slices.ContainsFunc(o.says, func(s say) bool { return s.id == id && s.room == room })
 }
 
-// remove costs i steps, not len(says): messages with an answer are at the front.
+// remove costs i steps, not len(says): answered messages are at the front.
 func (o *outbox) remove(i int) {
 	if o.says[i].blocked() {
 		o.blocked--
@@ -102,7 +102,7 @@ func (o *outbox) remove(i int) {
 	}
 }
 
-// wake returns when the next message may be sent, if it waits for that time alone.
+// wake returns when the next message may be sent, if it only waits for that time.
 func (o *outbox) wake(plain bool) time.Time {
 	switch {
 	case o.sent == len(o.says):
@@ -130,12 +130,12 @@ func (c *core) post(s say) string {
 	return s.id
 }
 
-// sent is the message as a value.
+// sent returns the message as a value.
 func (s *say) sent(state State) Sent {
 	return Sent{Room: s.room, ID: s.id, Text: s.text, Re: s.re, Of: s.of, OfID: s.ofID, Deletes: s.deletes, State: state}
 }
 
-// messages returns all that is not final.
+// messages returns all messages without a final state.
 func (o *outbox) messages() (all []Sent) {
 	for i := range o.held {
 		all = append(all, o.held[i].sent(Held))
@@ -150,7 +150,7 @@ func (o *outbox) messages() (all []Sent) {
 	return all
 }
 
-// saved takes a message off the outbox that the server has on disk.
+// saved removes a message that the server has on disk from the outbox.
 func (c *core) saved(now time.Time, room, id string, n uint64, at time.Time) {
 	o := &c.outbox
 	for i := 0; i < len(o.says) && o.blocked > 0; i++ {
@@ -173,7 +173,7 @@ func (c *core) saved(now time.Time, room, id string, n uint64, at time.Time) {
 	}
 }
 
-// onHeld takes the answer that a moderator decides about a message.
+// onHeld records that a moderator decides about a message.
 func (c *core) onHeld(room, id string) {
 	o := &c.outbox
 	if i := o.find(room, id); i >= 0 {
@@ -184,7 +184,7 @@ func (c *core) onHeld(room, id string) {
 	}
 }
 
-// release takes a message off those that are held.
+// release removes a message from those that are held.
 func (o *outbox) release(room, id string) (s say, ok bool) {
 	i := slices.IndexFunc(o.held, func(s say) bool { return s.id == id && s.room == room })
 	if i < 0 {
@@ -195,7 +195,7 @@ func (o *outbox) release(room, id string) (s say, ok bool) {
 	return s, true
 }
 
-// fail takes the message at i off the outbox.
+// fail removes message i from the outbox.
 func (c *core) fail(i int, code wire.Code, reason string) {
 	f := c.outbox.says[i].sent(Failed)
 	f.Code, f.Reason = code, reason
@@ -204,7 +204,7 @@ func (c *core) fail(i int, code wire.Code, reason string) {
 	c.failChanges(f.Room, f.ID, code, "the message was not saved: "+reason)
 }
 
-// failChanges takes the changes of a message off the outbox, because the message has no number.
+// failChanges removes the changes of a message from the outbox, because the message has no number.
 func (c *core) failChanges(room, id string, code wire.Code, reason string) {
 	o := &c.outbox
 	for i := 0; i < len(o.says) && o.blocked > 0; {
@@ -226,7 +226,7 @@ func (c *core) abandon(i int, reason string) {
 	c.failChanges(f.Room, f.ID, wire.Unavailable, "the message may not have been saved: "+reason)
 }
 
-// rewind makes the messages from i on wait. why says so of the first.
+// rewind makes the messages from i on wait. why is reported for the first one.
 func (c *core) rewind(i int, why Sent) {
 	o := &c.outbox
 	for j := i; j < o.sent; j++ {
@@ -239,8 +239,8 @@ func (c *core) rewind(i int, why Sent) {
 	o.sent = i
 }
 
-// requeue ends a connection. Over ramai.v1 all messages wait for the next one, where they are sent again. The plain
-// protocol has no ids, so lines without an echo are not.
+// requeue ends a connection. With ramai.v1 all messages wait for the next one, where they are sent again. The plain
+// protocol has no ids, so lines without an echo fail.
 func (c *core) requeue() {
 	o := &c.outbox
 	for c.plain && o.attempted > 0 {
@@ -277,7 +277,7 @@ func (c *core) nextSay(now time.Time) ([]byte, bool) {
 		if !c.plain {
 			frame = s.frame()
 			if c.limits.Frame > 0 && len(frame) > c.limits.Frame {
-				// The server would close the connection, and the next one too.
+				// The server would close the connection, and the next one, too.
 				c.fail(o.sent, wire.TooLong, fmt.Sprintf("the message needs a frame of %d bytes; this server takes at most %d", len(frame), c.limits.Frame))
 				continue
 			}
@@ -286,7 +286,7 @@ func (c *core) nextSay(now time.Time) ([]byte, bool) {
 			o.echoed = now
 		}
 		if s.firstSent.IsZero() {
-			s.firstSent = now.Round(0) // a monotonic clock may stand still while the machine sleeps
+			s.firstSent = now.Round(0) // a monotonic clock may stop while the machine sleeps
 		}
 		o.sent++
 		o.attempted = max(o.attempted, o.sent)
@@ -296,7 +296,7 @@ func (c *core) nextSay(now time.Time) ([]byte, bool) {
 	return nil, false
 }
 
-// refused takes the answer to a message that was not stored.
+// refused handles the answer to a message that was not stored.
 func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	o := &c.outbox
 	if s, ok := o.release(f.Room, f.ID); ok { // a moderator rejected it
@@ -308,7 +308,7 @@ func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	}
 	i := o.find(f.Room, f.ID)
 	if i < 0 || i >= o.sent {
-		return // unknown, or sent again anyway because an earlier one was refused
+		return // unknown, or to be sent again anyway because an earlier one was refused
 	}
 	c.emit(f, raw)
 	if f.RetryAfterMS == 0 {
@@ -320,7 +320,7 @@ func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	o.window, o.notBefore = 1, now.Add(wait)
 }
 
-// refusedChange takes the error that an older server answers to a change, and reports whether it is one.
+// refusedChange handles the error that an older server answers to a change, and reports whether it is one.
 func (c *core) refusedChange(f wire.Error) bool {
 	o := &c.outbox
 	i := slices.IndexFunc(o.says[:o.sent], func(s say) bool { return s.changes() && s.id == f.Ref })
@@ -331,7 +331,7 @@ func (c *core) refusedChange(f wire.Error) bool {
 	return true
 }
 
-// line takes a line of the plain protocol.
+// line handles a line of the plain protocol.
 func (c *core) line(now time.Time, raw []byte) {
 	text := string(raw)
 	o := &c.outbox
@@ -349,7 +349,7 @@ func (c *core) line(now time.Time, raw []byte) {
 		}
 	}
 	if reason, notice := strings.CutPrefix(text, wire.NoticePrefix); notice {
-		// Any message may look like a notice. It is one only if a message of ours would be refused.
+		// Any message may look like a notice. It is one only if a message of this client would be refused.
 		for i, s := range o.says[:o.sent] {
 			if err := wire.CheckText(s.text, plainText); err != nil {
 				c.emit(wire.Refused{Room: s.room, ID: s.id, Code: err.Code, Reason: reason}, raw)

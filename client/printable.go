@@ -60,7 +60,7 @@ func plainASCII(s string) bool {
 	return true
 }
 
-// Introducers of ECMA-48 (section 8.3) in their C1 form; ESC and the character 0x40 below is the same.
+// Introducers of ECMA-48 (section 8.3) in their C1 form; ESC followed by the character 0x40 below is equivalent.
 const (
 	esc = 0x1b
 	dcs = 0x90
@@ -122,8 +122,8 @@ func controlSequence(s string) int {
 	return i
 }
 
-// controlString is what follows OSC, DCS and their like, up to ST, or BEL as xterm allows. Without an end it takes
-// everything, as a terminal does.
+// controlString returns the length of what follows OSC, DCS and the like, up to ST, or BEL as xterm allows. Without a
+// terminator it extends to the end, as in a terminal.
 func controlString(s string) int {
 	for i, r := range s {
 		switch {

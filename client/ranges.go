@@ -15,12 +15,12 @@ func (s ranges) find(n uint64) int {
 	return sort.Search(len(s), func(i int) bool { return s[i].To >= n })
 }
 
-// add adds the numbers from to to. It does nothing if there are none.
+// add adds the numbers from to to (none if to is smaller).
 func (s *ranges) add(from, to uint64) {
 	if from > to {
 		return
 	}
-	i := s.find(max(from, 1) - 1) // a range that ends right before from becomes part of the new one
+	i := s.find(max(from, 1) - 1) // a range that ends right before from is merged with the new one
 	j := i
 	for ; j < len(*s) && (*s)[j].From-1 <= to; j++ {
 		from, to = min(from, (*s)[j].From), max(to, (*s)[j].To)

@@ -7,8 +7,7 @@ import (
 	"ramai/wire"
 )
 
-// maxHeard is how many changes a Replica keeps for pages that have not arrived. After more than that the pages are
-// asked for again.
+// maxHeard is how many changes a Replica keeps for pages that have not arrived. Beyond that the pages are requested again.
 const maxHeard = 4096
 
 // A Replica is a copy of the messages of one room. Whatever order frames and pages of history arrive in, it ends with the
@@ -20,55 +19,55 @@ const maxHeard = 4096
 // the page, too.
 type Replica struct {
 	historyID string
-	first     uint64 // the oldest number that the server keeps; older messages are dropped
+	first     uint64 // the oldest number that the server still has; older messages are dropped
 	n         uint64 // the newest number received
 	head      uint64 // the newest number known
 
 	rows  []row  // ascending
-	known ranges // numbers that need not be loaded: messages that are here, and numbers that are none
+	known ranges // numbers that need not be loaded: messages that are here, and numbers that are not messages
 
 	asked []*PageRequest // pages that have not arrived
 	heard []wire.Changed // changes that may be newer than a page or a frame that has not arrived
 }
 
-// row is a message. asOf is the head of the page that it was last read from, or 0: it is at least as new as that.
+// row is a message. asOf is the head of the page that it was last read from, or 0: its content is at least as new as that.
 type row struct {
 	wire.Message
 	asOf uint64
 }
 
-// version is the number as of which the text is known.
+// version returns the number up to which changes are included.
 func (r *row) version() uint64 { return max(r.N, r.Edited, r.asOf) }
 
 // A PageRequest is a request for a page of history that has not arrived.
 type PageRequest struct {
 	History wire.History
-	n       uint64 // what the replica had received before
+	n       uint64 // the position of the replica at the request
 }
 
-// Ask returns the request for a page. It has to be followed by AddPage or Cancel.
+// Ask registers the request for a page. It must be followed by AddPage or Cancel.
 func (r *Replica) Ask(h wire.History) *PageRequest {
 	p := &PageRequest{History: h, n: r.n}
 	r.asked = append(r.asked, p)
 	return p
 }
 
-// Cancel gives up a request.
+// Cancel withdraws a request.
 func (r *Replica) Cancel(p *PageRequest) {
 	r.asked = slices.DeleteFunc(r.asked, func(q *PageRequest) bool { return q == p })
 	r.dropHeard()
 }
 
-// dropHeard drops the changes that are as old as all that has not arrived: those that were received as frames, once no page is
-// on its way.
+// dropHeard drops the changes that no outstanding page or frame can be older than: those received as frames, once no page
+// is outstanding.
 func (r *Replica) dropHeard() {
 	if len(r.asked) == 0 {
 		r.heard = slices.DeleteFunc(r.heard, func(f wire.Changed) bool { return f.N <= r.n })
 	}
 }
 
-// AddPage adds the page that was asked for. It returns false if the page cannot be used, because it is of another history or
-// older than what had been received when it was asked for: ask again.
+// AddPage adds a requested page. It returns false if the page is unusable because it belongs to another history, or is
+// older than the position at the request: request it again.
 func (r *Replica) AddPage(p *PageRequest, page wire.Page) bool {
 	asked := slices.Contains(r.asked, p)
 	heard := slices.Clone(r.heard)
@@ -95,13 +94,13 @@ func (r *Replica) AddPage(p *PageRequest, page wire.Page) bool {
 	return true
 }
 
-// covers returns the numbers that a page has, or skips because they are not messages.
+// covers returns the numbers that a page contains, or skips because they are not messages.
 func covers(h wire.History, page *wire.Page) wire.Range {
 	oldest, newest := uint64(1), uint64(0)
 	if n := len(page.Messages); n > 0 {
 		oldest, newest = page.Messages[0].N, page.Messages[n-1].N
 	} else if page.More {
-		return wire.Range{From: 1, To: 0} // nothing: only what it skips is known
+		return wire.Range{From: 1, To: 0} // empty: only the skipped numbers are known
 	}
 	switch {
 	case h.At != nil:
@@ -122,8 +121,8 @@ func covers(h wire.History, page *wire.Page) wire.Range {
 	return wire.Range{From: oldest, To: newest}
 }
 
-// Apply applies a frame of the room, or a [Sent]: the state of a change is known before the frame of the change arrives.
-// Frames that change no message are ignored.
+// Apply applies a frame of the room, or a [Sent]: the result of a change is known before its frame arrives. Frames that
+// change no message are ignored.
 func (r *Replica) Apply(f wire.Frame) {
 	switch f := f.(type) {
 	case wire.Joined:
@@ -152,7 +151,7 @@ func (r *Replica) Apply(f wire.Frame) {
 	}
 }
 
-// received notes that the frame with a number has arrived.
+// received notes that the frame with number n has arrived.
 func (r *Replica) received(n uint64) {
 	r.n, r.head = max(r.n, n), max(r.head, n)
 	r.known.add(max(n, r.first), n)
@@ -178,8 +177,8 @@ func (r *Replica) dropBelow(first uint64) {
 	r.known.remove(0, first-1)
 }
 
-// Forget drops messages to save memory. They can be loaded again. Messages that are newer than what has been received stay,
-// because a frame or a page that is on its way may be older.
+// Forget drops messages to save memory. They can be loaded again. Messages newer than the position stay, because a frame or
+// a page in transit may be older.
 func (r *Replica) Forget(from, to uint64) {
 	if from > to {
 		return
@@ -201,7 +200,7 @@ func (r *Replica) find(n uint64) int {
 	return sort.Search(len(r.rows), func(i int) bool { return r.rows[i].N >= n })
 }
 
-// within returns the indices of the messages in a range, the second one excluded.
+// within returns the indices of the messages in a range, the second one exclusive.
 func (r *Replica) within(s wire.Range) (i, j int) {
 	i = r.find(s.From)
 	for j = i; j < len(r.rows) && r.rows[j].N <= s.To; j++ {
@@ -209,7 +208,7 @@ func (r *Replica) within(s wire.Range) (i, j int) {
 	return i, j
 }
 
-// add adds a form of a message, unless there is a newer one.
+// add adds a version of a message, unless a newer one is there.
 func (r *Replica) add(m row) {
 	if m.N < r.first {
 		return
@@ -226,7 +225,7 @@ func (r *Replica) add(m row) {
 	r.rows[i] = m
 }
 
-// hear applies a change, and keeps it for what has not arrived.
+// hear applies a change, and keeps it for pages and frames that have not arrived.
 func (r *Replica) hear(f wire.Changed) {
 	if len(r.asked) > 0 || f.N > r.n {
 		r.heard = append(r.heard, f)
@@ -237,7 +236,7 @@ func (r *Replica) hear(f wire.Changed) {
 	r.change([]wire.Changed{f})
 }
 
-// change applies edits and deletions to the messages that are here. Deleted messages stay deleted.
+// change applies edits and deletions to the stored messages. Deleted messages stay deleted.
 func (r *Replica) change(changes []wire.Changed) {
 	for _, f := range changes {
 		for _, s := range f.Of {
@@ -251,7 +250,7 @@ func (r *Replica) change(changes []wire.Changed) {
 	}
 }
 
-// after returns a message after a change.
+// after returns a message with a change applied.
 func after(m *wire.Message, f wire.Changed) wire.Message {
 	if f.Text == nil {
 		return wire.Message{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Edited: f.N, Gone: true}
@@ -276,8 +275,8 @@ func (r *Replica) Message(n uint64, pending []Sent) (m wire.Message, ok bool) {
 	return m, true
 }
 
-// Messages returns the messages that are here, in ascending order, as they will be once the changes among pending are saved.
-// Deleted messages are Gone. pending is what [Client.Outbox] has of the room.
+// Messages returns the messages in ascending order, as they will be once the changes in pending are saved. Deleted messages
+// are Gone. pending is the room's part of [Client.Outbox].
 func (r *Replica) Messages(pending []Sent) []wire.Message {
 	messages := make([]wire.Message, 0, len(r.rows))
 	for i := range r.rows {
@@ -291,8 +290,8 @@ func (r *Replica) Messages(pending []Sent) []wire.Message {
 	return messages
 }
 
-// Missing returns the numbers that are on the server, as far as is known, and not here. They may include numbers that are
-// not messages.
+// Missing returns the numbers that the server has, as far as is known, but the replica does not. They may include numbers
+// that are not messages.
 func (r *Replica) Missing() []wire.Range {
 	return r.known.missing(max(r.first, 1), r.head)
 }

@@ -10,11 +10,11 @@ import (
 // room is a room that the user wants to be in.
 type room struct {
 	name      string
-	last      int    // how many old messages to begin with, as long as log is empty
-	historyID string // the log that n counts in; empty until the first joined
-	n         uint64 // the position: everything up to here was heard
-	epoch     string // in which n was; empty: a position that was kept without one
-	now       string // the epoch of what follows: that of the newest joined or epoch frame
+	last      int    // number of old messages to start with, while historyID is empty
+	historyID string // the history of n; empty until the first joined
+	n         uint64 // the position: everything up to here was received
+	epoch     string // in which n was received; empty: unknown
+	now       string // the epoch of the following frames: that of the newest joined or epoch frame
 	joined    bool   // on this connection
 }
 
@@ -38,7 +38,7 @@ func (c *core) join(r room) {
 	}
 }
 
-// leave ends a join.
+// leave undoes join.
 func (c *core) leave(name string) {
 	i := slices.IndexFunc(c.rooms, func(r *room) bool { return r.name == name })
 	if i < 0 {
@@ -51,7 +51,7 @@ func (c *core) leave(name string) {
 	}
 }
 
-// request is the join that resumes the room.
+// request returns the join that resumes the room.
 func (r *room) request() wire.Join {
 	if r.historyID == "" {
 		return wire.Join{Room: r.name, Last: &r.last}
@@ -59,7 +59,7 @@ func (r *room) request() wire.Join {
 	return wire.Join{Room: r.name, After: &wire.Position{HistoryID: r.historyID, Epoch: r.epoch, N: r.n}}
 }
 
-// start takes the position of the first joined: the newest last messages are still to come.
+// start sets the position at the first joined: the newest last messages follow.
 func (r *room) start(j wire.Joined, last uint64) {
 	r.historyID, r.epoch, r.n = j.HistoryID, j.Epoch, 0
 	if j.N > last {
@@ -68,7 +68,7 @@ func (r *room) start(j wire.Joined, last uint64) {
 	if j.First > 0 {
 		r.n = max(r.n, j.First-1)
 	}
-	if j.From != nil { // an older server does not say it, and counts numbers as messages
+	if j.From != nil { // an older server does not send it, and counts numbers as messages
 		r.n = *j.From
 	}
 }
@@ -76,7 +76,7 @@ func (r *room) start(j wire.Joined, last uint64) {
 func (c *core) joined(f wire.Joined, raw []byte) error {
 	r := c.find(f.Room)
 	if r == nil {
-		return nil // left meanwhile
+		return nil // the room was left meanwhile
 	}
 	switch {
 	case f.HistoryID == "":
@@ -94,7 +94,7 @@ func (c *core) joined(f wire.Joined, raw []byte) error {
 	return nil
 }
 
-// epoch takes the epoch of everything that follows.
+// epoch sets the epoch of everything that follows.
 func (c *core) epoch(f wire.Epoch) {
 	for _, r := range c.rooms {
 		if r.joined && r.historyID == f.HistoryID {
@@ -103,8 +103,8 @@ func (c *core) epoch(f wire.Epoch) {
 	}
 }
 
-// advance emits f if it has the room's next number. A number that arrived before is dropped. One that comes too early
-// breaks the protocol; the client reconnects to get what is missing.
+// advance emits f if it has the room's next number. An earlier number is dropped. A later one violates the protocol; the
+// client reconnects to get the missing numbers.
 func (c *core) advance(name string, n uint64, f wire.Frame, raw []byte) error {
 	r := c.find(name)
 	if r == nil || !r.joined || n <= r.n {
@@ -132,7 +132,7 @@ func (c *core) gap(f wire.Gap, raw []byte) error {
 	return nil
 }
 
-// unknown takes a frame of a newer server. If it has a number, it counts like any other.
+// unknown handles a frame of a newer server. If it has a number, it counts like any other.
 func (c *core) unknown(f wire.Unknown, raw []byte) error {
 	if f.Room == "" {
 		c.emit(f, raw)

@@ -76,14 +76,13 @@ func (c *Client) serve(l *link) error {
 	l.CloseNow() // its error says only that it was closed already
 	helpers.Wait()
 	select {
-	case err = <-broken: // that is why nothing could be read
+	case err = <-broken: // the reason why reading failed
 	default:
 	}
 	return err
 }
 
-// read passes frames to the core until the connection breaks. Before each frame it waits until there is room for
-// events.
+// read passes frames to the core until the connection breaks. Before each frame it waits until there is space for events.
 func (c *Client) read(ctx context.Context, l *link) error {
 	for {
 		if err := c.waitForUser(ctx); err != nil {
@@ -111,7 +110,7 @@ func (c *Client) received(b []byte) error {
 	return c.core.received(time.Now(), b)
 }
 
-// waitForUser returns when there is room for events.
+// waitForUser returns once there is space for events.
 func (c *Client) waitForUser(ctx context.Context) error {
 	for {
 		c.mu.Lock()
@@ -128,14 +127,14 @@ func (c *Client) waitForUser(ctx context.Context) error {
 	}
 }
 
-// write sends what the core has to send. An error of the connection reaches the reader as well.
+// write sends the frames of the core. The reader notices an error of the connection, too.
 func (c *Client) write(ctx context.Context, l *link) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		now := time.Now()
 		b, ok, wake := c.next(now)
-		notify(c.ready) // next reports what it sends, and what does not fit a frame
+		notify(c.ready) // next also emits events: messages that are being sent, or do not fit a frame
 		if ok {
 			if err := l.Write(ctx, websocket.MessageText, b); err != nil {
 				return
@@ -156,7 +155,7 @@ func (c *Client) write(ctx context.Context, l *link) {
 	}
 }
 
-// next is what the core has to send, and when it may have more.
+// next returns the next frame of the core, and when there may be more.
 func (c *Client) next(now time.Time) (b []byte, ok bool, wake time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,8 +163,8 @@ func (c *Client) next(now time.Time) (b []byte, ok bool, wake time.Time) {
 	return b, ok, c.core.wake(now)
 }
 
-// ping keeps the connection alive, also while the user is slow and nothing is read, so that no pong is sent. It pings when
-// check says so, too.
+// ping keeps the connection alive, even while the user is slow and nothing is read, so that no pong is processed. It also
+// pings when check asks for it.
 func ping(ctx context.Context, l *link, check <-chan struct{}) {
 	ticker := time.NewTicker(pingEvery)
 	defer ticker.Stop()
@@ -176,11 +175,11 @@ func ping(ctx context.Context, l *link, check <-chan struct{}) {
 		case <-ticker.C:
 		case <-check:
 		}
-		// Whether the pong comes is judged where bytes are read.
+		// The read deadline decides whether the server is alive.
 		asked := l.raw.pinging()
 		wait, cancel := context.WithTimeout(ctx, pingEvery/2)
 		_ = l.Ping(wait)
-		l.raw.settle(asked) // if nothing was read all the time, the user is slow, and the silence says nothing
+		l.raw.settle(asked) // if nothing was read meanwhile, the user is slow, and the silence means nothing
 		cancel()
 	}
 }
@@ -212,7 +211,7 @@ func (c *Client) reconnect(err error) (*link, error) {
 		c.core.connected()
 		c.link = l
 		select {
-		case <-c.retry: // asked for while this connection was being made
+		case <-c.retry: // requested while this connection was being opened
 		default:
 		}
 		closing = c.closing
@@ -226,7 +225,7 @@ func (c *Client) reconnect(err error) (*link, error) {
 	}
 }
 
-// onDisconnect tells the core that the connection is gone.
+// onDisconnect informs the core that the connection is closed.
 func (c *Client) onDisconnect(err error) (wait time.Duration, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,25 +14,25 @@ import (
 	"ramai/wire"
 )
 
-// maxFound is the largest answer to a request, in bytes: 100 hits have at most a third of it.
+// maxFound is the largest response to a request, in bytes: 100 hits need at most a third of it.
 const maxFound = 2 << 20
 
-// Search describes what to find.
+// Search describes a search.
 type Search struct {
-	Words  string // all have to be in a text; of the last one the beginning is enough
+	Words  string // a text must contain all of them; a prefix of the last one is enough
 	Room   string // empty: in all rooms
-	Before string // only what was said before this message: "ROOM:N", or "N" if there is a Room; empty: everything
+	Before string // only messages before this one: "ROOM:N", or "N" if there is a Room; empty: all
 	Limit  int    // 1 to wire.MaxHits; 0: wire.DefaultHits
 }
 
-// SearchResponse is the newest hits. Raw has each as the server sent it.
+// SearchResponse has the newest hits. Raw has each as the server sent it.
 type SearchResponse struct {
 	wire.SearchResponse
 	Raw []json.RawMessage
 }
 
-// Find asks the server of config for the newest messages that have the words of s. It uses URL, without the room, and
-// Session, TLS and DialContext of config. If the server refuses, the error is a [*RefusedError].
+// Find asks the server for the newest messages that contain the words of s. It uses URL (without the room), Session, TLS
+// and DialContext of config. If the server refuses, the error is a [*RefusedError].
 func Find(ctx context.Context, config Config, s Search) (*SearchResponse, error) {
 	b, err := get(ctx, config, "/api/v1/search", s.query())
 	if err != nil {
@@ -41,8 +41,8 @@ func Find(ctx context.Context, config Config, s Search) (*SearchResponse, error)
 	return readFound(b)
 }
 
-// Rooms asks the server of config for at most limit rooms (0: wire.MaxRooms) whose names follow after, in alphabetical order.
-// It uses config as Find does.
+// Rooms asks the server for at most limit rooms (0: wire.MaxRooms) whose names follow after, in alphabetical order. It uses
+// config like Find.
 func Rooms(ctx context.Context, config Config, after string, limit int) (*wire.RoomsResponse, error) {
 	q := url.Values{}
 	if after != "" {

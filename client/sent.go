@@ -64,7 +64,7 @@ type Sent struct {
 // Changes reports whether it is a change, not a message.
 func (s Sent) Changes() bool { return s.Of > 0 || s.OfID != "" }
 
-// changed is the frame that the room will get.
+// changed returns the frame that the room will receive.
 func (s Sent) changed() wire.Changed {
 	f := wire.Changed{Room: s.Room, N: s.N, Of: wire.Target(s.Of)}
 	if !s.Deletes {
@@ -73,7 +73,7 @@ func (s Sent) changed() wire.Changed {
 	return f
 }
 
-// Type implements wire.Frame. A Sent never travels.
+// Type implements wire.Frame. A Sent is never sent to a server.
 func (Sent) Type() string { return "sent" }
 
 // RoomName implements wire.RoomFrame.

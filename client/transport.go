@@ -14,7 +14,7 @@ import (
 	"ramai/internal/origin"
 )
 
-// transport returns what carries a handshake to the server. A proxy would forward a plain request without knowing of
+// transport returns the transport of a handshake with the server. A proxy might forward a plain request without supporting
 // WebSocket, so it is asked for a tunnel, as for https. wrap is called with each connection.
 func (d *dialer) transport(wrap func(net.Conn) net.Conn) (*http.Transport, error) {
 	t := &http.Transport{TLSClientConfig: d.tls.Clone()}
@@ -29,7 +29,7 @@ func (d *dialer) transport(wrap func(net.Conn) net.Conn) (*http.Transport, error
 		case proxy == nil:
 		case proxy.Scheme == "http" || proxy.Scheme == "https":
 			dial = func(ctx context.Context, _, address string) (net.Conn, error) { return d.tunnel(ctx, proxy, address) }
-		default: // SOCKS, which makes a tunnel in any case
+		default: // SOCKS, which always opens a tunnel
 			t.Proxy = http.ProxyURL(proxy)
 		}
 	}
@@ -78,7 +78,7 @@ func (d *dialer) tunnel(ctx context.Context, proxy *url.URL, address string) (_ 
 	if err := r.Write(conn); err != nil {
 		return nil, fmt.Errorf("the proxy %s: %w", proxy.Redacted(), err)
 	}
-	// The reader buffers nothing more: the server sends nothing before the client does.
+	// The reader buffers nothing beyond the response: the server waits for the client's first bytes.
 	resp, err := http.ReadResponse(bufio.NewReader(conn), r)
 	if err != nil {
 		return nil, fmt.Errorf("the proxy %s: %w", proxy.Redacted(), err)
@@ -89,8 +89,8 @@ func (d *dialer) tunnel(ctx context.Context, proxy *url.URL, address string) (_ 
 	return conn, nil
 }
 
-// checkRedirect is for http.Client.CheckRedirect. It follows a redirect within a server, or to the same server over TLS.
-// Elsewhere it would disclose the session.
+// checkRedirect is a value of http.Client.CheckRedirect. It follows a redirect within a server, or to the same server over
+// TLS. Any other redirect would disclose the session.
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	from, to := origin.Of(via[0].URL.Scheme, via[0].URL.Host), origin.Of(r.URL.Scheme, r.URL.Host)
 	if to != from && !to.Upgrades(from) || len(via) > 5 {
