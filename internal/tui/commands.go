@@ -37,6 +37,9 @@ func commands() []command {
 		{"rooms", "", nil, "the rooms of this server, to go to one", false, (*screen).listRooms},
 		{"link", "[N]", []string{"alt+k"}, "address and QR code of this room, or of message N", false, (*screen).link},
 		{"me", "TEXT", []string{"alt+m"}, "say what you do", true, (*screen).me},
+		{"reply", "[N] [TEXT]", nil, "reply to the newest message, or to message N", false, (*screen).reply},
+		{"edit", "[N] [TEXT]", nil, "edit your last message, or message N", false, (*screen).edit},
+		{"delete", "[N]", nil, "delete your last message, or message N", false, (*screen).delete},
 		{"numbers", "", []string{"alt+i"}, "show numbers instead of times", false, func(s *screen, _ string) tea.Cmd { return s.toggleNumbers() }},
 		{"copy", "[N]", nil, "copy the newest message, or message N", false, (*screen).copyMessage},
 		{"retry", "", nil, "connect now", false, func(s *screen, _ string) tea.Cmd { s.retry(); return nil }},
@@ -71,6 +74,7 @@ func (s *screen) command(line string) tea.Cmd {
 		}
 		c.clear()
 		c.unstash()
+		s.room().writing.edits = 0
 		if words != "" {
 			c.remember(line)
 		}
@@ -82,7 +86,7 @@ func (s *screen) command(line string) tea.Cmd {
 }
 
 // otherNames are the names that commands have in other programs.
-var otherNames = map[string]string{"nick": "name", "part": "leave", "close": "leave", "list": "rooms", "names": "who", "exit": "quit", "j": "join", "h": "help"}
+var otherNames = map[string]string{"nick": "name", "part": "leave", "close": "leave", "list": "rooms", "names": "who", "exit": "quit", "j": "join", "re": "reply", "del": "delete", "h": "help"}
 
 // privately are commands of other programs for what does not exist here. They must not be posted in the room.
 var privately = []string{"msg", "query", "dm", "whisper", "w"}
@@ -160,7 +164,7 @@ func (s *screen) leaveRoom(name string) tea.Cmd {
 	lost := ""
 	if n := r.pending(); n > 0 {
 		lost = plural(n, "message is", "messages are") + " not saved yet"
-	} else if r.editor.draft() != "" {
+	} else if r.draft() != "" {
 		lost = "your draft would be lost"
 	}
 	if now := s.now(); lost != "" && now.Sub(r.warnedAt) >= warningTime {
@@ -290,7 +294,7 @@ func (s *screen) retry() {
 
 func (s *screen) me(words string) tea.Cmd {
 	r := s.room()
-	if _, err := r.post("* " + words); err != nil {
+	if _, err := r.post("* "+words, 0); err != nil {
 		s.warn("%v", err)
 		r.editor.stashFor("/me " + words)
 		return nil

@@ -99,7 +99,7 @@ func (c *composer) paletteView(fit []command, height int) []string {
 		name := strings.TrimSpace("/" + command.name + " " + command.words)
 		pad, key := " ", ""
 		if c.width >= narrow {
-			pad = strings.Repeat(" ", max(16-len(name), 1))
+			pad = strings.Repeat(" ", max(18-len(name), 1))
 			key = fmt.Sprintf("%-7s", c.bindings.keyOf(command.name))
 		}
 		if i == chosen {

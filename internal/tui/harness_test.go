@@ -54,9 +54,21 @@ func (f *fakeChat) note(format string, args ...any) error {
 	return err
 }
 
-func (f *fakeChat) Say(room, text string) (string, error) {
+func (f *fakeChat) Post(m wire.Say) (string, error) {
 	f.count++
-	return fmt.Sprintf("id-%d", f.count), f.note("say %s %q", room, text)
+	re := ""
+	if m.Re > 0 {
+		re = fmt.Sprintf(" re %d", m.Re)
+	}
+	return fmt.Sprintf("id-%d", f.count), f.note("say %s %q%s", m.Room, m.Text, re)
+}
+
+func (f *fakeChat) Change(c client.Change) (string, error) {
+	f.count++
+	if c.Text == nil {
+		return fmt.Sprintf("id-%d", f.count), f.note("delete %s %d", c.Room, c.Of)
+	}
+	return fmt.Sprintf("id-%d", f.count), f.note("edit %s %d %q", c.Room, c.Of, *c.Text)
 }
 
 func (f *fakeChat) Join(room string, last int) error { return f.note("join %s %d", room, last) }

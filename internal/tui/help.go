@@ -23,7 +23,7 @@ func (s *screen) helpPanel() *panel {
 			p.rows = append(p.rows, row{before: []span{{text: key, kind: mention}, {text: " "}}, text: []span{{text: help, kind: dim}}})
 			return
 		}
-		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), kind: mention}, {text: fmt.Sprintf("%-14s", words)}}, text: []span{{text: help, kind: dim}}})
+		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), kind: mention}, {text: fmt.Sprintf("%-18s", words)}}, text: []span{{text: help, kind: dim}}})
 	}
 	add("Enter", "", "post it")
 	add("Alt-Enter", "", "a new line")
@@ -38,7 +38,7 @@ func (s *screen) helpPanel() *panel {
 	for _, a := range messageActions() {
 		add(a.key, "", a.help)
 	}
-	add("Up, Down", "", "your earlier messages")
+	add("Up, Down", "", "edit your last message; your earlier messages")
 	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")
 	add("Ctrl-W U K", "", "cut a word, to the start, to the end")
 	add("Ctrl-Y", "", "put back what was cut")

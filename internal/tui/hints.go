@@ -86,6 +86,9 @@ func (q *pasteQuestion) hints(all *hints, narrow bool) {
 func (s *screen) writingHints(all *hints) {
 	if s.composer.isCommand() {
 		all.add("Enter", "run it")
+	} else if s.room().writing.edits > 0 {
+		all.add("Enter", "save")
+		all.add("Esc", "cancel")
 	} else {
 		all.add("Enter", "post")
 	}

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"strings"
+	"time"
 
 	"ramai/client"
 	"ramai/wire"
@@ -12,6 +13,8 @@ type self struct {
 	senderID, session, name string
 	renaming                bool // /name was used, and is not answered yet
 	limits                  wire.Limits
+	clockKnown              bool          // a message has arrived since
+	clockAhead              time.Duration // of the clock here before the server's, at most
 
 	asked  string                     // the name that the program was started with
 	onName func(name, session string) // called with each name that is held; nil: nobody is told

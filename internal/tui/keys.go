@@ -27,7 +27,7 @@ func actions() []action {
 		{"down", []string{"shift+down", "ctrl+down"}, "a line down", func(s *screen) tea.Cmd { return s.room().timeline.move(1) }},
 		{"newest", []string{"ctrl+end", "alt+>"}, "the newest message; so does End while you look back", func(s *screen) tea.Cmd { return s.room().timeline.end() }},
 		{"new", []string{"alt+u"}, "the first unread message", func(s *screen) tea.Cmd { return s.room().timeline.toDivider() }},
-		{"select", []string{"alt+v"}, "select a message, to copy it or its link", (*screen).selectMessage},
+		{"select", []string{"alt+v"}, "select a message, to reply, edit, delete or copy", (*screen).selectMessage},
 		{"more", []string{"alt+e"}, "show long messages in full, or fold them", func(s *screen) tea.Cmd { s.room().timeline.toggleFolds(); return nil }},
 		{"recall", []string{"ctrl+r"}, "search your messages", (*screen).startSearch},
 		{"redraw", []string{"ctrl+l"}, "redraw the screen", func(*screen) tea.Cmd { return tea.ClearScreen }},
@@ -65,6 +65,9 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 	}
 	if cmd, ok := s.rootKey(key); ok {
 		return cmd
+	}
+	if s.room().editByUp(key) {
+		return nil
 	}
 	if s.composer.key(key, msg.Text) {
 		s.notifyTyping()
@@ -125,6 +128,7 @@ func (s *screen) perform(name string) tea.Cmd {
 	for _, c := range commands() {
 		if c.name == name {
 			if c.needs {
+				s.room().writing.edits = 0
 				s.room().editor.stashFor("/" + c.name + " ")
 				return nil
 			}
@@ -138,12 +142,20 @@ func (s *screen) perform(name string) tea.Cmd {
 func (s *screen) escape() {
 	r := s.room()
 	switch c := &r.editor; {
+	case r.writing.edits > 0:
+		if !r.editUnchanged() {
+			c.killed = c.String()
+			s.inform("Ctrl-Y brings it back")
+		}
+		r.endEdit()
 	case c.stash != nil || s.composer.isCommand():
 		if c.killDraft(); !beginsCommand(c.String()) {
 			s.inform("Ctrl-Y brings it back")
 		}
 		c.clear()
 		c.unstash()
+	case r.writing.repliesTo > 0:
+		r.writing.repliesTo = 0
 	case r.lines.active():
 		s.inform("%s", r.stopLines())
 	case r.timeline.jumpTarget != 0:
@@ -158,11 +170,17 @@ func (s *screen) escape() {
 
 // interrupt clears the draft. With an empty one, the second press ends the screen.
 func (s *screen) interrupt() tea.Cmd {
-	c := &s.room().editor
+	r := s.room()
+	c := &r.editor
 	if !c.empty() {
+		r.writing.edits = 0
 		c.killed = c.clear()
 		c.unstash()
 		s.inform("Ctrl-Y brings it back")
+		return nil
+	}
+	if r.writing != (writing{}) {
+		r.writing = writing{}
 		return nil
 	}
 	if s.status.leaving {

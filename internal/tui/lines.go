@@ -36,8 +36,8 @@ func (q *lineQueue) stop() (rest string) {
 	return rest
 }
 
-// post posts a message, and returns why that was impossible; nil: it was accepted.
-func (r *room) post(text string) (id string, problem error) {
+// post posts a message, which replies to message re unless that is 0, and returns why that was impossible; nil: it was accepted.
+func (r *room) post(text string, re uint64) (id string, problem error) {
 	t := &r.timeline
 	if limit := r.self.limits.Text; limit > 0 {
 		if err := wire.CheckText(text, limit); err != nil {
@@ -50,22 +50,26 @@ func (r *room) post(text string) (id string, problem error) {
 	case len(t.outbox) >= 2*maxOutbox:
 		return "", fmt.Errorf("%s not confirmed; Esc removes them", plural(len(t.outbox)-n, "message is", "messages are"))
 	}
-	id, err := r.chat.Say(r.name, text)
+	id, err := r.chat.Post(wire.Say{Room: r.name, Text: text, Re: re})
 	if err != nil {
 		return "", fmt.Errorf("not sent: %s", reason(err, r.method))
 	}
 	r.editor.remember(text)
 	t.unreadDivider = false
-	t.outbox = append(t.outbox, &item{at: r.now(), senderID: r.self.senderID, displayName: r.self.name, text: text, id: id, own: true})
+	t.outbox = append(t.outbox, &item{at: r.now(), senderID: r.self.senderID, displayName: r.self.name, text: text, id: id, re: re, own: true})
 	return id, nil
 }
 
 // submit posts the draft.
 func (r *room) submit(text string) tea.Cmd {
-	if _, err := r.post(text); err != nil {
+	if r.writing.edits > 0 {
+		return r.submitEdit(text)
+	}
+	if _, err := r.post(text, r.writing.repliesTo); err != nil {
 		r.warn("%v", err)
 		return nil
 	}
+	r.writing = writing{}
 	r.editor.clear()
 	r.editor.unstash()
 	return r.timeline.end()
@@ -99,7 +103,7 @@ func (r *room) postLines(f client.Sent) tea.Cmd {
 func (r *room) postMore() {
 	q := &r.lines
 	for q.active() && len(q.inFlight) < linesInFlight {
-		id, err := r.post(q.left[0])
+		id, err := r.post(q.left[0], 0)
 		if err != nil {
 			if len(q.inFlight) == 0 { // nothing will go on with it
 				r.warn("%v; %s", err, r.stopLines())
@@ -120,10 +124,19 @@ func (r *room) stopLines() string {
 	return plural(n, "line was", "lines were") + " not posted (Ctrl-Y brings them back)"
 }
 
-// pending is how many messages are not saved, with the lines that are not posted yet.
-func (r *room) pending() int { return r.timeline.sending() + len(r.lines.left) }
+// pending is how many messages and changes are not saved, with the lines that are not posted yet.
+func (r *room) pending() int {
+	return r.timeline.sending() + len(r.timeline.changes) + len(r.lines.left)
+}
 
-// unsaved returns the texts that are not confirmed, failed, or are not posted yet; earlier: also those of earlier runs.
+// unsaved returns the texts that are not confirmed, failed, or are not posted yet. earlier: with those of earlier runs, and
+// without edits, which are no messages.
 func (r *room) unsaved(earlier bool) []string {
-	return append(r.timeline.unsaved(earlier), r.lines.left...)
+	texts := append(r.timeline.unsaved(earlier), r.lines.left...)
+	for _, s := range r.timeline.changes {
+		if !earlier && !s.Deletes {
+			texts = append(texts, s.Text)
+		}
+	}
+	return texts
 }

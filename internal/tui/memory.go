@@ -190,7 +190,7 @@ func (s *screen) snapshot() State {
 // snapshot is the state of the room to store.
 func (r *room) snapshot() RoomState {
 	t := &r.timeline
-	p := RoomState{Name: r.name, Draft: r.editor.draft(), Unsaved: r.unsaved(true)}
+	p := RoomState{Name: r.name, Draft: r.draft(), Unsaved: r.unsaved(true)}
 	p.Unsaved = latest(p.Unsaved, maxOutbox, maxUnsaved, func(s string) int { return len(s) })
 	if t.plain { // whose numbers begin anew each time
 		return p

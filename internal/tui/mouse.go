@@ -23,7 +23,7 @@ func (s *screen) wheelTurned(m tea.MouseWheelMsg) tea.Cmd {
 	return s.room().timeline.move(step)
 }
 
-// clicked shows the room that was clicked, shows a folded message in full, or goes to the newest message.
+// clicked shows the room that was clicked, does what clickedAt says with a message, or goes to the newest message.
 func (s *screen) clicked(m tea.MouseClickMsg) tea.Cmd {
 	if m.Button != tea.MouseLeft || s.composer.question != nil {
 		return nil
@@ -39,17 +39,20 @@ func (s *screen) clicked(m tea.MouseClickMsg) tea.Cmd {
 		return s.show(s.rooms.tabAt(x))
 	case s.panel != nil:
 	case m.Y < top+s.messageRows():
-		s.room().timeline.unfoldAt(m.Y - top)
+		if it := s.room().timeline.clickedAt(m.Y - top); it != nil {
+			return s.goToOriginal(it)
+		}
 	case m.Y == top+s.messageRows() && s.height >= forRule && s.room().timeline.anchor != nil:
 		return s.room().timeline.end()
 	}
 	return nil
 }
 
-// unfoldAt shows the message at a row of the view in full, if that is its folded line.
-func (t *timeline) unfoldAt(row int) {
+// clickedAt takes a click at a row of the view: on the folded line of a message, which is then shown in full, on the line of an
+// original, which is returned to be shown, or elsewhere on a message, which is selected.
+func (t *timeline) clickedAt(row int) (original *item) {
 	if t.count() == 0 {
-		return
+		return nil
 	}
 	i, off := t.topOf()
 	lines := 0
@@ -59,14 +62,25 @@ func (t *timeline) unfoldAt(row int) {
 	if t.anchor == nil {
 		row -= max(t.viewRows-(lines-off), 0) // empty rows stand above
 	}
-	for row += off; i < t.count() && row >= 0; i++ {
-		d := t.block(i)
-		if row == len(d.lines)-1 && d.folded {
-			it := t.itemAt(i)
+	if row < 0 {
+		return nil
+	}
+	for row += off; i < t.count(); i++ {
+		d, it := t.block(i), t.itemAt(i)
+		if row >= len(d.lines) {
+			row -= len(d.lines)
+			continue
+		}
+		switch {
+		case row == len(d.lines)-1 && d.folded:
 			it.expanded = true
 			t.moveTo(i, 0)
-			return
+		case row == d.headLines && it.re > 0 && it.n > 0:
+			return it
+		case row >= d.headLines && i < len(t.items) && !it.note:
+			t.selected, t.confirming = it.n, 0
 		}
-		row -= len(d.lines)
+		return nil
 	}
+	return nil
 }

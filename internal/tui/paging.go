@@ -11,10 +11,11 @@ import (
 type pageKind uint8
 
 const (
-	older  pageKind = iota // before the window
-	newer                  // after it
-	around                 // another window
-	newest                 // the end
+	older    pageKind = iota // before the window
+	newer                    // after it
+	around                   // another window
+	newest                   // the end
+	original                 // a message that another one replies to
 )
 
 // page is the answer to a fetch. It goes to the timeline that asked.
@@ -24,9 +25,14 @@ type page struct {
 	kind       pageKind
 	target     uint64 // the number to show, of a new window
 	placement  placement
+	asked      *client.PageRequest
+	tries      int // how often a page was asked for that could not be used
 	page       wire.Page
 	err        error
 }
+
+// maxTries is how often a page is asked for that a server sends as it was before what is known here.
+const maxTries = 4
 
 // load fetches a part of the history, one page at a time.
 func (t *timeline) load(p page, h wire.History) tea.Cmd {
@@ -45,6 +51,12 @@ func (t *timeline) load(p page, h wire.History) tea.Cmd {
 	if h.Limit == 0 {
 		h.Limit = pageSize
 	}
+	return t.ask(p, h)
+}
+
+// ask asks for a page.
+func (t *timeline) ask(p page, h wire.History) tea.Cmd {
+	p.asked = t.replica.Ask(h)
 	ctx, chat := t.ctx, t.chat
 	return func() tea.Msg {
 		p.page, p.err = chat.History(ctx, h)
@@ -55,21 +67,37 @@ func (t *timeline) load(p page, h wire.History) tea.Cmd {
 // loaded takes a page.
 func (t *timeline) loaded(p page) tea.Cmd {
 	if p.generation != t.generation {
+		t.replica.Cancel(p.asked)
 		return nil // for a window that is gone
 	}
 	t.stopLoading()
 	if p.err != nil {
+		t.replica.Cancel(p.asked)
 		if t.ctx.Err() == nil {
 			t.warn("cannot read the history: %s", reason(p.err, t.method))
 		}
 		return nil
 	}
 	if p.page.HistoryID != t.historyID {
+		t.replica.Cancel(p.asked)
 		return nil // of another history
 	}
+	if !t.replica.AddPage(p.asked, p.page) {
+		if p.tries++; p.tries < maxTries {
+			return t.load(p, p.asked.History)
+		}
+		t.warn("cannot read the history: the server answers with an old state")
+		return nil
+	}
+	defer t.forget()
 	var items []*item
 	for _, m := range p.page.Messages {
-		items = append(items, t.itemOf(m))
+		if now, ok := t.replica.Message(m.N, t.changes); ok {
+			items = append(items, t.itemOf(now))
+		}
+	}
+	if cmd := t.loadFurther(p); cmd != nil && len(items) == 0 {
+		return cmd
 	}
 	switch p.kind {
 	case older:
@@ -98,13 +126,19 @@ func (t *timeline) loaded(p page) tea.Cmd {
 	return t.fill()
 }
 
-// itemOf makes the item of a message.
-func (t *timeline) itemOf(m wire.Message) *item {
-	it := &item{n: m.N, at: m.At.Std(), senderID: m.SenderID, displayName: m.DisplayName, text: m.Text, id: m.ID, own: m.SenderID == t.self.senderID}
-	if it.own {
-		it.state = client.Saved
+// loadFurther fetches what follows a page that has no messages because the server looked at too many other records.
+func (t *timeline) loadFurther(p page) tea.Cmd {
+	skipped := p.page.Skipped
+	if !p.page.More || len(skipped) == 0 {
+		return nil
 	}
-	return it
+	switch p.kind {
+	case older, newest:
+		return t.load(page{kind: p.kind}, before(skipped[0].From))
+	case newer:
+		return t.load(page{kind: p.kind}, after(skipped[len(skipped)-1].To))
+	}
+	return nil
 }
 
 func before(n uint64) wire.History { return wire.History{Before: &n} }

@@ -33,6 +33,7 @@ type renderKey struct {
 	selected bool
 	expanded bool
 	state    client.State
+	quote    quote
 }
 
 // What can stand above the first item.
@@ -93,7 +94,7 @@ func (b *style) clock() int {
 // block returns the lines of the i-th item, with what stands before it.
 func (t *timeline) block(i int) *rendered {
 	it, b := t.itemAt(i), t.style
-	s := renderKey{style: b, state: it.state, expanded: it.expanded, isTarget: t.jumpTarget != 0 && it.n == t.jumpTarget && i < len(t.items),
+	s := renderKey{style: b, state: it.state, quote: t.quoteOf(it), expanded: it.expanded, isTarget: t.jumpTarget != 0 && it.n == t.jumpTarget && i < len(t.items),
 		selected: t.selected != 0 && it.n == t.selected && i < len(t.items) && !it.note}
 	said := i - 1 // the last message before it: a note has no day
 	for said >= 0 && t.itemAt(said).note {
@@ -258,7 +259,15 @@ func (b *style) senderLabel(it *item) string {
 // message renders a message. charsBefore counts the characters of its text before each line.
 func (b *style) message(it *item, s renderKey, names []string) (lines []string, charsBefore []int) {
 	text := parse(it.text, b.ownName, names, b.method)
-	if it.own && !it.state.Final() {
+	switch {
+	case it.gone && it.changing:
+		text = []span{{text: "deleting …", kind: dim}}
+	case it.gone:
+		text = []span{{text: "message deleted", kind: dim}}
+	case it.edited > 0 && !it.changing:
+		text = append(text, span{text: " (edited)", kind: dim})
+	}
+	if it.own && !it.state.Final() || it.changing {
 		for i := range text {
 			if text[i].kind == plain {
 				text[i].kind = dim
@@ -276,7 +285,9 @@ func (b *style) stateSign(it *item, target bool) (string, ansi.Style) {
 	switch {
 	case target:
 		return "▶", b.target
-	case !it.own:
+	case it.changing:
+		return "…", b.textStyles[dim]
+	case !it.own || it.gone:
 		return " ", b.textStyles[dim]
 	case it.state == client.Saved:
 		return "✓", b.good
@@ -297,6 +308,11 @@ func (b *style) narrowMessage(it *item, s renderKey, text []span) (lines []strin
 	}
 	if b.numbers {
 		before = append(before, span{text: fmt.Sprintf("%d ", it.n), kind: dim})
+	}
+	if s.quote.re > 0 {
+		head := b.paint(before, b.by(it))
+		lines, charsBefore = append(lines, head+b.quoteLine(s.quote, max(b.width-b.method.StringWidth(flat(before)), 2))), append(charsBefore, 0)
+		before = []span{{text: "  "}}
 	}
 	seen := -characters(before)
 	for i, line := range wrap(append(before, text...), b.width, min(2, b.width/4), b.method) {
@@ -335,12 +351,17 @@ func (b *style) wideMessage(it *item, s renderKey, text []span) (lines []string,
 	if b.numbers && it.n > 0 {
 		when = fmt.Sprintf("%*d", b.clock(), it.n)
 	}
+	columns := b.textStyles[dim].Styled(when) + " " + label + " " + signStyle.Styled(sign) + " "
+	if s.quote.re > 0 {
+		lines, charsBefore = append(lines, columns+b.quoteLine(s.quote, min(b.width-b.indent()-1, readable))), append(charsBefore, 0)
+		columns = strings.Repeat(" ", b.indent())
+	}
 	seen := 0
 	for i, line := range wrap(text, min(b.width-b.indent()-1, readable), 0, b.method) {
 		charsBefore = append(charsBefore, seen)
 		seen += characters(line)
 		if i == 0 {
-			lines = append(lines, b.textStyles[dim].Styled(when)+" "+label+" "+signStyle.Styled(sign)+" "+b.paint(line, b.by(it)))
+			lines = append(lines, columns+b.paint(line, b.by(it)))
 			continue
 		}
 		lines = append(lines, strings.Repeat(" ", b.indent())+b.paint(line, b.by(it)))

@@ -20,6 +20,7 @@ type room struct {
 	read     readMark
 	editor   editor
 	lines    lineQueue
+	writing  writing
 
 	watched     bool      // somebody sees what arrives here
 	resumed     bool      // the program was suspended, and nothing by others has come since then
@@ -47,6 +48,11 @@ func newRoom(h *shared, name string) *room {
 
 // update takes what happens in the room.
 func (r *room) update(msg any) tea.Cmd {
+	if f, ok := msg.(wire.RoomFrame); ok {
+		if _, joins := f.(wire.Joined); joins || r.timeline.joined { // others are of a time before the room was left and joined again
+			r.timeline.replica.Apply(f)
+		}
+	}
 	switch msg := msg.(type) {
 	case wire.Joined:
 		return r.joined(msg)
@@ -57,6 +63,10 @@ func (r *room) update(msg any) tea.Cmd {
 	case client.Line:
 		r.line(msg)
 	case client.Sent:
+		if msg.Changes() {
+			r.changeSent(msg)
+			return nil
+		}
 		r.timeline.changed(msg)
 		return r.postLines(msg)
 	case wire.Presence:
@@ -66,7 +76,7 @@ func (r *room) update(msg any) tea.Cmd {
 	case wire.Gap:
 		r.timeline.gap(msg, r.now())
 	case wire.Changed:
-		r.skip(msg.N)
+		r.changed(msg)
 	case wire.Unknown:
 		r.skip(msg.N)
 	case client.Disconnected:
@@ -75,6 +85,10 @@ func (r *room) update(msg any) tea.Cmd {
 			r.timeline.noteOutage(r.now())
 		}
 	case page:
+		if msg.kind == original {
+			r.originalLoaded(msg)
+			return nil
+		}
 		return r.timeline.loaded(msg)
 	case proof:
 		return r.proven(msg)
@@ -87,7 +101,9 @@ func (r *room) update(msg any) tea.Cmd {
 }
 
 // hasUnsent reports whether the room has a draft, or messages that the server has not confirmed.
-func (r *room) hasUnsent() bool { return r.editor.draft() != "" || len(r.timeline.outbox) > 0 }
+func (r *room) hasUnsent() bool {
+	return r.draft() != "" || len(r.timeline.changes) > 0 || len(r.timeline.outbox) > 0
+}
 
 // joined takes the position of a room, and finds out what is unread.
 func (r *room) joined(f wire.Joined) tea.Cmd {
@@ -101,6 +117,9 @@ func (r *room) joined(f wire.Joined) tea.Cmd {
 		last = uint64(r.last)
 	}
 	t.received = max(f.N-min(last, f.N), t.first-1)
+	if f.From != nil { // an older server counts numbers as messages
+		t.received = max(*f.From, t.first-1)
+	}
 	known := r.read.remembered && t.historyID == f.HistoryID && r.read.upTo <= f.N
 	if f.Reset || r.read.remembered && !known {
 		r.inform(anotherHistory)
@@ -112,6 +131,7 @@ func (r *room) joined(f wire.Joined) tea.Cmd {
 	if !known {
 		r.resetRead(f.N)
 	}
+	t.originals.asked = nil
 	t.joined, t.historyID, r.read.remembered, r.read.joinedAt = true, f.HistoryID, false, f.N
 	t.setDivider(r.read.upTo, t.lastRead(r.read.upTo) < f.N)
 	if r.read.unproven = known && r.read.epoch != "" && r.read.epoch != f.Epoch; r.read.unproven {
@@ -134,7 +154,13 @@ func (r *room) message(m wire.Message) {
 	if !t.joined || m.N <= t.received { // of a time before the room was left and joined again
 		return
 	}
+	if now, ok := t.replica.Message(m.N, t.changes); ok { // it may have been changed since
+		m = now
+	}
 	it := t.itemOf(m)
+	if it.n > r.read.joinedAt {
+		r.self.sawTime(it.at, r.now())
+	}
 	if it.own && t.sent(it.id) == nil {
 		r.editor.remember(it.text) // posted elsewhere, or an earlier time
 		t.confirmEarlier(it.text)
@@ -144,14 +170,23 @@ func (r *room) message(m wire.Message) {
 	}
 	r.people.spoke(m.DisplayName)
 	r.updateRead(it)
-	if it.own || it.n <= r.read.upTo && it.n <= r.read.joinedAt || !mentionsMe(m.Text, r.self.name) {
+	if it.own || it.n <= r.read.upTo && it.n <= r.read.joinedAt {
 		return
 	}
-	if it.n > r.read.upTo {
+	if toMe, known := r.isToMe(m); toMe {
+		r.mentioned(it, it.n)
+	} else if !known {
+		t.originals.wait(it.n, it.re)
+	}
+}
+
+// mentioned notes a mention of this user that has number n: that of a message, or of its edit.
+func (r *room) mentioned(it *item, n uint64) {
+	if n > r.read.upTo {
 		r.read.mentions++
 	}
-	if it.n > r.read.joinedAt {
-		r.send(called{room: r.name, by: t.style.senderLabel(it), text: it.text})
+	if n > r.read.joinedAt {
+		r.send(called{room: r.name, by: r.timeline.style.senderLabel(it), text: it.text})
 	}
 }
 

@@ -82,6 +82,7 @@ func (l *roomList) behind() bool {
 func (l *roomList) arrived(wasBehind bool) tea.Cmd {
 	var cmds []tea.Cmd
 	for _, r := range l.all {
+		r.timeline.forget()
 		cmds = append(cmds, r.jumpWhenReady())
 	}
 	if t := &l.shown().timeline; wasBehind && t.behind() == 0 { // what has come may be less than there is room for

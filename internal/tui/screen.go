@@ -19,7 +19,8 @@ import (
 type chat interface {
 	Plain() bool
 	Next(ctx context.Context) (client.Event, error)
-	Say(room, text string) (id string, err error)
+	Post(m wire.Say) (id string, err error)
+	Change(change client.Change) (id string, err error)
 	Join(room string, last int) error
 	Leave(room string) error
 	SetName(name string) error
@@ -144,6 +145,9 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	}
 	if s.status.awaits(s.rooms.sendingSince()) {
 		s.chat.Check()
+	}
+	for _, r := range s.rooms.all {
+		cmds = append(cmds, r.loadOriginals())
 	}
 	return s, tea.Batch(append(cmds, s.tick(), s.scheduleSave())...)
 }

@@ -21,10 +21,16 @@ type messageAction struct {
 // messageActions are all, in the order in which they are offered.
 func messageActions() []messageAction {
 	return []messageAction{
-		{"c", "copy", "copy the selected message", func(s *screen, _ *item) bool { return s.Clipboard }, (*screen).copyItem},
+		{"r", "reply", "reply to the selected message", (*screen).canReply, (*screen).replyToItem},
+		{"e", "edit", "edit the selected message, if it is yours", (*screen).canChange, (*screen).editItem},
+		{"d", "delete", "delete the selected message, if it is yours", (*screen).canChange, (*screen).deleteItem},
+		{"c", "copy", "copy the selected message", func(s *screen, it *item) bool { return s.Clipboard && !it.gone }, (*screen).copyItem},
 		{"l", "link", "show the address of the selected message", func(s *screen, _ *item) bool { return !s.chat.Plain() }, func(s *screen, it *item) tea.Cmd { return s.linkTo(it.n) }},
 	}
 }
+
+// canReply reports whether a message can have replies.
+func (s *screen) canReply(it *item) bool { return !s.chat.Plain() && !it.gone }
 
 // selecting reports whether a message is selected.
 func (s *screen) selecting() bool { return s.room().timeline.selectedItem() != nil }
@@ -48,6 +54,8 @@ func (s *screen) selectionKey(key, text string) (tea.Cmd, bool) {
 	t := &s.room().timeline
 	it := t.selectedItem()
 	page := max(s.messageRows()-1, 1)
+	asked := t.confirming
+	t.confirming = 0
 	switch key {
 	case "up", "k", "ctrl+p":
 		return t.moveSelection(-1), true
@@ -62,17 +70,27 @@ func (s *screen) selectionKey(key, text string) (tea.Cmd, bool) {
 	case "end", "G":
 		return t.moveSelection(len(t.items)), true
 	case "enter":
+		if it.re > 0 {
+			t.selected = 0
+			return s.goToOriginal(it), true
+		}
 		it.expanded = it.rendered.folded
 		t.showSelected()
 		return t.fill(), true
 	case "esc", "q", "ctrl+c":
-		t.selected = 0
+		if asked == 0 || key == "ctrl+c" {
+			t.selected = 0
+		}
 		return nil, true
 	}
 	for _, a := range s.actionsFor(it) {
 		if a.key == key {
-			t.selected = 0
-			return a.do(s, it), true
+			t.selected, t.confirming = 0, asked
+			cmd := a.do(s, it)
+			if t.selected == 0 {
+				t.confirming = 0
+			}
+			return cmd, true
 		}
 	}
 	if text != "" {
@@ -85,12 +103,19 @@ func (s *screen) selectionKey(key, text string) (tea.Cmd, bool) {
 
 // selectionHints are the keys of the selection.
 func (s *screen) selectionHints(all *hints, it *item) {
+	if s.room().timeline.confirming == it.n {
+		all.add("d", "delete")
+		all.add("Esc", "keep it")
+		return
+	}
 	all.add("Up Down", "choose")
 	all.add("Esc", "back")
 	for _, a := range s.actionsFor(it) {
 		all.add(a.key, a.hint)
 	}
-	if it.rendered.folded {
+	if it.re > 0 {
+		all.add("Enter", "original")
+	} else if it.rendered.folded {
 		all.add("Enter", "show in full")
 	} else if it.expanded {
 		all.add("Enter", "fold")
@@ -100,7 +125,18 @@ func (s *screen) selectionHints(all *hints, it *item) {
 // describe says which message it is.
 func (b *style) describe(it *item) string {
 	at := it.at.In(b.zone)
-	return fmt.Sprintf("message %s · %s", thousands(it.n), at.Format(b.formats.moment))
+	words := fmt.Sprintf("message %s · %s", thousands(it.n), at.Format(b.formats.moment))
+	switch {
+	case it.gone:
+		words += " · deleted"
+	case it.edited > 0 && it.editedAt.IsZero():
+		words += " · edited"
+	case it.edited > 0 && sameDay(at, it.editedAt.In(b.zone)):
+		words += " · edited " + it.editedAt.In(b.zone).Format(b.formats.clock)
+	case it.edited > 0:
+		words += " · edited " + it.editedAt.In(b.zone).Format(b.formats.moment)
+	}
+	return words
 }
 
 // selectedItem is the message that is selected; nil: there is no selection.

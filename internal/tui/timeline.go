@@ -2,11 +2,13 @@ package tui
 
 import (
 	"slices"
+
+	"ramai/client"
 )
 
 // timeline is the messages of a room and the view of them. It owns the scroll position.
 //
-// items are the window: all messages from its first number to its last, in order. It is attached if new messages are added
+// replica decides what the messages are. items are the window: all messages from its first number to its last, in order. It is attached if new messages are added
 // to it; otherwise there are messages between its end and the newest that are not in memory. Below the items stands the
 // outbox.
 //
@@ -21,6 +23,9 @@ type timeline struct {
 	viewRows int // the height of the view
 
 	historyID string // that the numbers belong to
+	replica   client.Replica
+	changes   []client.Sent // changes of this user that are not saved
+	originals originals     // of replies
 
 	first    uint64 // the oldest message that the server keeps
 	received uint64 // everything up to here has arrived
@@ -45,6 +50,7 @@ type timeline struct {
 	reading      reading   // at the top of the view
 	jumpTarget   uint64    // the message that is marked as the one jumped to
 	selected     uint64    // the message that keys act on; 0: none
+	confirming   uint64    // the message whose deletion was asked about; 0: none
 	jumpTargetAt uint64    // where the view goes once the room is joined; 0: to the end
 	pendingJump  bool      // somebody asked for that message; otherwise it is the position of an earlier run
 }

@@ -192,8 +192,14 @@ func (s *screen) ruleText() (string, ansi.Style) {
 	case s.status.notice != "":
 		return s.status.notice, s.style.textStyles[plain]
 	}
+	if s.selecting() && r.timeline.confirming > 0 {
+		return "delete this message for everyone?", s.style.warn
+	}
 	if s.selecting() {
 		return s.style.describe(r.timeline.selectedItem()), s.style.textStyles[plain]
+	}
+	if words := r.writingWords(); words != "" {
+		return words, s.style.textStyles[plain]
 	}
 	if r.lines.active() {
 		return r.lines.progress(), s.style.textStyles[plain]

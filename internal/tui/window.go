@@ -26,6 +26,11 @@ type item struct {
 	senderID, displayName string
 	text                  string // as it came
 	id                    string
+	re                    uint64    // number of the message that it replies to; 0: none
+	edited                uint64    // number of its newest change; 0: none
+	editedAt              time.Time // when that was; zero: not known
+	gone                  bool      // it was deleted
+	changing              bool      // a change of it is not saved
 	own                   bool
 	state                 client.State // if own
 	sentAt                time.Time    // when that became Sending

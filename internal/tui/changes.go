@@ -1,0 +1,408 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// Edits, deletions and replies. What a message is now, the replica of its room says; this file passes on what this user
+// changes, and takes over what has changed.
+
+// writing is what the draft of a room is for, if it is no new message.
+type writing struct {
+	edits     uint64 // the message that it is the new text of; 0: none
+	byUp      bool   // Up began that, and leaves it if nothing was changed
+	repliesTo uint64 // the message that the next one replies to; 0: none
+}
+
+// itemOf makes the item of a message.
+func (t *timeline) itemOf(m wire.Message) *item {
+	it := &item{n: m.N, at: m.At.Std(), senderID: m.SenderID, displayName: m.DisplayName, id: m.ID, own: m.SenderID == t.self.senderID}
+	if it.own {
+		it.state = client.Saved
+	}
+	t.setForm(it, m)
+	return it
+}
+
+// setForm gives an item the present form of its message.
+func (t *timeline) setForm(it *item, m wire.Message) {
+	it.text, it.re, it.edited, it.gone = m.Text, m.Re, m.Edited, m.Gone
+	it.changing = slices.ContainsFunc(t.changes, func(s client.Sent) bool { return s.Of == m.N })
+	it.rendered.lines = nil
+}
+
+// refresh gives the item of message n its present form, and returns it with the message as it was; nil: it is not in the window.
+func (t *timeline) refresh(n uint64) (it *item, was wire.Message) {
+	i, found := t.find(n)
+	if !found || t.items[i].note {
+		return nil, was
+	}
+	it = t.items[i]
+	was = wire.Message{N: it.n, SenderID: it.senderID, Text: it.text, Re: it.re, Gone: it.gone}
+	m, ok := t.replica.Message(n, t.changes)
+	if !ok {
+		return nil, was
+	}
+	t.bytes += len(m.Text) - len(it.text)
+	t.setForm(it, m)
+	return it, was
+}
+
+// changed takes edits and deletions. An edit that newly mentions this user counts as a mention.
+func (r *room) changed(f wire.Changed) {
+	t := &r.timeline
+	r.skip(f.N)
+	for _, s := range f.Of {
+		for i, _ := t.find(s.From); i < len(t.items) && t.items[i].n <= s.To; i++ {
+			it, was := t.refresh(t.items[i].n)
+			if it == nil || it.own {
+				continue
+			}
+			if it.edited == f.N {
+				it.editedAt = f.At.Std()
+			}
+			before, _ := r.isToMe(was)
+			now, _ := r.isToMe(wire.Message{SenderID: it.senderID, Text: it.text, Re: it.re, Gone: it.gone})
+			switch {
+			case now && !before:
+				r.mentioned(it, f.N)
+			case before && !now && it.n > r.read.upTo:
+				r.read.mentions = max(r.read.mentions-1, 0)
+			}
+		}
+	}
+}
+
+// isToMe reports whether a message mentions this user or replies to this user, and whether that is known.
+func (r *room) isToMe(m wire.Message) (toMe, known bool) {
+	switch {
+	case m.Gone || m.SenderID == r.self.senderID:
+		return false, true
+	case mentionsMe(m.Text, r.self.name):
+		return true, true
+	case m.Re < r.timeline.first:
+		return false, true
+	}
+	original, known := r.timeline.replica.Message(m.Re, nil)
+	return known && original.SenderID == r.self.senderID, known
+}
+
+// change queues a change of message n: a new text, or its deletion if text is nil.
+func (r *room) change(n uint64, text *string) error {
+	id, err := r.chat.Change(client.Change{Room: r.name, Of: n, Text: text})
+	if err != nil {
+		return fmt.Errorf("not changed: %s", reason(err, r.method))
+	}
+	s := client.Sent{Room: r.name, ID: id, Of: n, Deletes: text == nil}
+	if text != nil {
+		s.Text = *text
+	}
+	r.timeline.changes = append(r.timeline.changes, s)
+	r.timeline.refresh(n)
+	return nil
+}
+
+// changeSent takes the new state of a change of this user.
+func (r *room) changeSent(f client.Sent) {
+	t := &r.timeline
+	i := slices.IndexFunc(t.changes, func(s client.Sent) bool { return s.ID == f.ID })
+	switch {
+	case i < 0:
+	case f.State.Final():
+		t.changes = slices.Delete(t.changes, i, i+1)
+	default:
+		t.changes[i] = f
+	}
+	it, _ := t.refresh(f.Of)
+	switch f.State {
+	case client.Saved:
+		t.head = max(t.head, f.N)
+		if it != nil && !f.Deletes {
+			it.editedAt = f.At
+		}
+	case client.Failed:
+		what := "edited"
+		if f.Deletes {
+			what = "deleted"
+		}
+		r.editor.remember(f.Text)
+		r.warn("message %s was not %s: %s", thousands(f.Of), what, oneLine(f.Reason, r.method))
+	}
+}
+
+// canChange reports whether this user can edit and delete a message now, as far as is known.
+func (h *shared) canChange(it *item) bool {
+	window := time.Duration(h.self.limits.EditWindow) * time.Millisecond
+	return it.own && it.n > 0 && !it.gone && !it.note && h.now().Add(-h.self.clockAhead).Sub(it.at) < window
+}
+
+// sawTime takes the server's time of a message that has just arrived. The clock here may be ahead of the server's.
+func (s *self) sawTime(at, now time.Time) {
+	if ahead := now.Sub(at); !s.clockKnown || ahead < s.clockAhead {
+		s.clockAhead, s.clockKnown = ahead, true
+	}
+}
+
+// lastOwn is this user's newest message, if it can be changed; nil otherwise.
+func (r *room) lastOwn() *item {
+	if len(r.timeline.outbox) > 0 {
+		return nil
+	}
+	for _, it := range slices.Backward(r.timeline.items) {
+		if it.own && !it.note && !it.gone {
+			if r.canChange(it) {
+				return it
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// startEdit begins to write a new text of a message. The draft comes back after that.
+func (r *room) startEdit(it *item) {
+	r.endEdit()
+	r.editor.stashFor(editable(it.text))
+	r.writing.edits = it.n
+}
+
+// editable is a text as it is typed: one that begins with a slash would be a command.
+func editable(text string) string {
+	if strings.HasPrefix(text, "/") {
+		return "/" + text
+	}
+	return text
+}
+
+// endEdit ends that, and brings the draft back.
+func (r *room) endEdit() {
+	if r.writing.edits > 0 {
+		r.writing.edits, r.writing.byUp = 0, false
+		r.editor.clear()
+		r.editor.unstash()
+	}
+}
+
+// editUnchanged reports whether the draft is the text of a message as it was.
+func (r *room) editUnchanged() bool {
+	i, found := r.timeline.find(r.writing.edits)
+	return found && r.editor.String() == editable(r.timeline.items[i].text)
+}
+
+// submitEdit saves the draft as the new text of a message.
+func (r *room) submitEdit(text string) tea.Cmd {
+	if r.editUnchanged() {
+		r.endEdit()
+		return nil
+	}
+	if limit := r.self.limits.Text; limit > 0 {
+		if err := wire.CheckText(text, limit); err != nil {
+			r.warn("%s", err.Reason)
+			return nil
+		}
+	}
+	if err := r.change(r.writing.edits, &text); err != nil {
+		r.warn("%v", err)
+		return nil
+	}
+	r.endEdit()
+	return nil
+}
+
+// editByUp edits the last message of this user with Up, if nothing was begun. Once more, if nothing was changed, it leaves
+// that for the history. Down leaves it, too. It reports whether the key was for that.
+func (r *room) editByUp(key string) bool {
+	if r.writing.byUp && r.editUnchanged() && (key == "up" || key == "down") {
+		r.endEdit()
+		return key == "down"
+	}
+	if r.writing.edits > 0 { // whose text is not to be replaced by one of the history
+		from, to := r.editor.line()
+		return key == "up" && from == 0 || key == "down" && to == len(r.editor.text)
+	}
+	if key != "up" || !r.editor.empty() || r.editor.historyAt != len(r.editor.history) {
+		return false
+	}
+	it := r.lastOwn()
+	if it == nil {
+		return false
+	}
+	r.startEdit(it)
+	r.writing.byUp = true
+	return true
+}
+
+// draft is the message that was begun and not posted.
+func (r *room) draft() string {
+	if r.writing.edits > 0 && r.editor.stash == nil {
+		return ""
+	}
+	return r.editor.draft()
+}
+
+// writingWords say what the draft is for; empty: a new message.
+func (r *room) writingWords() string {
+	words := func(n uint64) string {
+		m, ok := r.timeline.replica.Message(n, r.timeline.changes)
+		if !ok {
+			return "message " + thousands(n)
+		}
+		who := r.timeline.style.senderLabel(&item{senderID: m.SenderID, displayName: m.DisplayName, own: m.SenderID == r.self.senderID, n: n})
+		return strings.TrimPrefix(who+": "+oneLine(m.Text, r.method), ": ")
+	}
+	switch {
+	case r.writing.edits > 0:
+		return "editing message " + thousands(r.writing.edits)
+	case r.writing.repliesTo > 0:
+		return "reply to " + words(r.writing.repliesTo)
+	}
+	return ""
+}
+
+// What is done with a selected message.
+
+func (s *screen) editItem(it *item) tea.Cmd {
+	s.room().startEdit(it)
+	return nil
+}
+
+func (s *screen) replyToItem(it *item) tea.Cmd {
+	r := s.room()
+	r.endEdit()
+	r.writing.repliesTo = it.n
+	return nil
+}
+
+// deleteItem deletes a message, after it has asked once.
+func (s *screen) deleteItem(it *item) tea.Cmd {
+	r := s.room()
+	if t := &r.timeline; t.confirming != it.n {
+		t.selected, t.confirming = it.n, it.n
+		t.showSelected()
+		return nil
+	}
+	r.timeline.confirming = 0
+	if r.writing.edits == it.n {
+		r.endEdit()
+	}
+	if err := r.change(it.n, nil); err != nil {
+		s.warn("%v", err)
+	}
+	return nil
+}
+
+// Commands for the same.
+
+// target parses the message that a command is about: its number or "last", and what follows. own: "last", which is the default
+// then, is this user's last message.
+func (s *screen) target(words string, own bool) (it *item, rest string, ok bool) {
+	word, rest, _ := strings.Cut(words, " ")
+	t := &s.room().timeline
+	switch {
+	case own && (word == "" || word == "last"):
+		if it = s.room().lastOwn(); it == nil {
+			s.warn("your last message cannot be changed any more")
+			return nil, "", false
+		}
+		return it, strings.TrimSpace(rest), true
+	case word == "" || word == "last":
+		for _, it := range slices.Backward(t.items) {
+			if !it.note && !it.gone {
+				return it, strings.TrimSpace(rest), true
+			}
+		}
+		s.inform("no messages here yet")
+		return nil, "", false
+	}
+	n, ok := s.number(word)
+	if !ok {
+		return nil, "", false
+	}
+	i, found := t.find(n)
+	if !found || t.items[i].note {
+		s.warn("message %s is not in memory; /history %d goes there", thousands(n), n)
+		return nil, "", false
+	}
+	return t.items[i], strings.TrimSpace(rest), true
+}
+
+// changeable warns and reports false if a message cannot be changed.
+func (s *screen) changeable(it *item) bool {
+	switch {
+	case s.canChange(it):
+		return true
+	case it.gone:
+		s.warn("message %s was deleted", thousands(it.n))
+	case !it.own:
+		s.warn("message %s is somebody else's", thousands(it.n))
+	case s.self.limits.EditWindow == 0:
+		s.warn("messages cannot be changed on this server")
+	default:
+		s.warn("message %s cannot be changed any more: it is older than %v", thousands(it.n), minutes(s.self.limits.EditWindow))
+	}
+	return false
+}
+
+// minutes is a number of milliseconds as words.
+func minutes(ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	if d < time.Minute || d%time.Minute != 0 {
+		return d.String()
+	}
+	return strconv.Itoa(int(d/time.Minute)) + " minutes"
+}
+
+func (s *screen) edit(words string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	it, text, ok := s.target(words, true)
+	if !ok || !s.changeable(it) {
+		return nil
+	}
+	if text == "" {
+		return s.editItem(it)
+	}
+	if err := s.room().change(it.n, &text); err != nil {
+		s.warn("%v", err)
+	}
+	return nil
+}
+
+func (s *screen) delete(words string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	if it, _, ok := s.target(words, true); ok && s.changeable(it) {
+		return s.deleteItem(it)
+	}
+	return nil
+}
+
+func (s *screen) reply(words string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	it, text, ok := s.target(words, false)
+	if !ok {
+		return nil
+	}
+	if text == "" {
+		return s.replyToItem(it)
+	}
+	r := s.room()
+	if _, err := r.post(text, it.n); err != nil {
+		s.warn("%v", err)
+		return nil
+	}
+	return r.timeline.end()
+}
