@@ -221,8 +221,8 @@ export class Model extends Emitter {
 		for (const { search } of this.roomStates.values()) {
 			if (!search.found) continue;
 			const is = (/** @type {import("./ramai/protocol.js").Hit} */ hit) => hit.room === room && ranges.some(([from, to]) => from <= hit.n && hit.n <= to);
-			const hits = search.found.hits.filter((hit) => text !== null || !is(hit)).map((hit) => (is(hit) ? { ...hit, snippet: String(text).slice(0, 200), marks: [] } : hit));
-			search.found = { ...search.found, hits };
+			const current = (/** @type {import("./ramai/protocol.js").Hit[]} */ hits) => hits.filter((hit) => text !== null || !is(hit)).map((hit) => (is(hit) ? { ...hit, snippet: String(text).slice(0, 200), marks: [] } : hit));
+			search.found = { ...search.found, hits: current(search.found.hits), readers: search.found.readers?.map((r) => ({ ...r, waiting: current(r.waiting) })) };
 		}
 		this.emit("replaced", room, ranges, text);
 	}

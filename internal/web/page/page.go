@@ -39,6 +39,9 @@ var indentation = regexp.MustCompile(`(?m)^[ \t]+`)
 // styleComment matches comments of style sheets.
 var styleComment = regexp.MustCompile(`/\*(?:[^*]|\*+[^*/])*\*+/\n?`)
 
+// styleSpace matches space that style sheets do not need, besides that after a colon.
+var styleSpace = regexp.MustCompile(`[ \t\n]*([{};,\n])[ \t\n]*`)
+
 const (
 	script = "page.js"  // the page's modules as one file
 	later  = "later.js" // those that the first view does not need
@@ -80,7 +83,7 @@ var load = sync.OnceValue(func() *Page {
 		case path.Ext(name) == ".js" && path.Dir(name) != "vendor":
 			b = comment.ReplaceAll(b, nil)
 		case path.Ext(name) == ".css":
-			b = styleComment.ReplaceAll(b, nil)
+			b = bytes.ReplaceAll(styleSpace.ReplaceAll(styleComment.ReplaceAll(b, nil), []byte("$1")), []byte(": "), []byte(":"))
 		}
 		p.files[name] = newFile(name, b)
 		if language, ok := strings.CutPrefix(name, "lang/"); ok && !strings.HasSuffix(name, "-later.js") {

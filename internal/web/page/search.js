@@ -1,6 +1,6 @@
 // The dialogs that lead to older messages: search, and go to a date.
 import { Dialog } from "./dialogs.js";
-import { find, isQuery, searchesRoom } from "./finder.js";
+import { find, isQuery, searchesLess } from "./finder.js";
 import { useEffect, useRef, useState } from "./hooks.js";
 import { html } from "./html.js";
 import { dayName, fullTime, loadError, plural, t, timeOfDay } from "./i18n.js";
@@ -14,7 +14,8 @@ import { displayName, findNames } from "./people.js";
  * @typedef {import("./roomstate.js").RoomState} RoomState
  *
  * What a search dialog shows, kept for the next time.
- * @typedef {Query & {found: Found|null}} SearchState
+ * hiddenVersion: which people were hidden
+ * @typedef {Query & {found: Found|null, hiddenVersion?: number}} SearchState
  */
 
 const SEARCH_AFTER = 400; // ms after the last key: a search costs as much as four messages
@@ -33,16 +34,23 @@ function highlight(hit) {
 	return [...out, points.slice(end).join("")];
 }
 
-/** A field for a person, which offers names: those that the page knows, and those that the server finds. @param {{roomState: RoomState, value: string, input: (name: string) => void}} props */
-function PersonField({ roomState, value, input }) {
+/**
+ * A field for a person, which offers names in the rooms that are searched: those that the page knows, and those that the server
+ * finds.
+ * @param {{roomStates: RoomState[], value: string, input: (name: string) => void}} props
+ */
+function PersonField({ roomStates, value, input }) {
 	const [found, setFound] = useState(/** @type {string[]} */ ([]));
 	useEffect(() => {
 		const prefix = value.trim();
 		if (!prefix) return;
-		const timer = setTimeout(() => findNames(roomState.room, prefix, NAMES).then(({ names }) => setFound(names), () => {}), ASK_NAMES_AFTER);
+		const timer = setTimeout(async () => {
+			const answers = await Promise.all(roomStates.map((r) => findNames(r.room, prefix, NAMES).catch(() => ({ names: [] }))));
+			setFound(answers.flatMap(({ names }) => names));
+		}, ASK_NAMES_AFTER);
 		return () => clearTimeout(timer);
-	}, [value]);
-	const names = new Set([...found, ...roomState.speakers(NAMES), ...roomState.room.names.slice(0, NAMES)]);
+	}, [value, roomStates.length]);
+	const names = new Set([...found, ...roomStates.flatMap((r) => [...r.speakers(NAMES), ...r.room.names.slice(0, NAMES)])]);
 	return html`<label>${t.searchPerson} <input list="people-found" autocomplete="off" dir="auto" value=${value} onInput=${(/** @type {any} */ e) => input(e.target.value)} /></label>
 		<datalist id="people-found">${[...names].map((name) => html`<option key=${name} value=${name} />`)}</datalist>`;
 }
@@ -55,7 +63,7 @@ export function Search({ model, close, show, jump }) {
 	const [found, setFound] = useState(kept.found);
 	const [error, setError] = useState("");
 	const latest = useRef(0); // answers to earlier questions are dropped
-	const restored = useRef(kept.found !== null);
+	const restored = useRef(kept.found !== null && kept.hiddenVersion === model.hidden.version);
 	const { q, scope, person, since, until } = query;
 	const change = (/** @type {Partial<Query>} */ part) => setQuery({ q, scope, person, since, until, ...part });
 	const search = async (/** @type {Found|null} */ previous) => {
@@ -79,7 +87,7 @@ export function Search({ model, close, show, jump }) {
 	}, [q, scope, person, since, until]);
 	useEffect(() => model.on("replaced", () => setFound(roomState.search.found)), []);
 	useEffect(() => {
-		roomState.search = { ...query, found };
+		roomState.search = { ...query, found, hiddenVersion: model.hidden.version };
 	}, [query, found]);
 	return html`<${Dialog} title=${t.search} close=${close} wide>
 		<form class="line" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); search(null); }}>
@@ -97,7 +105,7 @@ export function Search({ model, close, show, jump }) {
 			<option value="all" selected=${scope === "all"}>${t.searchAll}</option>
 		</select>
 		<details open=${Boolean(person || since || until)}><summary>${t.searchFilters}</summary><div class="filters">
-			<${PersonField} roomState=${roomState} value=${person} input=${(/** @type {string} */ name) => change({ person: name })} />
+			<${PersonField} roomStates=${scope === "room" ? [roomState] : [...model.roomStates.values()]} value=${person} input=${(/** @type {string} */ name) => change({ person: name })} />
 			<label>${t.searchFrom} <input type="date" value=${since} max=${until} onInput=${(/** @type {any} */ e) => change({ since: e.target.value })} /></label>
 			<label>${t.searchTo} <input type="date" value=${until} min=${since} onInput=${(/** @type {any} */ e) => change({ until: e.target.value })} /></label>
 			<button type="button" class="jump-to-date" onClick=${jump}>${t.jump}</button>
@@ -106,11 +114,12 @@ export function Search({ model, close, show, jump }) {
 			${error && html`<p class="error-text">${error}</p>`}
 			${found && found.hits.length === 0 && html`<p>${t.searchNone}</p>`}
 			${found && found.behind > 0 && html`<p>${plural(t.searchBehind, found.behind)}</p>`}
-			${found && scope !== "room" && searchesRoom(query) && html`<p>${t.searchWordless(roomState.name)}</p>`}
+			${found && found.hidden > 0 && html`<p>${plural(t.searchHidden, found.hidden)}</p>`}
+			${found && searchesLess(query) && html`<p>${t.searchWordless}</p>`}
 		</div>
 		<ul class="hits">
 			${found?.hits.map((hit) => html`<li key=${`${hit.room}:${hit.n}`}><button type="button" onClick=${() => { close(); show(hit.room, hit.n); }}>
-				<span class="byline"><bdi>${displayName(hit)}</bdi> <time title=${fullTime(hit.at)}>${dayName(hit.at)}, ${timeOfDay(hit.at)}</time>${!searchesRoom(query) && html` <span>${hit.room}</span>`}</span>
+				<span class="byline"><bdi>${displayName(hit)}</bdi> <time title=${fullTime(hit.at)}>${dayName(hit.at)}, ${timeOfDay(hit.at)}</time>${scope !== "room" && html` <span>${hit.room}</span>`}</span>
 				<span class="text" dir="auto">${highlight(hit)}</span>
 			</button></li>`)}
 		</ul>

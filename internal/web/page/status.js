@@ -55,7 +55,6 @@ function Disconnected({ client }) {
 	}
 	const waiting = client.state === "waiting";
 	const seconds = Math.max(0, Math.ceil((client.retryAt - Date.now()) / 1000));
-	return html`<div class="banner" role="status"><span><b>${t.offline}</b> <span aria-hidden="true">· ${waiting ? t.againIn(number(seconds)) : t.trying}</span>
-		<span class="kept">${client.unsaid.length ? t.kept : ""}</span></span>
+	return html`<div class="banner offline" role="status"><span><b>${t.offline}</b> <span aria-hidden="true">· ${waiting ? t.againIn(number(seconds)) : t.trying}</span>${client.unsaid.length > 0 && html` <span class="kept">· ${t.kept}</span>`}</span>
 		${waiting && html`<button type="button" onClick=${() => client.reconnectNow()}>${t.tryNow}</button>`}</div>`;
 }

@@ -3,6 +3,7 @@ package browser_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -236,8 +237,17 @@ func TestNetworkLost(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, nil)
 	srv.seedConversation()
-	onDevices(t, laptopAndPhone, func(t *testing.T, device device) {
-		b := openPage(t, srv.url("/"), device.view).ready()
+	const small = "small phone in Indonesian"
+	devices := append(slices.Clone(laptopAndPhone), device{small, chromedp.EmulateViewport(360, 640, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2))})
+	onDevices(t, devices, func(t *testing.T, device device) {
+		b := openPage(t, "about:blank", device.view)
+		since, offline, waiting := "offline since", "Offline", "waiting"
+		if device.name == small {
+			since, offline, waiting = "terputus sejak", "Koneksi terputus", "menunggu"
+			command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `localStorage.setItem("ramai.language", '"id"')`})
+		}
+		b.run(chromedp.Navigate(srv.url("/")))
+		b.ready()
 		b.expectErrors("ERR_INTERNET_DISCONNECTED", "WebSocket connection")
 		b.waitForText(".log", "Then let us begin")
 		b.click(".name-form button[type=button]")
@@ -245,12 +255,19 @@ func TestNetworkLost(t *testing.T) {
 		command(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Offline: true, DownloadThroughput: -1, UploadThroughput: -1}}})
 		start := time.Now()
 		command(b, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: true, DownloadThroughput: -1, UploadThroughput: -1})
-		b.waitForText(".status.off", "offline since")
+		b.waitForText(".status.off", since)
 		t.Logf("%s: noticed after %v", device.name, time.Since(start))
-		b.waitForText(".banner", "Offline")
+		b.waitForText(".banner", offline)
 		b.typeText("kept")
 		b.click(".send")
-		b.waitForText(".sent .state", "waiting")
+		b.waitForText(".sent .state", waiting)
+		b.waitFor("document.querySelector('.banner button')")
+		if cut := eval[bool](b, "(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector('.banner > span'))"); cut {
+			t.Errorf("the banner is cut on a %s", device.name)
+		}
+		if device.name == "laptop" {
+			b.waitForText(".banner", "s · Your messages are kept here")
+		}
 		if height := eval[float64](b, "document.querySelector('.banner').getBoundingClientRect().height"); height > 64 {
 			t.Errorf("the banner is %v px high on a %s, want one line", height, device.name)
 		}
