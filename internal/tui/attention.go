@@ -8,10 +8,10 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// Notify is how a terminal is asked for a desktop notification.
+// Notify is a way to ask a terminal for a desktop notification.
 type Notify string
 
-// The ways of terminals. There is no way to ask a terminal which one it knows.
+// The kinds of notifications. A terminal cannot be asked which of them it supports.
 const (
 	NoNotification Notify = "none"
 	OSC9           Notify = "osc9"   // iTerm2, kitty, WezTerm, Ghostty, Windows Terminal
@@ -33,7 +33,7 @@ const (
 	restoreTitle = "\x1b[23;2t"
 )
 
-// attention is whether anybody can see the screen, and calls this user if somebody else does.
+// attention knows whether the user can see the screen, and alerts them to mentions.
 type attention struct {
 	*shared
 	bell      bool // rings at a mention
@@ -43,10 +43,10 @@ type attention struct {
 	calledAt  time.Time // when this user was last called
 }
 
-// present reports whether somebody sees the screen.
+// present reports whether the user sees the screen.
 func (a *attention) present() bool { return !a.blurred && !a.suspended }
 
-// update takes what the terminal reports about its user.
+// update handles what the terminal reports about its user.
 func (a *attention) update(msg tea.Msg) {
 	switch msg.(type) {
 	case tea.FocusMsg:
@@ -54,11 +54,11 @@ func (a *attention) update(msg tea.Msg) {
 	case tea.BlurMsg:
 		a.blurred = true
 	case tea.KeyPressMsg:
-		a.suspended = false // it could not be
+		a.suspended = false // suspending failed
 	}
 }
 
-// called calls the user: with the bell, and with a notification if the screen is not seen.
+// called alerts the user: with the bell, and with a notification if the screen is not visible.
 func (a *attention) called(m called) tea.Cmd {
 	now := a.now()
 	if now.Sub(a.calledAt) < betweenBells {
@@ -75,12 +75,12 @@ func (a *attention) called(m called) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-// maxNotification is how many cells of a text a notification has.
+// maxNotification is the length of a notification's text in cells.
 const maxNotification = 120
 
-// notification is the sequence for a notification. It has a text of others outside of the renderer's cells, so nothing may
-// be in it that ends the sequence or that it could be mistaken for: no control characters, and no number at the beginning,
-// which makes OSC 9 a command of another kind.
+// notification returns the sequence for a notification. It carries text of others outside of the renderer's cells, so the
+// text must not end the sequence or change its meaning: no control characters, and no number at the beginning, which OSC 9
+// takes for another command.
 func (a *attention) notification(m called) string {
 	plain := func(s string, width int) string {
 		s = strings.Map(func(r rune) rune {

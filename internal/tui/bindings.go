@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// bindings are names of actions and commands by key.
+// bindings maps keys to names of actions and commands.
 type bindings map[string]string
 
-// bind makes the table of keys: those of actions and commands, overridden by settings such as "who=alt+q".
+// bind returns the table of keys: the defaults, overridden by settings such as "who=alt+q".
 func bind(specs []string) (bindings, error) {
 	keys := bindings{}
 	var known []string
@@ -57,14 +57,14 @@ func bind(specs []string) (bindings, error) {
 	return keys, nil
 }
 
-// Keys that write nothing, and keys that cannot be assigned.
+// Keys that type no character, and keys that cannot be assigned.
 var (
 	namedKeys    = strings.Fields("up down left right home end pgup pgdown insert delete backspace f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12")
 	reservedKeys = strings.Fields("enter esc tab shift+tab space backspace ctrl+c ctrl+d ctrl+h ctrl+j")
 )
 
-// checkFree returns an error unless key can be assigned: it exists, in the spelling of a pressed key, it writes
-// nothing, and the screen does not need it.
+// checkFree returns an error unless key can be assigned: it exists, is spelled like a pressed key, types no character, and
+// is not reserved.
 func checkFree(key string) error {
 	base, modifiers := bare(key)
 	held := modifiers != "" && modifiers != "shift+"
@@ -78,20 +78,20 @@ func checkFree(key string) error {
 	return nil
 }
 
-// CheckKeys returns an error unless settings of keys are valid.
+// CheckKeys returns an error unless the key settings are valid.
 func CheckKeys(specs []string) error {
 	_, err := bind(specs)
 	return err
 }
 
-// keyOf returns the first key of an action as people write it.
+// keyOf returns the first key of an action, as shown to people.
 func (b bindings) keyOf(name string) string {
 	for _, k := range defaults(name) {
 		if b[k] == name {
 			return shownKey(k)
 		}
 	}
-	for k, n := range b { // a wish, of which there is one
+	for k, n := range b { // a setting: at most one key per action
 		if n == name {
 			return shownKey(k)
 		}
@@ -99,7 +99,7 @@ func (b bindings) keyOf(name string) string {
 	return ""
 }
 
-// defaults are the keys of an action or a command without settings.
+// defaults returns the default keys of an action or a command.
 func defaults(name string) []string {
 	for _, a := range actions() {
 		if a.name == name {
@@ -114,7 +114,7 @@ func defaults(name string) []string {
 	return nil
 }
 
-// shownKey is a key as people write it.
+// shownKey returns a key as shown to people.
 func shownKey(k string) string {
 	parts := strings.Split(k, "+")
 	for i, p := range parts {

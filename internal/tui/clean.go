@@ -12,13 +12,13 @@ import (
 
 const (
 	tab        = "    "
-	maxCluster = 16  // code points of one character; what a person writes has 11 at most
+	maxCluster = 16  // code points of one character; real ones have at most 11
 	maxName    = 32  // cells
-	beginning  = 512 // bytes of a text that have a name, if it begins with one
+	beginning  = 512 // bytes at the beginning of a text in which a name is searched
 )
 
-// clean returns a text of others as it may be shown: client.Printable, with tabs as spaces and without characters that
-// have no width of their own. Newlines stay.
+// clean returns a text written by others as it may be shown: client.Printable, with tabs as spaces and without characters
+// that have no width of their own. Newlines stay.
 //
 // Terminals without mode 2027 do not agree on the width of a joined emoji. There it is drawn as its parts, and without
 // skin tones.
@@ -33,10 +33,10 @@ func clean(s string, method ansi.Method) string {
 	for _, r := range s {
 		switch {
 		case (last == 0 || last == '\n') && (unicode.In(r, unicode.Mn, unicode.Me) || r == 0x200d || r == 0xfe0f):
-			continue // it would change what stands before the text
+			continue // it would change the character before the text
 		case r == '\t':
 			b.WriteString(tab)
-		case r == 0x200d || r == 0xfe0f: // what joins, and what asks for an emoji
+		case r == 0x200d || r == 0xfe0f: // joins emoji, or selects the emoji form
 			if method == ansi.GraphemeWidth || r == 0x200d && unicode.IsOneOf(joiningScripts, last) {
 				b.WriteRune(r)
 			}
@@ -65,12 +65,12 @@ func isPlainASCII(s string) bool {
 	return true
 }
 
-// oneLine is clean for text within a line.
+// oneLine is clean for text inside a line.
 func oneLine(s string, method ansi.Method) string {
 	return strings.ReplaceAll(clean(s, method), "\n", " ")
 }
 
-// spanKind is what a part of a text is, and so how it looks.
+// spanKind determines how a part of a text looks.
 type spanKind uint8
 
 const (
@@ -78,14 +78,14 @@ const (
 	link             // leads to its href
 	code             // between backquotes
 	mention          // somebody's name after an @
-	mine             // one's own
-	name             // of the sender, within the text on narrow screens
-	dim              // of less interest
-	bad              // what went wrong
-	found            // what was searched for
+	mine             // this user's own name
+	name             // of the sender, inside the text on narrow screens
+	dim              // less important
+	bad              // an error
+	found            // a match of a search
 )
 
-// span is a part of a text of one kind.
+// span is a part of a text with one kind.
 type span struct {
 	text string
 	kind spanKind

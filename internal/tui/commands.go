@@ -14,17 +14,17 @@ import (
 	"ramai/wire"
 )
 
-// command is a word after a slash, and its keys.
+// command is a word after a slash, with its keys.
 type command struct {
 	name  string
-	words string // what may follow
+	words string // the arguments
 	keys  []string
 	help  string
-	needs bool // there have to be words
+	needs bool // arguments are required
 	do    func(s *screen, words string) tea.Cmd
 }
 
-// commands are all, in the order in which they are offered.
+// commands returns all commands, in the order in which they are offered.
 func commands() []command {
 	return []command{
 		{"join", "ROOM", []string{"alt+j"}, "go to a room", true, func(s *screen, words string) tea.Cmd { return s.join(words, 0) }},
@@ -88,10 +88,11 @@ func (s *screen) command(line string) tea.Cmd {
 // otherNames are the names that commands have in other programs.
 var otherNames = map[string]string{"nick": "name", "part": "leave", "close": "leave", "list": "rooms", "names": "who", "exit": "quit", "j": "join", "re": "reply", "del": "delete", "h": "help"}
 
-// privately are commands of other programs for what does not exist here. They must not be posted in the room.
+// privately lists commands of other programs for private messages, which do not exist here. Their text must not be posted
+// in the room.
 var privately = []string{"msg", "query", "dm", "whisper", "w"}
 
-// unknownCommand is what to say of a command that does not exist.
+// unknownCommand returns the notice about a command that does not exist.
 func unknownCommand(name string, method ansi.Method) string {
 	if slices.Contains(privately, name) {
 		return "there are no private messages: everyone in a room reads what is posted there; @NAME mentions somebody"
@@ -199,7 +200,7 @@ func (s *screen) setName(name string) tea.Cmd {
 	return nil
 }
 
-// number parses a message number, and warns if it is none.
+// number parses a message number, and warns if it is invalid.
 func (s *screen) number(words string) (uint64, bool) {
 	n, err := strconv.ParseUint(strings.ReplaceAll(strings.TrimPrefix(words, "#"), ",", ""), 10, 63)
 	if err != nil {
@@ -283,7 +284,7 @@ func (s *screen) copyItem(it *item) tea.Cmd {
 	return tea.SetClipboard(client.Printable(it.text))
 }
 
-// retry connects now, if there is no connection.
+// retry connects now if there is no connection.
 func (s *screen) retry() {
 	if s.status.live {
 		s.inform("there is a connection")

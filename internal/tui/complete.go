@@ -8,18 +8,16 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// emoji has a line for each: the emoji and its names. tools/page/vendor.mjs makes it, from what the page has too.
-//
-// emoji has a line for each emoji, with its names. tools/page/vendor.mjs makes it from the page's data.
+// emoji has a line for each emoji, with its names. tools/page/vendor.mjs generates it from the page's data.
 //
 //go:embed emoji.txt
 var emoji string
 
-// completion is what Tab goes through.
+// completion is the state of a completion with Tab.
 type completion struct {
-	before, after string   // of the text, before and after what is completed
-	labels        []string // the candidates, for people
-	texts         []string // and what each becomes
+	before, after string   // the text before and after the completed word
+	labels        []string // the candidates, as shown
+	texts         []string // the text that each candidate inserts
 	at            int
 }
 
@@ -80,7 +78,7 @@ func (c *composer) candidates(e *editor) *completion {
 	return d
 }
 
-// nameFor adds names that begin like word, the latest speakers first. At the beginning of a text a name is an address.
+// nameFor adds names that begin with word, latest speakers first. At the beginning of a text, a name addresses its owner.
 func (c *composer) nameFor(word string, first bool, add func(shown, put string)) {
 	r := c.shown()
 	start, at := strings.CutPrefix(word, "@")
@@ -119,7 +117,7 @@ func emojiFor(start string, method ansi.Method, add func(shown, put string)) {
 	}
 }
 
-// matches returns the commands that fit a draft that begins with a slash.
+// matches returns the commands that match a draft that begins with a slash.
 func (c *composer) matches() []command {
 	word := strings.TrimPrefix(c.editor().String(), "/")
 	if !c.isCommand() || strings.ContainsAny(word, " \n") {
@@ -134,7 +132,7 @@ func (c *composer) matches() []command {
 	return fit
 }
 
-// paletteKey takes a key while commands are offered, and reports whether it was for them.
+// paletteKey handles a key while commands are offered, and reports whether it was for them.
 func (c *composer) paletteKey(key string) bool {
 	fit := c.matches()
 	if len(fit) == 0 {

@@ -7,23 +7,23 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// composer is where messages are written. It edits the draft of the room that is shown, completes words, offers the commands
-// that fit, and asks what to do with a long paste.
+// composer is the input area. It edits the draft of the room that is shown, completes words, offers matching commands, and
+// asks what to do with a long paste.
 type composer struct {
 	*shared
 	bindings  bindings
 	shown     func() *room    // whose draft it edits
 	roomNames func() []string // to complete
 
-	question   *pasteQuestion // nil: none is open
+	question   *pasteQuestion // nil: no question is open
 	completion *completion    // nil: Tab was not the last key
-	chosen     int            // of the commands that fit
+	chosen     int            // index among the matching commands
 }
 
 // editor is the draft of the room that is shown.
 func (c *composer) editor() *editor { return &c.shown().editor }
 
-// rows is the height of the composer.
+// rows returns the height of the composer.
 func (c *composer) rows() int {
 	e := c.editor()
 	if e.searching {
@@ -33,10 +33,10 @@ func (c *composer) rows() int {
 	return max(min(len(rows), maxComposer, c.height/3), 1)
 }
 
-// textWidth is the width of a row of the draft.
+// textWidth returns the width of a row of the draft.
 func (c *composer) textWidth() int { return max(c.width-3, 1) }
 
-// completionLine is the candidates, from the chosen one on.
+// completionLine lists the candidates, starting with the chosen one.
 func (c *composer) completionLine() string {
 	d := c.completion
 	return "[" + d.labels[d.at] + "] " + strings.Join(append(append([]string{}, d.labels[d.at+1:]...), d.labels[:d.at]...), "  ")
@@ -71,13 +71,13 @@ func (c *composer) view(height int) ([]string, *tea.Cursor) {
 		out[0] += c.style.textStyles[dim].Styled(words)
 	}
 	cursor := tea.NewCursor(min(x+2, c.width-1), y-from)
-	// Its shape is the user's. For bubbletea a cursor has one, and a blinking block is not given back at the end; this is none of
-	// those there are, and so the one that the terminal has.
+	// The shape of the cursor is the user's. bubbletea always sets one, and does not restore a blinking block at the end;
+	// this value is none of its shapes, so the terminal's stays.
 	cursor.Shape, cursor.Blink = tea.CursorBlock-1, false
 	return out, cursor
 }
 
-// placeholder stands in an empty composer: the room, and the name of this user.
+// placeholder returns the text of an empty composer: the room, and the name of this user.
 func (c *composer) placeholder() string {
 	as := c.ownLabel()
 	if c.width < narrow {
@@ -86,7 +86,7 @@ func (c *composer) placeholder() string {
 	return strings.TrimSpace("say something in " + c.shown().name + " " + as)
 }
 
-// paletteView draws the commands that fit.
+// paletteView draws the matching commands.
 func (c *composer) paletteView(fit []command, height int) []string {
 	chosen := min(c.chosen, len(fit)-1)
 	from := max(min(chosen-height+1, len(fit)-height), 0)
@@ -118,7 +118,7 @@ func (c *composer) isCommand() bool {
 	return strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//")
 }
 
-// enter posts the draft, or runs the command that it is.
+// enter posts the draft, or runs it if it is a command.
 func (c *composer) enter() {
 	e := c.editor()
 	text := strings.TrimRight(e.String(), "\n")
@@ -132,8 +132,8 @@ func (c *composer) enter() {
 	c.send(submit{strings.TrimPrefix(text, "/")}) // two slashes post one
 }
 
-// openKey gives a key to what is open in the composer: the search of the history, a completion, the list of commands. It
-// reports whether the key was for that.
+// openKey passes a key to what is open in the composer: the search of the history, a completion, the list of commands. It
+// reports whether the key was handled.
 func (c *composer) openKey(key, text string) bool {
 	if e := c.editor(); e.searching && !e.searchKey(key, text) {
 		return true
@@ -146,7 +146,7 @@ func (c *composer) openKey(key, text string) bool {
 	return c.paletteKey(key)
 }
 
-// key gives a key to the editor, and reports whether it typed text.
+// key passes a key to the editor, and reports whether it typed text.
 func (c *composer) key(key, text string) (typed bool) {
 	if e := c.editor(); key == "ctrl+y" && e.size()+len(e.killed) > maxDraft {
 		c.paste(e.killed)

@@ -11,8 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// shared is what all models of a screen share. Models do not know each other: what one wants of another it sends, and the
-// screen routes it.
+// shared is what all models of a screen share. Models do not know each other: they send messages, which the screen routes.
 type shared struct {
 	display
 	self self
@@ -20,13 +19,13 @@ type shared struct {
 	ctx  context.Context // ends with the screen
 	now  func() time.Time
 
-	queue []tea.Msg // sent and not routed yet
+	queue []tea.Msg // sent and not yet routed
 }
 
-// send leaves a message for another model.
+// send queues a message for another model.
 func (h *shared) send(msg tea.Msg) { h.queue = append(h.queue, msg) }
 
-// next takes the oldest message that was sent; nil: there is none.
+// next removes the oldest message from the queue; nil: there is none.
 func (h *shared) next() (msg tea.Msg) {
 	if len(h.queue) > 0 {
 		msg, h.queue = h.queue[0], h.queue[1:]
@@ -34,7 +33,7 @@ func (h *shared) next() (msg tea.Msg) {
 	return msg
 }
 
-// inform shows a notice for a while, and warn shows an error. Text of others in it has to be clean.
+// inform shows a notice for a while, and warn shows an error. Text of others in it must be clean.
 func (h *shared) inform(format string, args ...any) {
 	h.send(notice{text: fmt.Sprintf(format, args...)})
 }
@@ -43,7 +42,7 @@ func (h *shared) warn(format string, args ...any) {
 	h.send(notice{text: fmt.Sprintf(format, args...), isError: true})
 }
 
-// restyle makes a new style. Everything is rendered again.
+// restyle creates a new style. Everything is rendered again.
 func (h *shared) restyle() {
 	h.style = &style{palette: paletteFor(h.dark, h.profile), method: h.method, width: h.width, numbers: h.numbers, zone: h.zone,
 		formats: h.formats, moreKey: h.moreKey, ownName: h.self.name, ownID: h.self.senderID}
@@ -61,7 +60,7 @@ type (
 	commandLine struct{ line string }    // to the screen: run this command
 	showPanel   struct {                 // to the screen
 		panel *panel
-		late  bool // it took a while to arrive
+		late  bool // the server's answer opens it, not a key
 	}
 	goTo struct { // to the screen: show a room and a message of it
 		room string
@@ -69,7 +68,7 @@ type (
 	}
 	called struct { // to the attention: somebody has mentioned this user
 		room, by string // by is clean
-		text     string // as it came
+		text     string // as received
 	}
 )
 
@@ -80,7 +79,7 @@ type display struct {
 	dark          bool
 	profile       colorprofile.Profile
 	method        ansi.Method
-	numbers       bool // of messages are shown in place of their times
+	numbers       bool // show the numbers of messages in place of their times
 	zone          *time.Location
 	formats       formats
 	moreKey       string // the key that shows long messages in full

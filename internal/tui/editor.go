@@ -7,15 +7,15 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// editor edits the draft of a room and has the history of posted texts. It works on characters as people see them, with
-// the keys of readline.
+// editor edits the draft of a room and has the history of posted texts. It works on user-perceived characters, with the
+// keys of readline.
 type editor struct {
-	text       []string   // characters
+	text       []string   // user-perceived characters
 	cursor     int        // 0 to len(text)
-	killed     string     // for yank
-	appendKill bool       // the last key cut to killed, and one more adds to that
+	killed     string     // the text that yank inserts
+	appendKill bool       // the last key cut text into killed, and another one appends to it
 	undoStack  []snapshot // for undo, oldest first
-	typing     bool       // the last change was a character typed, which undo takes back with its like
+	typing     bool       // the last change was typing; undo takes back adjacent typing as one change
 
 	history       []string // messages posted here, oldest first
 	historyAt     int      // index of the entry in text; len(history): none
@@ -26,7 +26,7 @@ type editor struct {
 	searchWords string
 	searchHit   int // -1: none
 
-	stash *snapshot // a draft that had to give way to a command
+	stash *snapshot // a draft that was replaced by a command
 }
 
 type snapshot struct {
@@ -37,11 +37,11 @@ type snapshot struct {
 const (
 	maxHistory = 500
 	maxUndo    = 200
-	maxDraft   = 16 << 10 // bytes of a text: the longest that any server takes
-	maxKept    = 64 << 10 // characters in all that undo remembers, and bytes of the history
+	maxDraft   = 16 << 10 // bytes of a text: the maximum that any server accepts
+	maxKept    = 64 << 10 // total size of what undo keeps, in characters, and of the history, in bytes
 )
 
-// split cuts a text into characters as people see them.
+// split splits a text into user-perceived characters.
 func split(s string) (all []string) {
 	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 	for len(s) > 0 {
@@ -58,7 +58,7 @@ func (c *editor) String() string { return strings.Join(c.text, "") }
 
 func (c *editor) empty() bool { return len(c.text) == 0 }
 
-// save remembers the text for undo.
+// save saves the text for undo.
 func (c *editor) save(typing bool) {
 	if typing && c.typing && len(c.undoStack) > 0 {
 		return
@@ -68,7 +68,7 @@ func (c *editor) save(typing bool) {
 	c.undoStack = latest(c.undoStack, maxUndo, maxKept, func(s snapshot) int { return len(s.text) })
 }
 
-// latest returns the end of all: at most so many entries, of at most so much size, but always the last one.
+// latest returns the end of all: at most most entries of total size room, but always at least the last one.
 func latest[T any](all []T, most, room int, size func(T) int) []T {
 	kept := 0
 	for i, one := range slices.Backward(all) {
@@ -101,7 +101,7 @@ func (c *editor) size() (bytes int) {
 	return bytes
 }
 
-// insert puts s at the cursor if it fits. It may join the character before it.
+// insert inserts s at the cursor if it fits. It may combine with the character before it.
 func (c *editor) insert(s string, typed bool) bool {
 	if c.size()+len(s) > maxDraft {
 		return false
@@ -115,7 +115,7 @@ func (c *editor) insert(s string, typed bool) bool {
 	return true
 }
 
-// cut removes the characters from i to j. If kill, yank brings them back.
+// cut removes the characters from i to j. If kill is set, yank restores them.
 func (c *editor) cut(i, j int, kill bool) {
 	if i = max(i, 0); i >= j {
 		return
@@ -137,11 +137,11 @@ func (c *editor) cut(i, j int, kill bool) {
 	c.cursor = i
 }
 
-// clear empties the editor and returns its text. A draft that history replaced is stashed for unstash.
+// clear empties the editor and returns its text. A draft that the history had replaced is stashed for unstash.
 func (c *editor) clear() string {
 	s := c.String()
 	c.text, c.cursor, c.undoStack, c.appendKill = nil, 0, nil, false
-	if c.historyAt < len(c.history) && len(c.beforeHistory) > 0 { // a draft was begun before history was used
+	if c.historyAt < len(c.history) && len(c.beforeHistory) > 0 { // a draft existed before the history was used
 		if c.stash == nil {
 			c.stash = &snapshot{c.beforeHistory, len(c.beforeHistory)}
 		} else {
@@ -186,7 +186,7 @@ func (c *editor) wordRight() int {
 	return i
 }
 
-// bigWordLeft is the beginning of the word between spaces, for Ctrl-W.
+// bigWordLeft returns the beginning of the word between spaces, for Ctrl-W.
 func (c *editor) bigWordLeft() int {
 	space := func(s string) bool { return s == " " || s == "\n" || s == "\t" }
 	i := c.cursor
@@ -197,10 +197,10 @@ func (c *editor) bigWordLeft() int {
 	return i
 }
 
-// killers are the keys that cut for yank. Several in a row cut one text.
+// killers are the keys that cut text for yank. Consecutive cuts form one text.
 var killers = []string{"ctrl+w", "alt+backspace", "ctrl+backspace", "alt+d", "alt+delete", "ctrl+delete", "ctrl+u", "ctrl+k"}
 
-// edit handles a key of readline, and reports whether it is one.
+// edit handles a readline key, and reports whether it is one.
 func (c *editor) edit(key string) bool {
 	if !slices.Contains(killers, key) {
 		c.appendKill = false
@@ -214,7 +214,7 @@ func (c *editor) edit(key string) bool {
 	return true
 }
 
-// move handles a key that moves the cursor, or goes to another entry of the history.
+// move handles a key that moves the cursor or shows another entry of the history.
 func (c *editor) move(key string) bool {
 	from, to := c.line()
 	switch key {
@@ -248,7 +248,7 @@ func (c *editor) move(key string) bool {
 	return true
 }
 
-// remove handles a key that cuts.
+// remove handles a key that cuts text.
 func (c *editor) remove(key string) bool {
 	from, to := c.line()
 	switch key {
@@ -309,7 +309,7 @@ func (c *editor) vertical(by int) {
 	c.cursor = min(from+column, to)
 }
 
-// stashFor puts the draft aside for a command; unstash brings it back. A command that was begun is kept for yank.
+// stashFor saves the draft while a command is typed; unstash restores it. A command that was begun is kept for yank.
 func (c *editor) stashFor(command string) {
 	switch {
 	case c.empty():
@@ -335,7 +335,7 @@ func (c *editor) unstash() {
 	}
 }
 
-// draft is the text that was begun and not posted.
+// draft returns the text that was begun and not posted.
 func (c *editor) draft() string {
 	if c.stash != nil {
 		return strings.Join(c.stash.text, "")

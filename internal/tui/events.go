@@ -26,14 +26,14 @@ const (
 	betweenBells = 2 * time.Second
 )
 
-// batch is the events since the last one. err says why no more will come.
+// batch is the events since the last one. err says why no more will follow.
 type batch struct {
 	events []client.Event
 	err    error
 }
 
-// feed sends the client's events in batches, at most one per frame, until ctx or the client ends. A panic is reported
-// like an end of the client, so that the terminal is restored.
+// feed sends the client's events in batches, at most one per frame, until ctx or the client ends. A panic is reported like
+// an end of the client, so that the terminal is restored.
 func feed(ctx context.Context, c chat, send func(tea.Msg)) {
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -80,7 +80,7 @@ func gather(ctx context.Context, c chat, b *batch, until time.Time) error {
 	return nil
 }
 
-// handleBatch takes a batch.
+// handleBatch handles a batch.
 func (s *screen) handleBatch(b batch) tea.Cmd {
 	behind := s.rooms.behind()
 	var cmds []tea.Cmd
@@ -94,7 +94,7 @@ func (s *screen) handleBatch(b batch) tea.Cmd {
 	return tea.Batch(append(cmds, s.rooms.arrived(behind))...)
 }
 
-// handle passes a frame on to the models. Each takes what is for it.
+// handle passes a frame on to the models. Each uses what concerns it.
 func (s *screen) handle(frame wire.Frame) tea.Cmd {
 	s.status.update(frame)
 	if s.identify(frame) {
@@ -108,7 +108,8 @@ func (s *screen) handle(frame wire.Frame) tea.Cmd {
 	return s.rooms.update(frame)
 }
 
-// joinFailed takes a room off the screen that could not be joined, unless it is the only one or something in it would be lost.
+// joinFailed removes a room that could not be joined from the screen, unless it is the only one or something in it would be
+// lost.
 func (s *screen) joinFailed(name string) {
 	i := s.rooms.index(name)
 	if i < 0 || len(s.rooms.all) == 1 || s.rooms.all[i].hasUnsent() || i == s.rooms.current && s.composer.question != nil {
@@ -118,10 +119,10 @@ func (s *screen) joinFailed(name string) {
 	s.rooms.remove(i)
 }
 
-// reason is why something failed, without details that only help programs.
+// reason returns why something failed, without technical details.
 func reason(err error, method ansi.Method) string {
 	var refused *client.RefusedError
-	var late interface{ Timeout() bool } // of a network
+	var late interface{ Timeout() bool } // a network error
 	switch {
 	case errors.As(err, &refused) && refused.Reason != "":
 		return oneLine(refused.Reason, method)
@@ -131,7 +132,7 @@ func reason(err error, method ansi.Method) string {
 		return "the server does not answer"
 	}
 	text := oneLine(err.Error(), method)
-	const closed = "the server closed the connection: " // a code, and why
+	const closed = "the server closed the connection: " // followed by a code and the reason
 	if rest, ok := strings.CutPrefix(text, closed); ok {
 		if _, why, _ := strings.Cut(rest, " "); why != "" {
 			return closed + why

@@ -30,7 +30,7 @@ func (all *hints) add(key, help string) {
 	}
 }
 
-// currentHints are the keys that matter now, the most useful first.
+// currentHints returns the keys that matter now, the most useful first.
 func (s *screen) currentHints() (all hints) {
 	c := &s.room().editor
 	switch {
@@ -64,7 +64,7 @@ func (s *screen) currentHints() (all hints) {
 	return all
 }
 
-// hints are the answers to the question.
+// hints adds the answers to the question.
 func (q *pasteQuestion) hints(all *hints, narrow bool) {
 	one, each, no := "one message", "line by line", "cancel"
 	if narrow {
@@ -82,7 +82,7 @@ func (q *pasteQuestion) hints(all *hints, narrow bool) {
 	all.add("c", no)
 }
 
-// writingHints are the keys that matter while there is a draft.
+// writingHints adds the keys that matter while there is a draft.
 func (s *screen) writingHints(all *hints) {
 	if s.composer.isCommand() {
 		all.add("Enter", "run it")
@@ -100,7 +100,7 @@ func (s *screen) writingHints(all *hints) {
 	all.add("Ctrl-C", "clear")
 }
 
-// readingHints are the keys that matter while there is no draft.
+// readingHints adds the keys that matter while there is no draft.
 func (s *screen) readingHints(all *hints) {
 	t := &s.room().timeline
 	if t.anchor != nil {

@@ -8,7 +8,7 @@ import (
 	"ramai/wire"
 )
 
-// self is what this client is to the server. identify alone changes it, apart from renaming.
+// self is the identity of this client at the server. Only identify changes it, apart from renaming.
 type self struct {
 	senderID, session, name string
 	renaming                bool // /name was used, and is not answered yet
@@ -17,10 +17,10 @@ type self struct {
 	clockAhead              time.Duration // of the clock here before the server's, at most
 
 	asked  string                     // the name that the program was started with
-	onName func(name, session string) // called with each name that is held; nil: nobody is told
+	onName func(name, session string) // called with each name that is granted; may be nil
 }
 
-// identify takes what a frame says about this client, and reports whether messages look different now.
+// identify handles what a frame says about this client, and reports whether messages look different now.
 func (h *shared) identify(frame wire.Frame) (changed bool) {
 	switch f := frame.(type) {
 	case wire.Welcome:
@@ -48,7 +48,7 @@ func (h *shared) identify(frame wire.Frame) (changed bool) {
 	return changed
 }
 
-// named takes the name that the server has granted, and reports whether it is another one.
+// named records the name that the server has granted, and reports whether it has changed.
 func (h *shared) named(name string) (changed bool) {
 	changed = name != h.self.name
 	h.self.name = name
@@ -58,7 +58,7 @@ func (h *shared) named(name string) (changed bool) {
 	return changed
 }
 
-// refusal is what to say of a request that the server refused.
+// refusal returns the notice about a request that the server refused.
 func (h *shared) refusal(f client.RequestFailed) string {
 	reason := oneLine(f.Reason, h.method)
 	switch request := f.Request.(type) {

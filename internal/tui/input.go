@@ -7,7 +7,7 @@ import (
 	"github.com/charmbracelet/x/term"
 )
 
-// Limits of what is typed.
+// Limits of the input.
 const (
 	maxPaste    = 256 << 10 // bytes
 	maxSequence = 1 << 10   // bytes of an escape sequence
@@ -18,28 +18,28 @@ const (
 	pasteEnd = "\x1b[201~"
 )
 
-// inputFilter protects the decoder of keys. It cuts pastes and sequences that have no end, and drops invalid UTF-8 and
-// 8-bit control characters, which no terminal sends.
+// inputFilter protects the key decoder. It truncates endless pastes and sequences, and drops invalid UTF-8 and 8-bit
+// control characters, which no terminal sends.
 type inputFilter struct {
 	in    io.Reader
-	ready []byte // to be given away
+	ready []byte // filtered and not yet returned
 	part  []byte // the beginning of a character
 
 	state  filterState
 	length int // of the sequence, or the paste
 	params []byte
-	match  int // how much of pasteEnd has just come
+	match  int // how many bytes of pasteEnd were just matched
 }
 
-// filterState is what the next byte is a part of.
+// filterState says what the next byte belongs to.
 type filterState uint8
 
 const (
 	inText      filterState = iota
-	afterEscape             // behind an escape
+	afterEscape             // after an escape
 	inControl               // CSI (ECMA-48): up to a byte from @ to ~
 	inString                // OSC, DCS, APC, PM, SOS: up to BEL or ESC \
-	inStringEnd             // behind an escape in there
+	inStringEnd             // after an escape in it
 	inPaste
 )
 
@@ -57,13 +57,13 @@ func (r *inputFilter) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// tty is a terminal of this system with a filter. It is still a file that can be polled.
+// tty is a real terminal with a filter. It is still a file that can be polled.
 type tty struct {
 	file
 	inputFilter
 }
 
-// file is what can be polled.
+// file is a file that can be polled.
 type file interface {
 	term.File
 	Name() string
@@ -71,7 +71,7 @@ type file interface {
 
 // Read implements io.Reader. It may return 0 bytes: waiting here would block the poller of the file.
 func (t *tty) Read(b []byte) (int, error) {
-	const kept = utf8.UTFMax + len(pasteEnd) // may come out beside what was read
+	const kept = utf8.UTFMax + len(pasteEnd) // bytes that may be returned in addition to those read
 	n, err := t.file.Read(b[:max(len(b)-kept, 1)])
 	t.feed(b[:n])
 	n = copy(b, t.ready)
@@ -79,7 +79,7 @@ func (t *tty) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// feed takes input, one character after the other.
+// feed processes input, one character at a time.
 func (r *inputFilter) feed(b []byte) {
 	r.part = append(r.part, b...)
 	for len(r.part) > 0 && utf8.FullRune(r.part) {

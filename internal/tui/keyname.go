@@ -8,14 +8,14 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// pressed is the name of a key, the same on all terminals. Some report the character that a key writes (as they always
+// pressed returns the name of a key, the same on all terminals. Some report the character that a key types (as they always
 // did, and xterm with modifyOtherKeys), others the key without Shift, some both (kitty's protocol).
 func pressed(k tea.Key) string {
-	// The decoder puts the key of an American keyboard in the place of the sign, if both are told.
+	// If a terminal reports both, the decoder puts the key of an American keyboard in place of the character.
 	if k.BaseCode != 0 && k.ShiftedCode == k.BaseCode && !unicode.IsDigit(k.ShiftedCode) {
 		k.ShiftedCode = 0
 	}
-	if k.Code < utf8.RuneSelf { // a letter goes by what it is, not by where it is; where they are not Latin, by where
+	if k.Code < utf8.RuneSelf { // a Latin letter is named by its character; on other keyboards, by its position
 		k.BaseCode = 0
 	}
 	if s := k.ShiftedCode; k.Mod.Contains(tea.ModShift) && unicode.IsPrint(s) && !unicode.IsLetter(s) {
@@ -24,7 +24,7 @@ func pressed(k tea.Key) string {
 	return normal(k.Keystroke())
 }
 
-// normal is the name that pressed gives a key, for any name of it.
+// normal returns the name that pressed gives a key, for any name of it.
 func normal(key string) string {
 	base, modifiers := bare(key)
 	c, size := utf8.DecodeRuneInString(base)
@@ -35,14 +35,14 @@ func normal(key string) string {
 		c = unicode.ToLower(c)
 	} else if shifted {
 		modifiers = strings.TrimSuffix(modifiers, "shift+")
-		switch c { // of keyboards as they mostly are, where the terminal does not tell
+		switch c { // common keyboard layouts, where the terminal does not report the character
 		case '-':
 			c = '_'
 		case '.':
 			c = '>'
 		}
 	}
-	if rest, ok := strings.CutPrefix(modifiers, "ctrl+"); ok && !strings.Contains(rest, "shift+") { // these three always were one
+	if rest, ok := strings.CutPrefix(modifiers, "ctrl+"); ok && !strings.Contains(rest, "shift+") { // these three were always the same as another key
 		switch c {
 		case 'm':
 			return rest + "enter"
@@ -55,7 +55,7 @@ func normal(key string) string {
 	return modifiers + string(c)
 }
 
-// bare splits a key into its name and its modifiers, in the order of pressed.
+// bare splits a key into its base and its modifiers, in the order of pressed.
 func bare(key string) (base, modifiers string) {
 	base = key
 	for _, m := range []string{"ctrl+", "alt+", "shift+"} {

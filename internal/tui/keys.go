@@ -7,7 +7,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// action is what a key does besides writing and editing. Commands are actions too.
+// action is what a key does besides typing and editing. Commands are actions too.
 type action struct {
 	name string
 	keys []string
@@ -15,7 +15,7 @@ type action struct {
 	do   func(s *screen) tea.Cmd
 }
 
-// actions are all but the commands.
+// actions returns all actions that are not commands.
 func actions() []action {
 	return []action{
 		{"next", []string{"ctrl+n", "alt+down"}, "the next room", func(s *screen) tea.Cmd { return s.show((s.rooms.current + 1) % len(s.rooms.all)) }},
@@ -35,8 +35,8 @@ func actions() []action {
 	}
 }
 
-// key takes a key. Whatever is open comes first: the question, the panel, the selection, the search, the commands. Then
-// come the keys of the screen. What is left is for the editor.
+// key handles a key. Open parts come first: the question, the panel, the selection, the search, the commands. Then come the
+// keys of the screen. The rest goes to the editor.
 func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 	key := pressed(msg.Key())
 	if key != "ctrl+c" && key != "ctrl+d" {
@@ -75,7 +75,7 @@ func (s *screen) key(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// panelKey gives a key to the panel, and reports whether it was for it.
+// panelKey passes a key to the panel, and reports whether it was handled.
 func (s *screen) panelKey(key string) bool {
 	chosen, closed, handled := s.panel.key(key, max(s.messageRows()-1, 1), !s.room().editor.empty(), s.now(), s.style)
 	if closed {
@@ -87,7 +87,7 @@ func (s *screen) panelKey(key string) bool {
 	return handled
 }
 
-// rootKey takes the keys that cannot be reassigned and are not for the editor, and reports whether it was one.
+// rootKey handles the keys that cannot be reassigned and are not for the editor, and reports whether it was one.
 func (s *screen) rootKey(key string) (tea.Cmd, bool) {
 	switch key {
 	case "enter":
@@ -118,7 +118,7 @@ func (s *screen) notifyTyping() {
 	}
 }
 
-// perform does an action or a command by its name. A command that needs words is begun in the composer.
+// perform runs an action or a command by its name. A command that needs arguments is begun in the composer.
 func (s *screen) perform(name string) tea.Cmd {
 	for _, a := range actions() {
 		if a.name == name {
@@ -138,7 +138,8 @@ func (s *screen) perform(name string) tea.Cmd {
 	return nil
 }
 
-// escape undoes one thing: a command that was begun, a paste that is being posted, the mark of a jump, failed messages, the divider, a notice.
+// escape undoes one thing: a command that was begun, a paste that is being posted, the mark of a jump, failed messages, the
+// divider, a notice.
 func (s *screen) escape() {
 	r := s.room()
 	switch c := &r.editor; {
@@ -168,7 +169,7 @@ func (s *screen) escape() {
 	}
 }
 
-// interrupt clears the draft. With an empty one, the second press ends the screen.
+// interrupt clears the draft. If the draft is empty, the second press ends the screen.
 func (s *screen) interrupt() tea.Cmd {
 	r := s.room()
 	c := &r.editor
@@ -213,7 +214,7 @@ func (s *screen) toggleNumbers() tea.Cmd {
 // offline reports whether the connection is gone.
 func (s *screen) offline() bool { return s.status.greeted && !s.status.live }
 
-// startSearch searches the history. Without a connection and a draft its key connects now.
+// startSearch searches the history. Without a connection and a draft, its key connects now.
 func (s *screen) startSearch() tea.Cmd {
 	if s.offline() && s.room().editor.empty() {
 		s.retry()
@@ -239,6 +240,7 @@ func (s *screen) resume() tea.Cmd {
 	if s.method != ansi.GraphemeWidth {
 		return take
 	}
-	// The renderer switches the mode off when it stops, and not on again. What it has drawn by now may stand in wrong cells.
+	// The renderer switches the mode off when it stops, but not on again. What it has drawn since may be in the wrong
+	// cells.
 	return tea.Sequence(take, tea.Raw(ansi.SetModeUnicodeCore), tea.ClearScreen)
 }

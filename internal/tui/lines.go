@@ -11,10 +11,10 @@ import (
 	"ramai/wire"
 )
 
-// linesInFlight is how many lines of a paste wait for their confirmation at once.
+// linesInFlight is how many lines of a paste may wait for confirmation at once.
 const linesInFlight = 8
 
-// lineQueue is a paste that is posted line by line. A line goes out when one before it is confirmed, so that a long paste
+// lineQueue is a paste that is posted line by line. A line is sent when an earlier one is confirmed, so that a long paste
 // can be stopped, and nothing is posted after a line that failed.
 type lineQueue struct {
 	left     []string // not posted yet
@@ -24,7 +24,7 @@ type lineQueue struct {
 
 func (q *lineQueue) active() bool { return len(q.left) > 0 }
 
-// progress is shown while lines are left.
+// progress returns the notice that is shown while lines are left.
 func (q *lineQueue) progress() string {
 	return fmt.Sprintf("posting line %s of %s · Esc stops", thousands(uint64(q.total-len(q.left))), thousands(uint64(q.total)))
 }
@@ -75,7 +75,7 @@ func (r *room) submit(text string) tea.Cmd {
 	return r.timeline.end()
 }
 
-// submitLines posts lines, after those that are left of an earlier paste.
+// submitLines posts lines, after those left of an earlier paste.
 func (r *room) submitLines(lines []string) tea.Cmd {
 	q := &r.lines
 	q.left, q.total = append(q.left, lines...), q.total+len(lines)
@@ -83,7 +83,7 @@ func (r *room) submitLines(lines []string) tea.Cmd {
 	return r.timeline.end()
 }
 
-// postLines takes the new state of a message. If it is a line, another one may follow.
+// postLines handles the new state of a message. If it is a line, another one may follow.
 func (r *room) postLines(f client.Sent) tea.Cmd {
 	q := &r.lines
 	i := slices.Index(q.inFlight, f.ID)
@@ -105,7 +105,7 @@ func (r *room) postMore() {
 	for q.active() && len(q.inFlight) < linesInFlight {
 		id, err := r.post(q.left[0], 0)
 		if err != nil {
-			if len(q.inFlight) == 0 { // nothing will go on with it
+			if len(q.inFlight) == 0 { // nothing else would continue it
 				r.warn("%v; %s", err, r.stopLines())
 			}
 			return
@@ -117,7 +117,7 @@ func (r *room) postMore() {
 	}
 }
 
-// stopLines posts no more lines, and returns what it did in words. The rest is kept for yank.
+// stopLines stops posting lines, and returns a notice about it. The rest is kept for yank.
 func (r *room) stopLines() string {
 	n := len(r.lines.left)
 	r.editor.killed = r.lines.stop()

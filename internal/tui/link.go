@@ -15,17 +15,17 @@ import (
 
 // reachable is the answer of Config.Reachable.
 type reachable struct {
-	server *url.URL // nil: none is known
-	show   tea.Msg  // to route then; nil: nothing
+	server *url.URL // nil: unknown
+	show   tea.Msg  // routed afterwards; nil: nothing
 }
 
-// showLink is the message that shows the address of a room, or of a message of it if n is not 0.
+// showLink is the message to show the address of a room, or of message n if n is not 0.
 type showLink struct {
 	room string
 	n    uint64
 }
 
-// findAddress looks up the address for other machines, and then passes show on.
+// findAddress looks up the address for other machines, and then routes show.
 func (s *screen) findAddress(show tea.Msg) tea.Cmd {
 	if s.Reachable == nil {
 		if show != nil {
@@ -37,7 +37,7 @@ func (s *screen) findAddress(show tea.Msg) tea.Cmd {
 	return func() tea.Msg { return reachable{find(ctx), show} }
 }
 
-// address is where browsers find a room.
+// address returns the address of a room for browsers.
 func (s *screen) address(room string) url.URL {
 	server := s.Server
 	if s.reachable != nil {
@@ -53,7 +53,7 @@ func (s *screen) address(room string) url.URL {
 	return address
 }
 
-// onlyHere reports whether an address leads to the machine on which it is used.
+// onlyHere reports whether an address refers to the machine on which it is used.
 func onlyHere(address url.URL) bool {
 	host := address.Hostname()
 	ip, err := netip.ParseAddr(host)
@@ -74,7 +74,7 @@ func (s *screen) link(words string) tea.Cmd {
 // linkTo shows the address of message n, or of the room if n is 0.
 func (s *screen) linkTo(n uint64) tea.Cmd { return s.findAddress(showLink{s.room().name, n}) }
 
-// linkPanel has an address, and its QR code for phones.
+// linkPanel shows an address, and its QR code for phones.
 func (s *screen) linkPanel(m showLink) *panel {
 	address, title := s.address(m.room), "The address of "+m.room
 	if m.n > 0 {
@@ -90,14 +90,15 @@ func (s *screen) linkPanel(m showLink) *panel {
 	return p
 }
 
-// quietZone is the empty border of a QR code, in modules. The standard has 4; on a screen 2 are enough.
+// quietZone is the empty border of a QR code, in modules. The standard requires 4; on a screen 2 are enough.
 const quietZone = 2
 
-// qrCode draws a QR code of at most height rows, two modules in each cell. If that is too low, it says what is needed.
+// qrCode draws a QR code of at most height rows, two modules in each cell. If it does not fit, it returns a message with
+// the size that is needed.
 func (b *style) qrCode(text string, height int) []string {
 	code, err := qr.Encode(text, qr.L)
 	if err != nil {
-		return nil // too long for any
+		return nil // too long for any QR code
 	}
 	size := code.Size + 2*quietZone
 	rows := (size + 1) / 2
@@ -122,13 +123,13 @@ func (b *style) qrCode(text string, height int) []string {
 	return lines
 }
 
-// halfBlocks are the cells by which of their halves are drawn: none, the upper one, the lower one, both.
+// halfBlocks are cells with none, the upper, the lower, or both halves filled.
 var halfBlocks = [...]string{" ", "▀", "▄", "█"}
 
-// maxRoomPages is how many pages of the list of rooms are fetched, of wire.MaxRooms rooms each.
+// maxRoomPages is how many pages of the list of rooms are fetched, with wire.MaxRooms rooms each.
 const maxRoomPages = 4
 
-// roomsAnswer is the rooms of the server.
+// roomsAnswer is the list of the server's rooms.
 type roomsAnswer struct {
 	rooms []wire.RoomInfo
 	more  bool // there are more

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	longest   = 32     // code points that a name can have
-	mentions  = 20     // signs of a text that are looked at: thousands would cost every reader
-	invisible = 0x200b // stands for a character that clean drops and that ends a link
+	longest   = 32     // code points of a name
+	mentions  = 20     // @ signs of a text that are examined: thousands would slow down every reader
+	invisible = 0x200b // replaces a character that clean drops and that ends a link
 )
 
 var (
@@ -24,8 +24,8 @@ var (
 	codes = regexp.MustCompile("(?s)```[^\n`]*\n(.*?)\n?```|```(.+?)```|`([^`\n]+)`")
 )
 
-// parse returns a text that others wrote as it may be shown (see clean), in parts: links, code, mentions and the rest. me is
-// the own name or empty, names are others'.
+// parse prepares a text written by others for display (see clean), and splits it into links, code, mentions and other text.
+// me is this user's name or empty; names are those of others.
 //
 // A link ends at an invisible character, so the parts are found before those are dropped.
 func parse(text, me string, names []string, method ansi.Method) []span {
@@ -39,7 +39,7 @@ func parse(text, me string, names []string, method ansi.Method) []span {
 	return spans
 }
 
-// visible is client.Printable with a zero-width space where it drops a character that ends a link.
+// visible is client.Printable with a zero-width space in place of each dropped character that ends a link.
 func visible(text string) string {
 	if isPlainASCII(text) {
 		return text
@@ -72,12 +72,12 @@ func spansOf(text, me string, names []string) []span {
 	return prose(out, text[end:], me, names)
 }
 
-// prose is spansOf without code.
+// prose is spansOf for text without code.
 func prose(out []span, text, me string, names []string) []span {
 	end := 0
 	for _, at := range links.FindAllStringIndex(text, -1) {
 		if at[0] < end {
-			continue // within the link before
+			continue // inside the previous link
 		}
 		shown := linkAt(text[at[0]:], at[1]-at[0])
 		href := address(shown)
@@ -91,10 +91,10 @@ func prose(out []span, text, me string, names []string) []span {
 	return mentioned(out, text[end:], me, names)
 }
 
-// linkAt returns the link that a text begins with, without the punctuation of the sentence around it. A closing bracket
-// belongs to it only if the opening one does. host is where its host begins.
+// linkAt returns the link at the beginning of a text, without the punctuation of the surrounding sentence. A closing
+// bracket belongs to it only if the opening one does. host is where its host begins.
 func linkAt(text string, host int) string {
-	var open []rune // closing brackets that are awaited
+	var open []rune // closing brackets that are expected
 	end := len(text)
 	for i, r := range text[host:] {
 		if closer, ok := closers[r]; ok {
@@ -109,7 +109,7 @@ func linkAt(text string, host int) string {
 	return strings.TrimRight(text[:end], ".,;:!?…*_~")
 }
 
-// closers are the brackets that a link can have, by the opening one.
+// closers maps the opening brackets that a link can contain to the closing ones.
 var closers = func() map[rune]rune {
 	pairs := []rune("()[]{}（）［］｛｝「」『』【】〔〕〈〉《》〖〗〘〙｢｣")
 	closers := make(map[rune]rune)
@@ -119,8 +119,8 @@ var closers = func() map[rune]rune {
 	return closers
 }()
 
-// endsLink reports whether no link contains r: white space, controls, invisible and bidi characters (they would make it look
-// like another), quotation marks, and what ends a sentence in other scripts than the Latin one.
+// endsLink reports whether r cannot be part of a link: white space, controls, invisible and bidi characters (they would
+// make it look like another), quotation marks, and sentence punctuation of non-Latin scripts.
 func endsLink(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r <= ' ' || r == 0x7f || strings.ContainsRune("<>\"'`", r)
@@ -128,7 +128,7 @@ func endsLink(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.White_Space, unicode.Pi, unicode.Pf, unicode.Terminal_Punctuation)
 }
 
-// address returns where a link leads, as printable ASCII, or nothing if it is none: only http and https are.
+// address returns the address of a link as printable ASCII, or "" if it is not one: only http and https are.
 func address(s string) string {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || !strings.EqualFold(u.Scheme, "http") && !strings.EqualFold(u.Scheme, "https") {
@@ -147,7 +147,7 @@ func address(s string) string {
 	return b.String()
 }
 
-// mentioned is prose without links.
+// mentioned is prose for text without links.
 func mentioned(out []span, text, me string, names []string) []span {
 	end, looks := 0, mentions
 	for i := strings.IndexByte(text, '@'); i >= 0 && looks > 0; {
@@ -180,16 +180,16 @@ func mentionKind(who, me string) spanKind {
 	return mention
 }
 
-// addressed returns who a text is for that begins with a name, as in "anna: hello". A name that is a word, too, may begin
-// a text without calling anybody, so that the sign after it is needed.
+// addressed returns the name that a text begins with and thereby addresses, as in "anna: hello". Names may be ordinary
+// words, so the punctuation mark after the name is required.
 func addressed(text, me string, names []string) string {
 	return nameOf(text, me, names, func(after rune) bool { return strings.ContainsRune(":,?!：，？！", after) })
 }
 
-// nameOf returns the longest of the names that a text begins with, as it is written there, if it may end before what
-// comes after it.
+// nameOf returns the longest of the names at the beginning of a text, as spelled there, if the character after it may
+// follow a name.
 func nameOf(text, me string, names []string, ends func(after rune) bool) (best string) {
-	var found map[string]string // the beginnings that can be a name, by what names are compared by
+	var found map[string]string // prefixes that can be a name, by their comparable form
 	for i := 0; i < len(text); {
 		_, size := utf8.DecodeRuneInString(text[i:])
 		i += size
@@ -220,23 +220,23 @@ func nameOf(text, me string, names []string, ends func(after rune) bool) (best s
 	return best
 }
 
-// comparable is what names are compared by here.
+// comparable returns the form in which names are compared here.
 func comparable(name string) string { return strings.ToLower(norm.NFC.String(name)) }
 
-// joins reports whether a word goes on at r, where names stand beside other words: not in scripts whose words no spaces set
-// off, or that add endings to names without one.
+// joins reports whether r continues a word next to a name. It does not in scripts without spaces between words, or that
+// attach endings to names.
 func joins(r rune) bool {
 	return wordRune(r) &&
 		r != 'ー' && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Hangul,
 		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
-// wordRune reports whether words have r.
+// wordRune reports whether r is part of words.
 func wordRune(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r)
 }
 
-// mentionsMe reports whether a text speaks to me. Most do not, and are not looked at in full.
+// mentionsMe reports whether a text mentions me. Most texts do not, and are not parsed in full.
 func mentionsMe(text, me string) bool {
 	if me == "" {
 		return false

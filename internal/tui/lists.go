@@ -22,7 +22,7 @@ func (s *screen) openPanel(m showPanel) {
 	s.panel, s.composer.completion = m.panel, nil
 }
 
-// who shows who is in the room: all, or those whose name begins with prefix.
+// who shows who is in the room: all members, or those whose name begins with prefix.
 func (s *screen) who(prefix string) tea.Cmd {
 	if s.plainOnly() {
 		return nil
@@ -37,7 +37,7 @@ func (s *screen) who(prefix string) tea.Cmd {
 	}
 }
 
-// Answers of the server, for the screen to show as panels.
+// Answers of the server, which the screen shows as panels.
 type (
 	whoAnswer   struct{ who wire.Who }
 	foundAnswer struct {
@@ -103,7 +103,7 @@ func (h *shared) foundPanel(words string, got wire.SearchResponse) *panel {
 	return p
 }
 
-// marked is a snippet with the matches marked.
+// marked returns a snippet with the matches marked.
 func (h *shared) marked(hit wire.Hit) (out []span) {
 	runes, end := []rune(hit.Snippet), 0
 	for _, m := range hit.Marks {

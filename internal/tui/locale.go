@@ -2,7 +2,7 @@ package tui
 
 import "strings"
 
-// formats are how times are written.
+// formats are the formats of times.
 type formats struct {
 	clock       string // of a message
 	widestClock string
@@ -16,13 +16,13 @@ var (
 	american = formats{"3:04 PM", "12:00 PM", "Monday, January 2, 2006", "Jan 2 3:04 PM"}
 )
 
-// hours12In are the places in which English and Hindi are written with 12 hours (Unicode CLDR, timeData).
+// hours12In lists the regions in which English and Hindi use 12 hours (Unicode CLDR, timeData).
 var hours12In = strings.Fields("AU BD BM BS BZ CA FJ GM GU GY HK IN JM KE KI KN KY LR MW MY NA NZ PG PH PK SB SG SL TT UG VC ZM")
 
-// formatsOf returns the formats of the locale in an environment. Most places write 24 hours.
+// formatsOf returns the formats of an environment's locale. Most regions use 24 hours.
 func formatsOf(environ []string) formats {
 	locale := ""
-	for _, name := range []string{"LC_ALL", "LC_TIME", "LANG"} { // the first that is set counts
+	for _, name := range []string{"LC_ALL", "LC_TIME", "LANG"} { // the first one that is set counts
 		if locale = variable(environ, name); locale != "" {
 			break
 		}

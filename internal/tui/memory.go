@@ -13,7 +13,7 @@ import (
 
 // State is what a screen stores for its next run.
 type State struct {
-	Room  string      `json:"room"` // that was looked at
+	Room  string      `json:"room"` // that was shown
 	Rooms []RoomState `json:"rooms"`
 }
 
@@ -21,12 +21,12 @@ type State struct {
 type RoomState struct {
 	Name      string   `json:"name"`
 	HistoryID string   `json:"log"`
-	Epoch     string   `json:"epoch,omitempty"` // in which Read was seen; empty: kept by an older program, which cannot prove it
+	Epoch     string   `json:"epoch,omitempty"` // in which Read was seen; empty: stored by an older program, which cannot prove it
 	Read      uint64   `json:"read"`            // everything up to here was seen
 	At        uint64   `json:"at,omitempty"`    // the message at the top of the view; 0: the view was at the end
 	Draft     string   `json:"draft,omitempty"`
-	Unsaved   []string `json:"unsaved,omitempty"` // posted, and not confirmed
-	History   []string `json:"history,omitempty"` // messages that Up and Ctrl-R go through, oldest first
+	Unsaved   []string `json:"unsaved,omitempty"` // posted, but not confirmed
+	History   []string `json:"history,omitempty"` // messages that Up and Ctrl-R recall, oldest first
 }
 
 // StateStore stores a State. Its methods are not called concurrently.
@@ -37,14 +37,14 @@ type StateStore interface {
 
 const (
 	saveInterval   = 30 * time.Second
-	maxUnsaved     = 256 << 10 // bytes of a room's texts that are kept; the newest are
+	maxUnsaved     = 256 << 10 // bytes of a room's unsaved texts that are stored, newest first
 	maxRecalled    = 200       // entries of the history of a room that are stored
-	maxRecallSize  = 32 << 10  // and their bytes
-	maxStoredRooms = 8         // with those of other screens that are kept beside one's own
+	maxRecallSize  = 32 << 10  // and their size in bytes
+	maxStoredRooms = 8         // including those of other screens that are kept beside one's own
 )
 
-// merged is the state to store when another screen of the same person may have changed what is stored. lastStored is
-// what this screen stored last, loaded is what it started with. What did not change here stays as it is stored.
+// merged returns the state to store when another screen of the same person may have changed what is stored. before is what
+// this screen stored last, loaded is what it started with. What did not change here stays as it is stored.
 func (m State) merged(before, loaded, stored State) State {
 	out := State{Room: m.Room}
 	for _, p := range m.Rooms {
@@ -53,7 +53,7 @@ func (m State) merged(before, loaded, stored State) State {
 		if untouched := p.Draft == "" || p.Draft == loaded.room(p.Name).Draft; untouched && p.Draft == was.Draft && now.Name != "" {
 			p.Draft = now.Draft
 		}
-		p.Unsaved = slices.DeleteFunc(slices.Clone(p.Unsaved), func(text string) bool { // the other one knows what became of it
+		p.Unsaved = slices.DeleteFunc(slices.Clone(p.Unsaved), func(text string) bool { // the other screen decides whether it is unsaved
 			return now.Name != "" && slices.Contains(was.Unsaved, text) && !slices.Contains(now.Unsaved, text)
 		})
 		for _, text := range now.Unsaved {
@@ -72,7 +72,7 @@ func (m State) merged(before, loaded, stored State) State {
 	return out
 }
 
-// mergeHistory puts what another screen has stored before what this one has.
+// mergeHistory puts the entries that another screen has stored before this screen's.
 func mergeHistory(mine, stored []string) []string {
 	if len(mine) == 0 {
 		return mine
@@ -81,9 +81,8 @@ func mergeHistory(mine, stored []string) []string {
 	return latest(append(others, mine...), maxRecalled, maxRecallSize, func(s string) int { return len(s) })
 }
 
-// mergeRead picks the read position to store: was is what this screen stored last, now is what is stored. Within an
-// epoch it is the further one. Numbers of different epochs may belong to different histories: then it is the one that
-// has moved.
+// mergeRead picks the read position to store: was is what this screen stored last, now is what is stored. Within an epoch
+// it is the larger one. Numbers of different epochs may belong to different histories: then it is the one that has changed.
 func (p *RoomState) mergeRead(was, now RoomState) {
 	moved := func(a, b RoomState) bool { return a.HistoryID != b.HistoryID || a.Epoch != b.Epoch || a.Read != b.Read }
 	switch {
@@ -110,9 +109,9 @@ type saver struct {
 	store StateStore
 
 	mu         sync.Mutex
-	loaded     State // guarded by mu: what there was for this screen
-	lastStored State // guarded by mu: what was stored of it, or loaded for it
-	ended      bool  // guarded by mu: the last was stored
+	loaded     State // guarded by mu: the state at the start of this screen
+	lastStored State // guarded by mu: what this screen stored last, or loaded
+	ended      bool  // guarded by mu: the last state was stored
 }
 
 // load returns the state of the last run.
@@ -136,13 +135,13 @@ func (k *saver) save(m State, last bool) {
 	k.lastStored = m
 }
 
-// memory is when the state of this screen is stored.
+// memory schedules storing the state of this screen.
 type memory struct {
 	saver     *saver // nil: nothing is stored
-	scheduled bool   // a saveTick is under way
+	scheduled bool   // a saveTick is scheduled
 }
 
-// saveTick is the message that the state is to be stored.
+// saveTick is the message to store the state.
 type saveTick struct{}
 
 // scheduleSave stores the state after a while.
@@ -174,7 +173,7 @@ func (s *screen) saveNow() tea.Cmd {
 	}
 }
 
-// snapshot is the state to store.
+// snapshot returns the state to store.
 func (s *screen) snapshot() State {
 	m := State{Room: s.room().name}
 	for _, r := range s.rooms.all {
@@ -187,12 +186,12 @@ func (s *screen) snapshot() State {
 	return m
 }
 
-// snapshot is the state of the room to store.
+// snapshot returns the state of the room to store.
 func (r *room) snapshot() RoomState {
 	t := &r.timeline
 	p := RoomState{Name: r.name, Draft: r.draft(), Unsaved: r.unsaved(true)}
 	p.Unsaved = latest(p.Unsaved, maxOutbox, maxUnsaved, func(s string) int { return len(s) })
-	if t.plain { // whose numbers begin anew each time
+	if t.plain { // its numbers start again in each run
 		return p
 	}
 	p.HistoryID, p.Epoch, p.Read = t.historyID, r.read.epoch, r.read.upTo
@@ -200,7 +199,7 @@ func (r *room) snapshot() RoomState {
 	case t.anchor != nil:
 		p.At = t.anchor.n
 	case !t.pendingJump:
-		p.At = t.jumpTargetAt // it was never there
+		p.At = t.jumpTargetAt // it never got there
 	}
 	return p
 }

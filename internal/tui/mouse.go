@@ -2,10 +2,10 @@ package tui
 
 import tea "charm.land/bubbletea/v2"
 
-// wheelRows is how far a step of the wheel scrolls.
+// wheelRows is how many rows a step of the wheel scrolls.
 const wheelRows = 3
 
-// wheelTurned scrolls what is under the pointer.
+// wheelTurned scrolls the part under the pointer.
 func (s *screen) wheelTurned(m tea.MouseWheelMsg) tea.Cmd {
 	step := wheelRows
 	switch m.Button {
@@ -60,7 +60,7 @@ func (t *timeline) clickedAt(row int) (original *item) {
 		lines += len(t.block(j).lines)
 	}
 	if t.anchor == nil {
-		row -= max(t.viewRows-(lines-off), 0) // empty rows stand above
+		row -= max(t.viewRows-(lines-off), 0) // empty rows are above
 	}
 	if row < 0 {
 		return nil

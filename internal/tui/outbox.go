@@ -8,7 +8,7 @@ import (
 )
 
 // removePosted removes the items of the outbox that which accepts, and reports whether there were any. A view at one of
-// them goes to the end.
+// them moves to the end.
 func (t *timeline) removePosted(which func(*item) bool) bool {
 	before := len(t.outbox)
 	t.outbox = slices.DeleteFunc(t.outbox, func(it *item) bool {
@@ -26,8 +26,8 @@ func (t *timeline) removeReceived(id string) {
 	t.removePosted(func(it *item) bool { return it.id == id })
 }
 
-// confirmEarlier removes the first message of an earlier run with that text, which was not confirmed then and has
-// arrived now.
+// confirmEarlier removes the first message of an earlier run with that text, which was not confirmed then and has arrived
+// now.
 func (t *timeline) confirmEarlier(text string) {
 	found := false
 	t.removePosted(func(it *item) bool {
@@ -37,7 +37,7 @@ func (t *timeline) confirmEarlier(text string) {
 	})
 }
 
-// dismissFailed removes messages that failed.
+// dismissFailed removes failed messages.
 func (t *timeline) dismissFailed() bool {
 	return t.removePosted(func(it *item) bool { return it.state == client.Failed })
 }
@@ -52,7 +52,7 @@ func (t *timeline) unsaved(earlier bool) (texts []string) {
 	return texts
 }
 
-// sending is how many messages the server has not confirmed.
+// sending returns the number of messages that the server has not confirmed.
 func (t *timeline) sending() (n int) {
 	for _, it := range t.outbox {
 		if it.sending() {
@@ -62,12 +62,12 @@ func (t *timeline) sending() (n int) {
 	return n
 }
 
-// changed takes the new state of a message that was posted here.
+// changed handles the new state of a message that was posted here.
 func (t *timeline) changed(f client.Sent) {
 	t.head = max(t.head, f.N)
 	it := t.sent(f.ID)
 	if it == nil {
-		return // it was heard already
+		return // it was received already
 	}
 	it.state, it.rendered.lines = f.State, nil
 	switch f.State {

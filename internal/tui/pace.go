@@ -31,7 +31,7 @@ type pace struct {
 	idle   bool         // guarded by mu: the ticker is slow
 }
 
-// wake restores the speed of the renderer. It is called for each message, by the goroutine of the program.
+// wake restores the speed of the renderer. The program's goroutine calls it for each message.
 func (p *pace) wake() {
 	if p == nil {
 		return

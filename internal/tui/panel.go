@@ -13,34 +13,34 @@ type panel struct {
 	title    string
 	rows     []row
 	empty    string                              // if there are no rows
-	chosen   int                                 // of the rows that can be
-	top      int                                 // of the lines
-	pick     func(i int) tea.Msg                 // what choosing a row sends; nil: none can be chosen
-	below    func(b *style, height int) []string // draws what stands below the rows, in at most so many; nil: nothing
-	openedAt time.Time                           // when it came by itself, if it had to be waited for
+	chosen   int                                 // index of the chosen row
+	top      int                                 // first visible line
+	pick     func(i int) tea.Msg                 // the message that choosing a row sends; nil: rows cannot be chosen
+	below    func(b *style, height int) []string // draws the lines below the rows, at most height; nil: none
+	openedAt time.Time                           // when it opened, if the server's answer opened it; zero: a key did
 
-	// The rows as lines, in a style: from has where each begins, and where the last ends.
+	// The rows as lines, in a style: from has the first line of each, and the end of the last.
 	lines [][]span
 	from  []int
 	style *style
 }
 
-// row is an entry of a panel. Its text is wrapped behind before.
+// row is an entry of a panel. Its text is wrapped to the right of before.
 type row struct {
 	before   []span
 	text     []span
 	senderID string
 }
 
-// panelGrace is how long it takes to notice a panel.
+// panelGrace is the time in which a user cannot have noticed a new panel.
 const panelGrace = 300 * time.Millisecond
 
-// key takes a key, and reports whether the panel is to be closed and whether the key was for it. typing: a draft is being
+// key handles a key, and reports whether the panel is to be closed and whether the key was for it. typing: a draft is being
 // written, so a letter belongs there.
 func (p *panel) key(key string, height int, typing bool, now time.Time, st *style) (chosen tea.Msg, closed, handled bool) {
 	step := 0
 	p.layout(st)
-	if now.Sub(p.openedAt) < panelGrace { // the key was meant for what stood here before
+	if now.Sub(p.openedAt) < panelGrace { // the key was meant for what was shown before
 		return nil, true, false
 	}
 	switch key {
@@ -146,7 +146,7 @@ func (p *panel) view(height int, b *style) []string {
 	return lines[:min(len(lines), height)]
 }
 
-// flat is the text of a line.
+// flat returns the text of a line.
 func flat(line []span) string {
 	var b strings.Builder
 	for _, s := range line {

@@ -6,22 +6,22 @@ import (
 	"unicode/utf8"
 )
 
-// longPaste is how many characters in one line can be pasted without a question.
+// longPaste is how many characters can be pasted in one line without a question.
 const longPaste = 500
 
-// pasteQuestion is what to do with a paste of several lines, or of one very long line.
+// pasteQuestion asks what to do with a paste of several lines, or of one very long line.
 type pasteQuestion struct {
 	text       string
 	lines      []string  // to be posted one by one, without empty ones
 	fitsOne    bool      // it can be one message
 	confirming bool      // Enter posts the lines one by one
-	strayAt    time.Time // when a letter came that is no answer
+	strayAt    time.Time // when a letter was typed that is not an answer
 }
 
-// strayPause is how long letters are ignored after a letter that is no answer. Typing blindly answers nothing.
+// strayPause is how long letters are ignored after a letter that is not an answer. Typing blindly answers nothing.
 const strayPause = 500 * time.Millisecond
 
-// paste takes pasted text, and reports whether it was accepted. A newline at its end is dropped, because Enter posts.
+// paste handles pasted text, and reports whether it was accepted. A newline at its end is dropped, because Enter posts.
 func (c *composer) paste(text string) bool {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	text = strings.TrimRight(sayable(text), "\n")
@@ -31,7 +31,7 @@ func (c *composer) paste(text string) bool {
 	if len(text) >= maxPaste-utf8.UTFMax {
 		c.warn("the paste was cut off after %d KiB", maxPaste>>10)
 	}
-	if q := c.question; q != nil { // one more
+	if q := c.question; q != nil { // another paste
 		if len(q.text)+len(text) > maxPaste {
 			c.warn("too much to paste at once")
 			return false
@@ -73,7 +73,7 @@ func (c *composer) paste(text string) bool {
 	return true
 }
 
-// sayable is a text without characters that a message cannot have.
+// sayable returns a text without characters that a message cannot contain.
 func sayable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
@@ -83,7 +83,7 @@ func sayable(s string) string {
 	}, strings.ToValidUTF8(s, "\ufffd"))
 }
 
-// words is the question.
+// words returns the question.
 func (q *pasteQuestion) words() string {
 	what := plural(len(q.lines), "line", "lines")
 	if !strings.Contains(q.text, "\n") {
@@ -98,7 +98,7 @@ func (q *pasteQuestion) words() string {
 	return "pasted " + what
 }
 
-// insert puts text at the cursor, and reports whether it fits.
+// insert inserts text at the cursor, and reports whether it fits.
 func (c *composer) insert(text string, typed bool) bool {
 	if !c.editor().insert(text, typed) {
 		c.warn("too long for one message")
@@ -107,7 +107,7 @@ func (c *composer) insert(text string, typed bool) bool {
 	return true
 }
 
-// answerPaste takes a key as the answer to the question.
+// answerPaste handles a key as the answer to the question.
 func (c *composer) answerPaste(key string) {
 	q := c.question
 	sure := q.confirming

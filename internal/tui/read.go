@@ -6,13 +6,13 @@ import (
 	"ramai/wire"
 )
 
-// readMark is how far a room was read: the newest message that was in view while somebody looked, and what came before it.
+// readMark says how far a room was read: up to the newest message that was in view while the user looked.
 type readMark struct {
 	upTo       uint64
-	epoch      string // of the history in which that was; empty: unknown
-	remembered bool   // upTo is from an earlier run, of the timeline's history
+	epoch      string // in which upTo was seen; empty: unknown
+	remembered bool   // upTo is from an earlier run, in the timeline's history
 	unproven   bool   // the server has not confirmed yet that it still has that history
-	joinedAt   uint64 // the newest message when the room was first joined; up to there nothing rings the bell
+	joinedAt   uint64 // the newest message when the room was first joined; messages up to there do not ring the bell
 	mentions   int    // of this user since upTo
 	uncounted  uncounted
 }
@@ -20,7 +20,7 @@ type readMark struct {
 // uncounted is how many messages after a number do not count as unread.
 type uncounted struct{ after, count uint64 }
 
-// unread is how many messages nobody has seen.
+// unread returns the number of messages that nobody has seen.
 func (r *room) unread() uint64 {
 	from := r.timeline.lastRead(r.read.upTo)
 	n := r.timeline.head - min(from, r.timeline.head)
@@ -30,7 +30,7 @@ func (r *room) unread() uint64 {
 	return n
 }
 
-// skipUnread keeps n, which has just arrived, from counting as unread: it is this user's own, or nothing that is shown.
+// skipUnread keeps n, which has just arrived, from counting as unread: it is this user's own, or is not shown.
 func (r *room) skipUnread(n uint64) {
 	from := r.timeline.lastRead(r.read.upTo)
 	if n <= from {
@@ -50,7 +50,7 @@ func (r *room) skip(n uint64) {
 	r.timeline.received, r.timeline.head = max(r.timeline.received, n), max(r.timeline.head, n)
 }
 
-// newBelow is how many unread messages are below a view that is scrolled back.
+// newBelow returns the number of unread messages below a view that is scrolled back.
 func (r *room) newBelow() uint64 {
 	if r.timeline.anchor == nil {
 		return 0
@@ -58,7 +58,7 @@ func (r *room) newBelow() uint64 {
 	return r.unread()
 }
 
-// resetRead makes everything up to n read, and drops the position of an earlier run.
+// resetRead marks everything up to n as read, and drops the position of an earlier run.
 func (r *room) resetRead(n uint64) {
 	r.read.upTo, r.read.epoch, r.read.mentions = n, r.serverEpoch, 0
 	if !r.timeline.pendingJump {
@@ -66,7 +66,7 @@ func (r *room) resetRead(n uint64) {
 	}
 }
 
-// markRead notes that somebody looks at the room.
+// markRead notes that the user looks at the room.
 func (r *room) markRead() {
 	t := &r.timeline
 	if t.jumping || t.jumpTargetAt != 0 {
@@ -75,7 +75,7 @@ func (r *room) markRead() {
 	if n := t.lastInView(); n > r.read.upTo {
 		own := r.read.uncounted
 		r.read.upTo, r.read.epoch = n, r.serverEpoch
-		if own.count > 0 && n < t.received { // some of one's own are still below
+		if own.count > 0 && n < t.received { // some own messages are still below
 			r.read.uncounted = uncounted{after: t.lastRead(n), count: t.received - n - min(t.othersBetween(n, t.received+1), t.received-n)}
 		}
 	}
@@ -84,16 +84,16 @@ func (r *room) markRead() {
 	}
 }
 
-// allRead reports whether somebody saw everything.
+// allRead reports whether the user has seen everything.
 func (r *room) allRead() bool {
 	return r.timeline.anchor == nil && r.timeline.attached && r.read.upTo >= r.timeline.received
 }
 
-// updateRead marks the room read if somebody saw the item. Otherwise the divider stands above the first item by others
-// that nobody saw.
+// updateRead marks the room read if the user saw the item. Otherwise the divider is placed above the first unseen item of
+// others.
 func (r *room) updateRead(it *item) {
 	t := &r.timeline
-	if it.own && t.unreadDivider && t.dividerAfter+1 == it.n { // one's own is not new
+	if it.own && t.unreadDivider && t.dividerAfter+1 == it.n { // own messages are not new
 		t.setDivider(it.n, it.n < t.head)
 	}
 	missed := r.resumed && !it.own
@@ -116,9 +116,9 @@ type proof struct {
 	err   error
 }
 
-// prove asks the server whether the read position is a part of its history. If the server was set back to an older
-// state, other messages may have those numbers, and nobody has seen them. The position keeps its epoch: the older the
-// epoch, the more of the states that a server can be set back to contain it.
+// prove asks the server whether the read position is part of its history. If the server was rolled back, other messages may
+// have those numbers, and nobody has seen them. The position keeps its epoch: the older the epoch, the more of the states
+// to which a server can be rolled back contain it.
 func (r *room) prove() tea.Cmd {
 	p := proof{room: r.name, at: wire.Position{HistoryID: r.timeline.historyID, Epoch: r.read.epoch, N: r.read.upTo}}
 	ctx, chat := r.ctx, r.chat
@@ -129,10 +129,10 @@ func (r *room) prove() tea.Cmd {
 	}
 }
 
-// proven takes the answer. After an error the position is proven the next time.
+// proven handles the answer. After an error the position is proven the next time.
 func (r *room) proven(p proof) tea.Cmd {
 	if !r.read.unproven {
-		return nil // a reset has told the same
+		return nil // a reset has reported the same
 	}
 	r.read.unproven = false
 	if p.err == nil && p.reset {

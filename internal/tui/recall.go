@@ -4,7 +4,7 @@ import "strings"
 
 // remember adds to the history.
 func (c *editor) remember(s string) {
-	back := len(c.history) - c.historyAt // as many entries, if one is shown
+	back := len(c.history) - c.historyAt // keeps its distance from the end while an entry is shown
 	if s != "" && (len(c.history) == 0 || c.history[len(c.history)-1] != s) {
 		if back > 0 {
 			back++
@@ -22,13 +22,13 @@ func (c *editor) recall(by int) {
 	c.showHistory(c.historyAt + by)
 }
 
-// showHistory shows an entry of the history, or after the last one the draft.
+// showHistory shows an entry of the history, or the draft after the last one.
 func (c *editor) showHistory(at int) {
 	if at < 0 || at > len(c.history) {
 		return
 	}
 	if !c.recalled() {
-		if c.historyAt < len(c.history) && len(c.beforeHistory) > 0 { // the entry was changed, and takes the place of the draft
+		if c.historyAt < len(c.history) && len(c.beforeHistory) > 0 { // the entry was changed, and replaces the draft
 			c.killed = strings.Join(c.beforeHistory, "")
 		}
 		c.beforeHistory = c.text
@@ -47,7 +47,7 @@ func (c *editor) recalled() bool {
 	return c.historyAt < len(c.history) && c.String() == c.history[c.historyAt]
 }
 
-// search finds searchWords in the history, before from.
+// search searches the history for searchWords, before from.
 func (c *editor) search(from int) {
 	for c.searchHit = min(from, len(c.history)) - 1; c.searchHit >= 0; c.searchHit-- {
 		if strings.Contains(strings.ToLower(c.history[c.searchHit]), strings.ToLower(c.searchWords)) {
@@ -62,7 +62,7 @@ func (c *editor) startSearch() {
 	c.search(len(c.history))
 }
 
-// searchKey takes a key during a search of the history. It reports whether the key is to be handled further.
+// searchKey handles a key during a search of the history. It reports whether the key needs further handling.
 func (c *editor) searchKey(key, text string) (further bool) {
 	switch key {
 	case "ctrl+r":

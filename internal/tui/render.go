@@ -12,23 +12,23 @@ import (
 	"ramai/wire"
 )
 
-// rendered is an item as lines. It is kept as long as its key stays the same.
+// rendered is an item as lines. It is cached while its key stays the same.
 type rendered struct {
 	renderKey   renderKey
 	lines       []string
-	folded      bool  // not all of the text is there
-	headLines   int   // how many of the lines stand before the text: the day, the divider
-	charsBefore []int // how many characters of the text stand before each line of it, spaces aside
+	folded      bool  // part of the text is hidden
+	headLines   int   // lines above the text: the day, the divider
+	charsBefore []int // characters of the text before each line of it, except spaces
 }
 
 // renderKey is everything besides the item that its lines depend on.
 type renderKey struct {
 	style    *style
-	grouped  bool // the one before is by the same sender, and not long before
-	minute   bool // the one before is of the same minute
+	grouped  bool // the previous item is by the same sender, shortly before
+	minute   bool // the previous item is in the same minute
 	day      bool
 	divider  bool
-	heading  int8 // what stands above everything
+	heading  int8 // what is above everything
 	isTarget bool
 	selected bool
 	expanded bool
@@ -36,7 +36,7 @@ type renderKey struct {
 	quote    quote
 }
 
-// What can stand above the first item.
+// What can be above the first item.
 const (
 	topNothing = iota
 	topMore
@@ -45,7 +45,7 @@ const (
 	topGone
 )
 
-// style is what all lines depend on. A change makes a new one.
+// style is what all lines depend on. A change creates a new one.
 type style struct {
 	*palette
 	method  ansi.Method
@@ -53,21 +53,21 @@ type style struct {
 	numbers bool
 	zone    *time.Location
 	formats formats
-	moreKey string // shows long messages in full
+	moreKey string // the key that shows long messages in full
 
 	ownName, ownID string // of this user
 }
 
 // Widths at which the layout changes, in cells.
 const (
-	narrow      = 56 // below that a name stands in front of its text
+	narrow      = 56 // below that, a name is in front of its text
 	roomy       = 110
-	readable    = 110             // a text is not wider, however wide the screen is
-	foldLines   = 20              // a longer message is folded
+	readable    = 110             // maximum width of a text, however wide the screen is
+	foldLines   = 20              // longer messages are folded
 	groupWithin = 5 * time.Minute // messages of one sender that are further apart are not grouped
 )
 
-// column is the width of names.
+// column returns the width of names.
 func (b *style) column() int {
 	if b.width >= roomy {
 		return 18
@@ -75,7 +75,7 @@ func (b *style) column() int {
 	return 12
 }
 
-// indent is how many cells stand before a text.
+// indent returns the number of cells before a text.
 func (b *style) indent() int {
 	if b.width < narrow {
 		return 2
@@ -83,7 +83,7 @@ func (b *style) indent() int {
 	return b.clock() + 1 + b.column() + 3
 }
 
-// clock is the width of the time, or of the number in its place.
+// clock returns the width of the time, or of the number in its place.
 func (b *style) clock() int {
 	if b.numbers {
 		return 9
@@ -91,12 +91,12 @@ func (b *style) clock() int {
 	return len(b.formats.widestClock)
 }
 
-// block returns the lines of the i-th item, with what stands before it.
+// block returns the lines of the i-th item, including those above it.
 func (t *timeline) block(i int) *rendered {
 	it, b := t.itemAt(i), t.style
 	s := renderKey{style: b, state: it.state, quote: t.quoteOf(it), expanded: it.expanded, isTarget: t.jumpTarget != 0 && it.n == t.jumpTarget && i < len(t.items),
 		selected: t.selected != 0 && it.n == t.selected && i < len(t.items) && !it.note}
-	said := i - 1 // the last message before it: a note has no day
+	said := i - 1 // the previous message: a note has no day
 	for said >= 0 && t.itemAt(said).note {
 		said--
 	}
@@ -127,7 +127,7 @@ func sameDay(a, b time.Time) bool {
 	return a.YearDay() == b.YearDay() && a.Year() == b.Year()
 }
 
-// heading is what stands above the first item of the window.
+// heading returns what is above the first item of the window.
 func (t *timeline) heading() int8 {
 	switch {
 	case !t.joined || t.plain:
@@ -142,7 +142,7 @@ func (t *timeline) heading() int8 {
 	return topBeginning
 }
 
-// render makes the lines of an item.
+// render renders an item to lines.
 func (t *timeline) render(it *item, s renderKey) rendered {
 	b := s.style
 	d := rendered{renderKey: s}
@@ -183,13 +183,13 @@ func (t *timeline) render(it *item, s renderKey) rendered {
 	return d
 }
 
-// highlighted is a line that is selected, over the whole width.
+// highlighted renders a selected line across the whole width.
 func (b *style) highlighted(line string) string {
 	line, w := fit(line, b.width, b.method)
 	return b.chosen.Styled(line + strings.Repeat(" ", b.width-w))
 }
 
-// foldLine stands below the lines that are shown of a long message.
+// foldLine is the line below the visible part of a folded message.
 func (b *style) foldLine(over int) string {
 	words := "… " + plural(over, "more line", "more lines")
 	if b.moreKey != "" {
@@ -199,7 +199,7 @@ func (b *style) foldLine(over int) string {
 	return strings.Repeat(" ", b.indent()) + b.textStyles[dim].Styled(words)
 }
 
-// indented puts words where texts stand.
+// indented renders words in the column of texts.
 func (b *style) indented(words string) (lines []string) {
 	for _, line := range b.wrapped(words, max(b.width-b.indent(), 2)) {
 		lines = append(lines, strings.Repeat(" ", b.indent())+b.textStyles[dim].Styled(line))
@@ -207,7 +207,7 @@ func (b *style) indented(words string) (lines []string) {
 	return lines
 }
 
-// dimmed is words that matter less, as lines behind a margin.
+// dimmed renders less important words as lines with a margin.
 func (b *style) dimmed(words string) (lines []string) {
 	for _, line := range b.wrapped(words, max(b.width-2, 2)) {
 		lines = append(lines, " "+b.textStyles[dim].Styled(line))
@@ -215,7 +215,7 @@ func (b *style) dimmed(words string) (lines []string) {
 	return lines
 }
 
-// wrapped breaks words into lines.
+// wrapped wraps words into lines.
 func (b *style) wrapped(words string, width int) (lines []string) {
 	for _, line := range wrap([]span{{text: words}}, width, 0, b.method) {
 		lines = append(lines, flat(line))
@@ -223,7 +223,7 @@ func (b *style) wrapped(words string, width int) (lines []string) {
 	return lines
 }
 
-// rulerWith is a line with words in it, where texts stand.
+// rulerWith returns a horizontal rule with words in it, in the column of texts.
 func (b *style) rulerWith(words string, style ansi.Style) string {
 	words, w := fit(words, max(b.width-6, 1), b.method)
 	left := max(b.indent()-1, 1)
@@ -231,7 +231,7 @@ func (b *style) rulerWith(words string, style ansi.Style) string {
 	return b.rule.Styled(strings.Repeat("─", left)) + " " + style.Styled(words) + " " + b.rule.Styled(strings.Repeat("─", right))
 }
 
-// by is the sender of a message, as far as is known.
+// by returns the sender of a message, as far as known.
 func (b *style) by(it *item) string {
 	if it.own {
 		return b.ownID
@@ -239,7 +239,7 @@ func (b *style) by(it *item) string {
 	return it.senderID
 }
 
-// senderLabel is the name shown for the sender of a message. A message that is not saved will have this user's name.
+// senderLabel returns the name shown for the sender of a message. A message that is not saved will have this user's name.
 func (b *style) senderLabel(it *item) string {
 	switch {
 	case it.own && it.n == 0 && b.ownName != "":
@@ -280,7 +280,7 @@ func (b *style) message(it *item, s renderKey, names []string) (lines []string, 
 	return b.wideMessage(it, s, text)
 }
 
-// stateSign is the sign beside a message, and its style.
+// stateSign returns the sign beside a message, and its style.
 func (b *style) stateSign(it *item, target bool) (string, ansi.Style) {
 	switch {
 	case target:

@@ -10,8 +10,8 @@ import (
 	"ramai/wire"
 )
 
-// room is one room on the screen: its timeline, who is in it, how far it was read, and the draft that was begun there. It
-// takes the events of the room.
+// room is one room on the screen: its timeline, who is in it, how far it was read, and its draft. It handles the events of
+// the room.
 type room struct {
 	*shared
 	name     string
@@ -22,22 +22,22 @@ type room struct {
 	lines    lineQueue
 	writing  writing
 
-	watched     bool      // somebody sees what arrives here
-	resumed     bool      // the program was suspended, and nothing by others has come since then
+	watched     bool      // the user sees what arrives here
+	resumed     bool      // the program was suspended, and no message by others has arrived since
 	serverEpoch string    // of what the server sends now
-	last        int       // old messages that were asked for with the first join
-	warnedAt    time.Time // when /leave warned of what would be lost
+	last        int       // number of old messages requested by the first join
+	warnedAt    time.Time // when /leave warned about losses
 }
 
 // people are those in a room.
 type people struct {
 	present  int
 	names    []string
-	speakers []string // those who posted last come first
+	speakers []string // latest first
 	typing   []wire.Sender
 }
 
-// known are the names that may be mentioned.
+// known returns the names that can be mentioned.
 func (p *people) known() []string { return slices.Concat(p.speakers, p.names) }
 
 func newRoom(h *shared, name string) *room {
@@ -46,7 +46,7 @@ func newRoom(h *shared, name string) *room {
 	return r
 }
 
-// update takes what happens in the room.
+// update handles an event of the room.
 func (r *room) update(msg any) tea.Cmd {
 	if f, ok := msg.(wire.RoomFrame); ok {
 		if _, joins := f.(wire.Joined); joins || r.timeline.joined { // others are of a time before the room was left and joined again
@@ -105,7 +105,7 @@ func (r *room) hasUnsent() bool {
 	return r.draft() != "" || len(r.timeline.changes) > 0 || len(r.timeline.outbox) > 0
 }
 
-// joined takes the position of a room, and finds out what is unread.
+// joined handles the answer to a join, and finds out what is unread.
 func (r *room) joined(f wire.Joined) tea.Cmd {
 	t := &r.timeline
 	r.people.present, t.first, t.head, r.serverEpoch = f.Count, max(f.First, 1), f.N, f.Epoch
@@ -140,7 +140,7 @@ func (r *room) joined(f wire.Joined) tea.Cmd {
 	return nil
 }
 
-// jumpWhenReady goes to the jump target of the timeline, once that is known to exist.
+// jumpWhenReady goes to the jump target of the timeline, once it is known to exist.
 func (r *room) jumpWhenReady() tea.Cmd {
 	if r.read.unproven && !r.timeline.pendingJump {
 		return nil
@@ -148,10 +148,10 @@ func (r *room) jumpWhenReady() tea.Cmd {
 	return r.timeline.jumpWhenReady()
 }
 
-// message takes a new message.
+// message handles a new message.
 func (r *room) message(m wire.Message) {
 	t := &r.timeline
-	if !t.joined || m.N <= t.received { // of a time before the room was left and joined again
+	if !t.joined || m.N <= t.received { // from before the room was left and joined again
 		return
 	}
 	if now, ok := t.replica.Message(m.N, t.changes); ok { // it may have been changed since
@@ -162,7 +162,7 @@ func (r *room) message(m wire.Message) {
 		r.self.sawTime(it.at, r.now())
 	}
 	if it.own && t.sent(it.id) == nil {
-		r.editor.remember(it.text) // posted elsewhere, or an earlier time
+		r.editor.remember(it.text) // posted elsewhere, or in an earlier run
 		t.confirmEarlier(it.text)
 	}
 	if t.receive(it); it.own {
@@ -190,7 +190,7 @@ func (r *room) mentioned(it *item, n uint64) {
 	}
 }
 
-// line takes a line of the plain protocol. Such lines have no numbers, so they are counted here.
+// line handles a line of the plain protocol. Such lines have no numbers, so they are counted here.
 func (r *room) line(f client.Line) {
 	t := &r.timeline
 	it := &item{n: t.received + 1, at: r.now(), text: f.Text, id: f.ID, own: f.ID != ""}

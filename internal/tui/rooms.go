@@ -12,7 +12,7 @@ import (
 	"ramai/wire"
 )
 
-// roomList is the rooms on the screen, one of which is shown.
+// roomList is the list of rooms on the screen, one of which is shown.
 type roomList struct {
 	*shared
 	all         []*room
@@ -20,12 +20,12 @@ type roomList struct {
 	first       string    // the room that the client has joined by itself
 	joined      bool      // the others were joined, too
 	leftUnsaved []string  // messages not confirmed in rooms that were left
-	tabs        []tabSpan // as they were drawn last
+	tabs        []tabSpan // as last drawn
 }
 
 func (l *roomList) shown() *room { return l.all[l.current] }
 
-// names are the names of the rooms, in their order.
+// names returns the names of the rooms, in their order.
 func (l *roomList) names() []string {
 	names := make([]string, len(l.all))
 	for i, r := range l.all {
@@ -34,7 +34,7 @@ func (l *roomList) names() []string {
 	return names
 }
 
-// update takes a frame, and passes what is about a room on to it.
+// update handles a frame, and passes it on to its room.
 func (l *roomList) update(frame wire.Frame) tea.Cmd {
 	switch f := frame.(type) {
 	case wire.Welcome:
@@ -72,29 +72,29 @@ func (l *roomList) join() {
 	}
 }
 
-// behind reports whether messages of the room that is shown are still to arrive.
+// behind reports whether messages of the shown room are still to arrive.
 func (l *roomList) behind() bool {
 	t := &l.shown().timeline
 	return t.behind() > 0 || !t.joined
 }
 
-// arrived is called when a batch of frames has been taken; wasBehind is what behind was before that.
+// arrived is called after a batch of frames was handled; wasBehind is the result of behind before that.
 func (l *roomList) arrived(wasBehind bool) tea.Cmd {
 	var cmds []tea.Cmd
 	for _, r := range l.all {
 		r.timeline.forget()
 		cmds = append(cmds, r.jumpWhenReady())
 	}
-	if t := &l.shown().timeline; wasBehind && t.behind() == 0 { // what has come may be less than there is room for
+	if t := &l.shown().timeline; wasBehind && t.behind() == 0 { // the messages may not fill the view
 		cmds = append(cmds, t.fill())
 	}
 	return tea.Batch(cmds...)
 }
 
-// tabSpan is where a room stands in the top row.
+// tabSpan is the position of a room's tab in the top row.
 type tabSpan struct{ room, from, to int }
 
-// tabAt is the room whose tab is at a column; -1: there is none.
+// tabAt returns the room whose tab is at a column; -1: there is none.
 func (l *roomList) tabAt(x int) int {
 	for _, t := range l.tabs {
 		if t.from <= x && x < t.to {
@@ -142,7 +142,7 @@ func (l *roomList) restyle() {
 	}
 }
 
-// remove takes a room off the screen.
+// remove removes a room from the screen.
 func (l *roomList) remove(i int) {
 	l.leftUnsaved = append(l.leftUnsaved, l.all[i].unsaved(false)...)
 	l.all = append(l.all[:i:i], l.all[i+1:]...)
@@ -152,7 +152,7 @@ func (l *roomList) remove(i int) {
 	l.switchTo(l.current)
 }
 
-// nextActive is the next room with a mention, or else the next with unread messages; -1: there is none.
+// nextActive returns the next room with a mention, or else the next with unread messages; -1: there is none.
 func (l *roomList) nextActive() int {
 	for _, busy := range []func(*room) bool{func(r *room) bool { return r.read.mentions > 0 }, func(r *room) bool { return r.unread() > 0 }} {
 		for step := 1; step < len(l.all); step++ {
@@ -164,8 +164,8 @@ func (l *roomList) nextActive() int {
 	return -1
 }
 
-// view is the rooms as tabs, in space cells, and how many cells they have. Rooms that do not fit are left out: never the
-// current one, and a sign shows whether one of them has a mention.
+// view draws the rooms as tabs, in at most space cells, and returns their width. Rooms that do not fit are left out, but
+// never the current one; a sign shows whether one of them has a mention.
 func (l *roomList) view(space int) (string, int) {
 	tabs := make([]string, len(l.all))
 	widths := make([]int, len(l.all))
@@ -176,7 +176,7 @@ func (l *roomList) view(space int) (string, int) {
 		}
 		return total
 	}
-	if (len(l.all) < 3 || draw(true) > space) && draw(false) > space { // two need no numbers
+	if (len(l.all) < 3 || draw(true) > space) && draw(false) > space { // two rooms need no numbers
 		_, w := l.hiddenRooms(0, 0)
 		space -= w
 		tabs[l.current], widths[l.current] = l.roomTab(l.current, false, space)
@@ -200,7 +200,7 @@ func (l *roomList) view(space int) (string, int) {
 	return strings.Join(tabs[from:to], "") + hidden, used + w
 }
 
-// hiddenRooms is the sign for the rooms that do not fit: those before from, and those from to on.
+// hiddenRooms returns the sign for the rooms that do not fit: those before from, and those from to on.
 func (l *roomList) hiddenRooms(from, to int) (string, int) {
 	words, style := "", l.style.other
 	for i, r := range l.all {
@@ -218,7 +218,7 @@ func (l *roomList) hiddenRooms(from, to int) (string, int) {
 	return style.Styled(words), l.method.StringWidth(words)
 }
 
-// roomTab is the tab of a room, with the number of its key if numbered.
+// roomTab returns the tab of a room, with the number of its key if numbered.
 func (l *roomList) roomTab(i int, numbered bool, space int) (string, int) {
 	r := l.all[i]
 	label, style, number := r.name, l.style.other, ""
@@ -265,7 +265,7 @@ func (l *roomList) unsaved() []string {
 	return texts
 }
 
-// sending is how many messages the server has not confirmed.
+// sending returns the number of messages that the server has not confirmed.
 func (l *roomList) sending() (n int) {
 	for _, r := range l.all {
 		n += r.pending()
@@ -273,7 +273,7 @@ func (l *roomList) sending() (n int) {
 	return n
 }
 
-// sendingSince is when the oldest message was sent that the server has not answered; zero: there is none.
+// sendingSince returns when the oldest message without an answer was sent; zero: there is none.
 func (l *roomList) sendingSince() (since time.Time) {
 	for _, r := range l.all {
 		for _, it := range r.timeline.outbox {
@@ -285,7 +285,7 @@ func (l *roomList) sendingSince() (since time.Time) {
 	return since
 }
 
-// title is the room that is shown, and what is unread in all rooms.
+// title returns the room that is shown, and what is unread in all rooms.
 func (l *roomList) title() string {
 	unread, mentions := uint64(0), 0
 	for _, r := range l.all {

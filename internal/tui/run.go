@@ -22,43 +22,43 @@ import (
 	"ramai/wire"
 )
 
-// Config is the chat and the terminal of a screen. Client, Server, Room, In, Out, Zone and Now have to be set.
+// Config is the chat and the terminal of a screen. Client, Server, Room, In, Out, Zone and Now are required.
 type Config struct {
 	Client *client.Client                                                             // connected; the screen does not close it
 	Search func(ctx context.Context, s client.Search) (*client.SearchResponse, error) // searches the server; nil: there is no search
 	Server *url.URL                                                                   // for the addresses of rooms
 
-	// Reachable looks up the address by which other machines reach the server now; nil: none is known. It is set if Server
+	// Reachable looks up the address by which other machines can reach the server now; nil: unknown. It is set if Server
 	// works on this machine only.
 	Reachable   func(ctx context.Context) *url.URL
 	ServerRooms func(ctx context.Context, after string) (*wire.RoomsResponse, error) // a page of the server's rooms; nil: they cannot be listed
 
-	Room       string                     // that the client has joined
-	AnyRoom    bool                       // Room was not asked for: the room of the last run is shown
+	Room       string                     // the room that the client has joined
+	AnyRoom    bool                       // Room was not requested: the room of the last run is shown
 	JumpTo     uint64                     // the message of Room to show; 0: the newest
-	Last       int                        // old messages that Room begins with
-	Name       string                     // the name that was asked for
+	Last       int                        // number of old messages that Room starts with
+	Name       string                     // the name that was requested
 	Notice     string                     // shown at the start; may be empty
-	Rooms      []string                   // to join as well
+	Rooms      []string                   // more rooms to join
 	State      State                      // of the last run, if there is no StateStore
 	StateStore StateStore                 // stores the state; nil: it is not stored
-	OnName     func(name, session string) // called with each name that is held; may be nil
+	OnName     func(name, session string) // called with each name that is granted; may be nil
 
 	Theme   Theme
 	Keys    []string // key bindings such as "who=alt+w"; see CheckKeys
-	Bell    bool     // rings at a mention
+	Bell    bool     // ring at a mention
 	Suspend bool     // Ctrl-Z stops this process
 
-	Mouse       bool   // take the wheel and clicks; selecting text then needs Shift
-	Title       bool   // show the room and what is unread in the title of the window
+	Mouse       bool   // use the wheel and clicks; selecting text then needs Shift
+	Title       bool   // show the room and the unread count in the title of the window
 	Notify      Notify // at a mention while the terminal has no focus
 	Clipboard   bool   // /copy writes to the clipboard of the terminal
 	KeepHistory bool   // store the messages that Up and Ctrl-R go through
 
-	In            io.Reader // if it is no terminal of this system, it is an io.Closer, and Run closes it
+	In            io.Reader // if it is not a real terminal, it must be an io.Closer, and Run closes it
 	Out           io.Writer
 	Environ       []string // of the terminal: TERM, COLORTERM, NO_COLOR …
-	Width, Height int      // at first, where Out is no terminal of this system; 0: 80 by 24
+	Width, Height int      // the initial size, if Out is not a real terminal; 0: 80 by 24
 	Sizes         <-chan Size
 	Zone          *time.Location
 	Now           func() time.Time
@@ -67,13 +67,13 @@ type Config struct {
 // Size is the size of a terminal in cells.
 type Size struct{ Width, Height int }
 
-// ExitStatus is what a screen leaves behind.
+// ExitStatus is the result of a screen.
 type ExitStatus struct {
 	Unsaved []string // texts of this run that are not confirmed, or failed
 }
 
-// Ended writes what is not confirmed to notes, a line each, and returns the error of Run as one of package exitcode. If
-// ctx, which is Run's, has ended, the error is its cause.
+// Ended writes the unsaved texts to notes, one line each, and returns the error of Run as one of package exitcode. If ctx,
+// the context of Run, has ended, the error is its cause.
 func (l ExitStatus) Ended(ctx context.Context, err error, notes io.Writer) error {
 	for _, text := range l.Unsaved {
 		fmt.Fprintf(notes, "not confirmed: %s\n", client.OneLine(text))
@@ -89,8 +89,8 @@ func (l ExitStatus) Ended(ctx context.Context, err error, notes io.Writer) error
 	return nil
 }
 
-// Run shows the screen until the user leaves, or ctx or the client ends. Then it restores the terminal. An error is
-// that of the client, of the terminal or of ctx.
+// Run shows the screen until the user leaves, or ctx or the client ends. Then it restores the terminal. An error is one of
+// the client, of the terminal or of ctx.
 func Run(ctx context.Context, config Config) (ExitStatus, error) {
 	return run(ctx, config, config.Client)
 }
@@ -125,7 +125,7 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	helpers.Go(func() { feed(ctx, s.chat, program.Send) })
 	helpers.Go(func() { watchSize(ctx, config.Sizes, program) })
 	if config.Title {
-		_, _ = io.WriteString(config.Out, saveTitle) // a terminal that is gone makes the program fail
+		_, _ = io.WriteString(config.Out, saveTitle) // if the terminal is gone, the program fails
 	}
 	_, err = program.Run()
 	s.pace.stop()
@@ -133,7 +133,7 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 		_, _ = io.WriteString(config.Out, restoreTitle)
 	}
 	if s.wheel.on {
-		_, _ = io.WriteString(config.Out, ansi.SetMode(alternateScroll)) // a terminal that is gone needs nothing back
+		_, _ = io.WriteString(config.Out, ansi.SetMode(alternateScroll)) // if the terminal is gone, nothing needs to be restored
 	}
 	ended := outer.Err()
 	cancel()
@@ -157,10 +157,10 @@ func run(ctx context.Context, config Config, c chat) (ExitStatus, error) {
 	return left, err
 }
 
-// input is where keys come from.
+// input is the source of keys.
 type input struct {
 	reader io.Reader // for the program
-	remote bool      // the program's reader is silent: listen reads in its place
+	remote bool      // the program's own reader is disabled: listen replaces it
 	close  func()    // ends all reading
 }
 
@@ -168,7 +168,7 @@ type input struct {
 func openInput(config *Config) (input, error) {
 	f, ok := config.In.(file)
 	if ok && term.IsTerminal(f.Fd()) {
-		if runtime.GOOS == "windows" { // whose console gives events, not bytes
+		if runtime.GOOS == "windows" { // its console delivers events, not bytes
 			return input{reader: config.In, close: func() {}}, nil
 		}
 		return input{reader: &tty{file: f}, close: func() {}}, nil
@@ -180,7 +180,7 @@ func openInput(config *Config) (input, error) {
 	config.Out = newlines{config.Out}
 	silence, end := io.Pipe()
 	return input{reader: silence, remote: true, close: func() {
-		_ = closer.Close() // a pipe has no error here, and nothing else is read any more
+		_ = closer.Close() // a pipe returns no error here, and nothing else is read any more
 		end.Close()
 	}}, nil
 }
@@ -190,7 +190,7 @@ func watchSize(ctx context.Context, sizes <-chan Size, program *tea.Program) {
 	for {
 		select {
 		case <-ctx.Done():
-			program.Quit() // does nothing if it has ended
+			program.Quit() // does nothing if the program has ended
 			return
 		case size, ok := <-sizes:
 			if !ok {
@@ -202,9 +202,9 @@ func watchSize(ctx context.Context, sizes <-chan Size, program *tea.Program) {
 	}
 }
 
-// listen passes input to the program until In ends, and then ends the program. The program's own reader would block on
-// its last read if the program ended first, once for each session of SSH. A panic of the decoder ends only this screen,
-// and is sent to broken.
+// listen passes input to the program until In ends, and then ends the program. The program's own reader would block in its
+// last read if the program ended first, once for each SSH session. A panic of the decoder ends only this screen, and is
+// sent to broken.
 func listen(ctx context.Context, config Config, program *tea.Program, helpers *sync.WaitGroup, broken chan<- error) {
 	events := make(chan uv.Event)
 	reader := uv.NewTerminalReader(&inputFilter{in: config.In}, uv.Environ(config.Environ).Getenv("TERM"))
@@ -215,7 +215,7 @@ func listen(ctx context.Context, config Config, program *tea.Program, helpers *s
 				broken <- fmt.Errorf("reading the input failed: %v\n%s", fault, debug.Stack())
 			}
 		}()
-		_ = reader.StreamEvents(ctx, events) // why it ended is of no interest: nothing more can be typed
+		_ = reader.StreamEvents(ctx, events) // the error does not matter: nothing more can be typed
 	})
 	helpers.Go(func() {
 		for e := range events {
@@ -225,8 +225,8 @@ func listen(ctx context.Context, config Config, program *tea.Program, helpers *s
 	})
 }
 
-// newlines writes a carriage return before each newline, as the system does for a terminal of its own. The renderer depends
-// on it.
+// newlines writes a carriage return before each newline, as the system does for a real terminal. The renderer depends on
+// it.
 type newlines struct{ io.Writer }
 
 func (w newlines) Write(b []byte) (int, error) {

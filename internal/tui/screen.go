@@ -15,7 +15,7 @@ import (
 	"ramai/wire"
 )
 
-// chat is what the screen needs of a client.
+// chat is the part of a client that the screen uses.
 type chat interface {
 	Plain() bool
 	Next(ctx context.Context) (client.Event, error)
@@ -33,13 +33,13 @@ type chat interface {
 
 const (
 	noticeTime  = 6 * time.Second
-	warningTime = 30 * time.Second      // a command that was warned about may be repeated in this time
-	readingTime = 80 * time.Millisecond // a character of a long notice
-	maxOutbox   = 256                   // messages posted in a room and not confirmed, before no more are accepted
+	warningTime = 30 * time.Second      // a warned command runs if it is repeated within this time
+	readingTime = 80 * time.Millisecond // per character of a long notice
+	maxOutbox   = 256                   // unconfirmed messages of a room; beyond that no more are accepted
 )
 
-// screen is the root of the models, and the model of bubbletea. It passes keys, events and the messages of models on to the
-// models that they are for. It belongs to the goroutine of bubbletea.
+// screen is the root of the models, and the model of bubbletea. It passes keys, events and messages on to the models that
+// they are for. It belongs to the goroutine of bubbletea.
 type screen struct {
 	Config
 	*shared
@@ -78,7 +78,7 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 	return s, nil
 }
 
-// enterRooms adds the rooms to show: those of the last run, in their order, the one asked for, and those of the settings.
+// enterRooms adds the rooms to show: those of the last run, in their order, the requested one, and those of the settings.
 func (s *screen) enterRooms() {
 	if !s.chat.Plain() {
 		for _, p := range s.State.Rooms {
@@ -119,7 +119,7 @@ func (s *screen) Init() tea.Cmd {
 func (s *screen) recoverPanic() {
 	if fault := recover(); fault != nil && s.err == nil {
 		s.err = fmt.Errorf("the screen failed: %v\n%s", fault, debug.Stack())
-		s.stopping.Go(s.stop) // which waits until this step is over
+		s.stopping.Go(s.stop) // it blocks until this step is over
 	}
 }
 
@@ -139,7 +139,7 @@ func (s *screen) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	for i, r := range s.rooms.all {
 		r.watched = watched && i == s.rooms.current
 	}
-	s.room().timeline.setRows(s.messageRows()) // there may be more room than before
+	s.room().timeline.setRows(s.messageRows()) // there may be more space than before
 	if s.room().watched {
 		s.room().markRead()
 	}
@@ -208,7 +208,7 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// routeTerminal takes what the terminal reports about itself.
+// routeTerminal handles what the terminal reports about itself.
 func (s *screen) routeTerminal(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
@@ -228,7 +228,7 @@ func (s *screen) routeTerminal(msg tea.Msg) tea.Cmd {
 		}
 	case tea.ModeReportMsg:
 		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeReset || msg.Value == ansi.ModeSet || msg.Value == ansi.ModePermanentlySet) {
-			s.method = ansi.GraphemeWidth // the renderer goes by the same answer
+			s.method = ansi.GraphemeWidth // the renderer uses the same answer
 			s.rooms.restyle()
 		}
 		return s.wheel.reported(msg)
@@ -252,7 +252,7 @@ func (s *screen) tick() tea.Cmd {
 	if next <= 0 || s.status.ticking {
 		return nil
 	}
-	s.status.ticking, next = true, min(next, time.Second) // what begins meanwhile is not to wait for what has begun
+	s.status.ticking, next = true, min(next, time.Second) // a shorter wait may become necessary meanwhile
 	ctx := s.ctx
 	return func() tea.Msg {
 		timer := time.NewTimer(next)
@@ -272,7 +272,7 @@ func (s *screen) show(i int) tea.Cmd {
 	}
 	r := s.room()
 	if r.allRead() {
-		r.timeline.unreadDivider = false // it is new no more
+		r.timeline.unreadDivider = false // its messages are no longer new
 	}
 	r.timeline.jumpTarget, r.timeline.selected = 0, 0
 	s.rooms.switchTo(i)
@@ -303,7 +303,7 @@ func (s *screen) leave() tea.Cmd {
 	return tea.Quit
 }
 
-// plural is a number with its noun.
+// plural returns a number with its noun.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

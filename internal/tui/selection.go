@@ -7,18 +7,18 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// While a message is selected, keys act on it instead of writing: they select another one, or do one of messageActions.
+// While a message is selected, keys act on it instead of typing: they select another message, or run one of messageActions.
 
-// messageAction is what a key does with the selected message. The selection ends before that.
+// messageAction is an action on the selected message. The selection ends before it runs.
 type messageAction struct {
-	key  string                         // one that writes a character
-	hint string                         // what it does, beside the key
-	help string                         // the same, in a sentence
-	fits func(s *screen, it *item) bool // nil: with every message
+	key  string                         // a key that types a character
+	hint string                         // what it does, for the hints
+	help string                         // the same, as a sentence
+	fits func(s *screen, it *item) bool // nil: applies to every message
 	do   func(s *screen, it *item) tea.Cmd
 }
 
-// messageActions are all, in the order in which they are offered.
+// messageActions returns all actions, in the order in which they are offered.
 func messageActions() []messageAction {
 	return []messageAction{
 		{"r", "reply", "reply to the selected message", (*screen).canReply, (*screen).replyToItem},
@@ -35,7 +35,7 @@ func (s *screen) canReply(it *item) bool { return !s.chat.Plain() && !it.gone }
 // selecting reports whether a message is selected.
 func (s *screen) selecting() bool { return s.room().timeline.selectedItem() != nil }
 
-// actionsFor are those that can be done with a message.
+// actionsFor returns the actions that apply to a message.
 func (s *screen) actionsFor(it *item) []messageAction {
 	return slices.DeleteFunc(messageActions(), func(a messageAction) bool { return a.fits != nil && !a.fits(s, it) })
 }
@@ -48,8 +48,8 @@ func (s *screen) selectMessage() tea.Cmd {
 	return nil
 }
 
-// selectionKey takes a key while a message is selected, and reports whether it was for the selection. Keys that write a
-// character always are: nothing is to be posted by mistake. Any other key ends the selection and does what it does.
+// selectionKey handles a key while a message is selected, and reports whether it was for the selection. Keys that type a
+// character always are, so that nothing is posted by mistake. Any other key ends the selection and has its usual effect.
 func (s *screen) selectionKey(key, text string) (tea.Cmd, bool) {
 	t := &s.room().timeline
 	it := t.selectedItem()
@@ -101,7 +101,7 @@ func (s *screen) selectionKey(key, text string) (tea.Cmd, bool) {
 	return nil, false
 }
 
-// selectionHints are the keys of the selection.
+// selectionHints adds the keys of the selection.
 func (s *screen) selectionHints(all *hints, it *item) {
 	if s.room().timeline.confirming == it.n {
 		all.add("d", "delete")
@@ -122,7 +122,7 @@ func (s *screen) selectionHints(all *hints, it *item) {
 	}
 }
 
-// describe says which message it is.
+// describe identifies a message.
 func (b *style) describe(it *item) string {
 	at := it.at.In(b.zone)
 	words := fmt.Sprintf("message %s · %s", thousands(it.n), at.Format(b.formats.moment))
@@ -139,7 +139,7 @@ func (b *style) describe(it *item) string {
 	return words
 }
 
-// selectedItem is the message that is selected; nil: there is no selection.
+// selectedItem returns the selected message; nil: there is no selection.
 func (t *timeline) selectedItem() *item {
 	if t.selected == 0 {
 		return nil
@@ -150,8 +150,8 @@ func (t *timeline) selectedItem() *item {
 	return nil
 }
 
-// selectInView selects the message that was jumped to, or the last one that is wholly in view. It reports whether there
-// is one.
+// selectInView selects the target of the last jump, or the last message that is fully in view. It reports whether there is
+// one.
 func (t *timeline) selectInView() bool {
 	first, last := t.inView()
 	if i, found := t.find(t.jumpTarget); found && first <= i && i <= last {
@@ -167,8 +167,8 @@ func (t *timeline) selectInView() bool {
 	return false
 }
 
-// inView are the first and the last message of the window that are wholly in view. If there are none, both are the message
-// at the top. last is -1 if the window is empty.
+// inView returns the first and the last message of the window that are fully in view. If there are none, both are the
+// message at the top. last is -1 if the window is empty.
 func (t *timeline) inView() (first, last int) {
 	if len(t.items) == 0 {
 		return 0, -1
@@ -187,8 +187,8 @@ func (t *timeline) inView() (first, last int) {
 	return first, max(i-1, first)
 }
 
-// moveSelection selects the message that is so many before or after the selected one, or the last in that direction. At
-// the ends of the window more is fetched.
+// moveSelection moves the selection by step messages, or to the last one in that direction. At the ends of the window more
+// is fetched.
 func (t *timeline) moveSelection(step int) tea.Cmd {
 	i, found := t.find(t.selected)
 	if !found {
@@ -209,8 +209,8 @@ func (t *timeline) moveSelection(step int) tea.Cmd {
 	return t.fill()
 }
 
-// scrollSelection scrolls by lines. A selected message that leaves the view gives way to the next one that is in it. Where
-// nothing is left to scroll, the last one in that direction is selected.
+// scrollSelection scrolls by lines. When the selected message leaves the view, the next one in view is selected. If nothing
+// is left to scroll, the last one in that direction is selected.
 func (t *timeline) scrollSelection(lines int) tea.Cmd {
 	top, off := t.topOf()
 	t.scroll(lines)
@@ -227,7 +227,7 @@ func (t *timeline) scrollSelection(lines int) tea.Cmd {
 	return t.fill()
 }
 
-// showSelected scrolls so that the selected message is in view, its beginning at least.
+// showSelected scrolls so that the selected message is in view, at least its beginning.
 func (t *timeline) showSelected() {
 	i, found := t.find(t.selected)
 	if !found {

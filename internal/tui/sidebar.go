@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// From this width on the rooms and the people stand in a column of their own.
+// From this width on, the rooms and the people have a column of their own.
 const (
 	forSidebar   = 120
 	sidebarWidth = 24 // with the line beside it
 )
 
-// sideWidth is the width of the sidebar; 0: there is none.
+// sideWidth returns the width of the sidebar; 0: there is none.
 func (d *display) sideWidth() int { return d.total - d.width }
 
-// setSize takes the size of the terminal. What is left of the sidebar is the width of everything else.
+// setSize sets the size of the terminal. Everything except the sidebar gets the remaining width.
 func (d *display) setSize(width, height int) {
 	d.total, d.width, d.height = max(width, 1), max(width, 1), max(height, 1)
 	if d.total >= forSidebar {
@@ -22,7 +22,7 @@ func (d *display) setSize(width, height int) {
 	}
 }
 
-// sidebarRows has the rooms from the top, and the people below.
+// sidebarRows draws the rooms from the top, and the people below.
 func (s *screen) sidebarRows() []string {
 	width := sidebarWidth - 2
 	var rows []string
@@ -65,7 +65,7 @@ func (s *screen) sidebarRows() []string {
 	return rows
 }
 
-// sidebarRoom is the room in a row of the sidebar; -1: there is none.
+// sidebarRoom returns the room in a row of the sidebar; -1: there is none.
 func (s *screen) sidebarRoom(y int) int {
 	if i := y - 1; i >= 0 && i < len(s.rooms.all) {
 		return i
@@ -73,7 +73,7 @@ func (s *screen) sidebarRoom(y int) int {
 	return -1
 }
 
-// here are the names of those present, those who posted last first.
+// here returns the names of those present, latest speakers first.
 func (p *people) here() []string {
 	var names []string
 	for _, name := range p.speakers {

@@ -10,31 +10,31 @@ import (
 	"ramai/wire"
 )
 
-// status is the connection, and the one notice that is shown.
+// status is the state of the connection, and the current notice.
 type status struct {
 	*shared
 	plain   bool // the server speaks the plain protocol
-	greeted bool // a welcome has come
+	greeted bool // a welcome was received
 	live    bool // there is a connection
 	retryAt time.Time
 
-	sentAt    time.Time // of the oldest message that is not answered; zero: there is none
+	sentAt    time.Time // of the oldest unanswered message; zero: there is none
 	checkedAt time.Time // when the connection was last checked because of that
 
 	notice      string // clean
 	isError     bool   // the notice reports an error
 	noticeUntil time.Time
 	leaving     bool // the next key that leaves does so, even if messages are not saved
-	ticking     bool // a tick is under way
+	ticking     bool // a tick is scheduled
 }
 
 const (
-	overdueAfter = 3 * time.Second  // without an answer to a message, the connection is checked
+	overdueAfter = 3 * time.Second  // if a message is unanswered for this long, the connection is checked
 	checkEvery   = 10 * time.Second // and again
 )
 
-// awaits takes the time at which the oldest message was sent that is not answered, and reports whether the connection
-// is to be checked now.
+// awaits is called with the time at which the oldest unanswered message was sent, and reports whether the connection is to
+// be checked now.
 func (t *status) awaits(sentAt time.Time) (check bool) {
 	t.sentAt = sentAt
 	if now := t.now(); t.overdue() > 0 && now.Sub(t.checkedAt) >= checkEvery {
@@ -44,7 +44,7 @@ func (t *status) awaits(sentAt time.Time) (check bool) {
 	return false
 }
 
-// overdue is how long a message is not answered, if that is too long; otherwise 0.
+// overdue returns how long a message is unanswered, if that is too long; otherwise 0.
 func (t *status) overdue() time.Duration {
 	if since := t.now().Sub(t.sentAt); t.live && !t.sentAt.IsZero() && since >= overdueAfter {
 		return since
@@ -52,7 +52,7 @@ func (t *status) overdue() time.Duration {
 	return 0
 }
 
-// nextChange clears a notice whose time is over, and returns how long until the status changes by itself; 0: it does not.
+// nextChange clears an expired notice, and returns how long until the status changes by itself; 0: it does not.
 func (t *status) nextChange() (next time.Duration) {
 	now := t.now()
 	if t.notice != "" {
@@ -78,7 +78,7 @@ func (t *status) nextChange() (next time.Duration) {
 	return max(next, 0)
 }
 
-// connection is the state of the connection in at most width cells, and how many cells it has.
+// connection draws the state of the connection in at most width cells, and returns its width.
 func (t *status) connection(r *room, ownLabel string, width int) (string, int) {
 	words, style := "live", t.style.warn
 	wait := t.retryAt.Sub(t.now())
@@ -112,10 +112,10 @@ func (t *status) connection(r *room, ownLabel string, width int) (string, int) {
 	return t.style.textStyles[dim].Styled(before) + style.Styled(words) + " ", w + t.method.StringWidth(before) + 1
 }
 
-// rule is a line across the screen with words in it, and right at its end. If readable, words that do not fit take more
-// lines, at most so many.
+// rule draws a horizontal rule with words in it, and right at its end. If readable, words that do not fit take more lines,
+// up to a maximum.
 func (t *status) rule(words string, style ansi.Style, right string, readable bool, most int) []string {
-	whole := max(t.width-2, 2) // room for words
+	whole := max(t.width-2, 2) // space for words
 	room := whole              // in the last line
 	if w := t.method.StringWidth(right); w > 0 {
 		room = whole - w - 1
@@ -151,7 +151,7 @@ func (t *status) rule(words string, style ansi.Style, right string, readable boo
 	return rows
 }
 
-// update takes notices, and what happens to the connection.
+// update handles notices and changes of the connection.
 func (t *status) update(msg any) {
 	switch msg := msg.(type) {
 	case notice:

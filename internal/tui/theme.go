@@ -10,7 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// Theme is the background for which the screen is drawn.
+// Theme is the background that the colours are chosen for.
 type Theme string
 
 // The themes. Auto asks the terminal.
@@ -29,7 +29,7 @@ func CheckTheme(s string) (Theme, error) {
 	return "", fmt.Errorf("unknown theme %q (want auto, dark or light)", s)
 }
 
-// profileOf returns which colours a terminal has. Any value of NO_COLOR means none: https://no-color.org.
+// profileOf returns the colours that a terminal supports. Any value of NO_COLOR means none: https://no-color.org.
 func profileOf(environ []string) colorprofile.Profile {
 	profile := colorprofile.Env(environ)
 	for _, v := range environ {
@@ -40,30 +40,30 @@ func profileOf(environ []string) colorprofile.Profile {
 	return profile
 }
 
-// palette is how everything looks. Everything that has a colour has a sign as well, for people who do not see it. The
-// styles are ansi's, not lipgloss's, which takes underlined characters apart.
+// palette is the style of everything. Everything that has a colour also has a sign, for people who cannot see the colour.
+// The styles are ansi's, not lipgloss's, which splits underlined text into characters.
 type palette struct {
 	textStyles [found + 1]ansi.Style
 	names      []ansi.Style
-	tab        ansi.Style // the room one is in
+	tab        ansi.Style // the current room
 	other      ansi.Style // a room with nothing new
 	fresh      ansi.Style // a room with something new
-	calls      ansi.Style // a room where one is mentioned
+	calls      ansi.Style // a room with a mention
 	good       ansi.Style
 	warn       ansi.Style
-	rule       ansi.Style // a line across
+	rule       ansi.Style // a horizontal rule
 	unread     ansi.Style
-	below      ansi.Style // what has come below a view that is scrolled back
+	below      ansi.Style // news below a view that is scrolled back
 	chosen     ansi.Style
 	key        ansi.Style
 	strong     ansi.Style
 	prompt     ansi.Style
-	target     ansi.Style // the message that was jumped to
+	target     ansi.Style // the target of a jump
 	qr         ansi.Style // dark modules on light ones, whatever the background
 	colours    bool
 }
 
-// Names have colours of like strength, so that none is louder; on 16 colours there are as many as can be read.
+// Names have colours of similar contrast, so that none stands out; with 16 colours, only the readable ones are used.
 var (
 	namesDark    = []ansi.IndexedColor{75, 114, 180, 211, 141, 80, 222, 176, 109, 150, 216, 147}
 	namesLight   = []ansi.IndexedColor{25, 28, 94, 161, 55, 30, 130, 90, 24, 64, 124, 61}
@@ -115,7 +115,7 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 		qr:      style().ForegroundColor(ansi.IndexedColor(16)).BackgroundColor(ansi.IndexedColor(231)),
 	}
 	switch {
-	case profile <= colorprofile.ASCII: // the text has the opposite of the background
+	case profile <= colorprofile.ASCII: // the text has the colour opposite to the background
 		p.qr = style().Reverse(dark)
 	case few:
 		p.qr = style().ForegroundColor(ansi.Black).BackgroundColor(ansi.BrightWhite)
@@ -140,7 +140,7 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 	return p
 }
 
-// nameStyle is how a sender's name looks, always the same.
+// nameStyle returns the style of a sender's name, always the same.
 func (p *palette) nameStyle(by string) ansi.Style {
 	h := fnv.New32a()
 	io.WriteString(h, by)

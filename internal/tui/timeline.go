@@ -27,28 +27,28 @@ type timeline struct {
 	changes   []client.Sent // changes of this user that are not saved
 	originals originals     // of replies
 
-	first    uint64 // the oldest message that the server keeps
+	first    uint64 // the oldest message that the server still has
 	received uint64 // everything up to here has arrived
-	latest   uint64 // the newest message of that; other records may have higher numbers
-	head     uint64 // the newest number of the room, as far as is known
+	latest   uint64 // the newest message among those; other records may have higher numbers
+	head     uint64 // the newest number of the room, as far as known
 
 	items      []*item
-	bytes      int // of their texts
+	bytes      int // of the texts
 	attached   bool
 	outbox     []*item // posted here, and not received yet
 	loading    bool
 	jumping    bool   // another window is being fetched
-	loadingEnd bool   // and it is the end
+	loadingEnd bool   // the end is being fetched
 	generation uint64 // of the window: pages for an earlier one are dropped
 
-	dividerAfter  uint64 // the divider stands above what follows this number
+	dividerAfter  uint64 // the divider is above what follows this number
 	unreadDivider bool
 
 	anchor       *item     // at the top of the view; nil: the view is at the end
-	offset       int       // lines from the beginning of its text; negative: into what stands before it
-	beforeResize scrollPos // before the view became so high that it shows everything up to the end
+	offset       int       // lines from the beginning of its text; negative: into the lines above it
+	beforeResize scrollPos // before the view became so high that everything up to the end fits
 	reading      reading   // at the top of the view
-	jumpTarget   uint64    // the message that is marked as the one jumped to
+	jumpTarget   uint64    // the message marked as the target of a jump
 	selected     uint64    // the message that keys act on; 0: none
 	confirming   uint64    // the message whose deletion was asked about; 0: none
 	jumpTargetAt uint64    // where the view goes once the room is joined; 0: to the end
@@ -62,7 +62,7 @@ type scrollPos struct {
 	received uint64
 }
 
-// count is the number of items, with those of the outbox.
+// count returns the number of items, including those of the outbox.
 func (t *timeline) count() int { return len(t.items) + len(t.outbox) }
 
 func (t *timeline) itemAt(i int) *item {
@@ -101,7 +101,7 @@ func (t *timeline) visible() []string {
 	return t.linesFrom(i, off-t.block(i).headLines)
 }
 
-// linesFrom returns height lines, from a line of the i-th item's text on. The first message shows its sender and time
+// linesFrom returns height lines, starting at a line of the i-th item's text. The first message shows its sender and time
 // even if it is grouped.
 func (t *timeline) linesFrom(i, off int) []string {
 	d := t.block(i)
@@ -126,7 +126,7 @@ func (t *timeline) scroll(lines int) {
 	if i < 0 {
 		return
 	}
-	// Positions are counted from the beginning of the block here.
+	// From here on, positions are counted from the beginning of the block.
 	off += lines
 	for off < 0 && i > 0 {
 		i--
@@ -159,8 +159,8 @@ func (t *timeline) topOf() (i, off int) {
 	return 0, 0
 }
 
-// moveTo moves the top of the view to a line of the i-th item's text. If everything from there to the end fits, the
-// view goes to the end.
+// moveTo moves the top of the view to a line of the i-th item's text. If everything from there to the end fits, the view
+// goes to the end.
 func (t *timeline) moveTo(i, off int) {
 	t.anchor, t.offset, t.beforeResize, t.reading = t.itemAt(i), off, scrollPos{}, reading{}
 	t.clampEnd()
@@ -182,8 +182,8 @@ func (t *timeline) setRows(rows int) {
 	t.clampEnd()
 }
 
-// resize fits the view into another height. A view that was at the end only because everything fitted goes back to
-// where it was, unless something has arrived since.
+// resize fits the view into another height. A view that was at the end only because everything fitted returns to its former
+// position, unless something has arrived since.
 func (t *timeline) resize(rows int) {
 	t.viewRows = rows
 	if p := t.beforeResize; t.anchor == nil && p.anchor != nil && p.received == t.received && t.indexOf(p.anchor) >= 0 {
@@ -196,7 +196,7 @@ func (t *timeline) resize(rows int) {
 	}
 }
 
-// linesBelow counts the lines from a line of an item to the end. It stops counting soon after enough.
+// linesBelow counts the lines from a line of an item to the end. It stops soon after enough.
 func (t *timeline) linesBelow(i, off, enough int) int {
 	d := t.block(i)
 	n := len(d.lines) - d.headLines - off
@@ -226,12 +226,12 @@ func (t *timeline) nearEnd() bool {
 	return t.linesBelow(i, off-t.block(i).headLines, 2*t.viewRows) <= 2*t.viewRows
 }
 
-// reading is the text at the top of the view, however it is wrapped: dragging a window passes many widths.
+// reading is the text at the top of the view, however it is wrapped: dragging a window passes through many widths.
 type reading struct {
 	anchor *item
-	offset int // where that was when it was last looked for; elsewhere the user has scrolled
+	offset int // its line when it was last recorded; if it is elsewhere, the user has scrolled
 	before int // the characters before it
-	empty  int // and the lines between it and those: empty ones
+	empty  int // empty lines between it and those
 }
 
 // reflow keeps the text at the top of the view when lines become longer or shorter.
@@ -245,7 +245,7 @@ func (t *timeline) reflow(before *style) {
 			return
 		}
 		first, _ := slices.BinarySearch(d.charsBefore, d.charsBefore[t.offset])
-		t.anchor.expanded = true // somebody reads it: narrower lines are not to fold it away
+		t.anchor.expanded = true // it is being read: narrower lines must not fold it
 		t.reading = reading{anchor: t.anchor, before: d.charsBefore[t.offset], empty: t.offset - first}
 	}
 	t.reading.offset = t.offset
@@ -267,7 +267,7 @@ func (t *timeline) restoreReading() {
 	p.offset = t.offset
 }
 
-// setDivider sets where the divider of unread messages stands, and whether there is one.
+// setDivider sets where the divider of unread messages is, and whether there is one.
 func (t *timeline) setDivider(after uint64, on bool) { t.dividerAfter, t.unreadDivider = after, on }
 
 // dividerAbove reports whether the divider of unread messages is above the view.
@@ -280,7 +280,7 @@ func (t *timeline) dividerAbove() bool {
 	return t.items[i].n > t.firstUnread() && !d.renderKey.divider || d.renderKey.divider && off >= d.headLines
 }
 
-// lastInView is the number up to which messages are in view or above it.
+// lastInView returns the number up to which messages are in view or above it.
 func (t *timeline) lastInView() uint64 {
 	if t.anchor == nil && t.attached {
 		return t.received
@@ -321,7 +321,7 @@ func (t *timeline) toggleFolds() {
 	}
 }
 
-// othersBetween is how many messages by others the window has after one number and before another.
+// othersBetween returns how many messages by others the window has between two numbers.
 func (t *timeline) othersBetween(after, before uint64) (n uint64) {
 	for _, it := range slices.Backward(t.items) {
 		if it.n <= after {
@@ -334,5 +334,5 @@ func (t *timeline) othersBetween(after, before uint64) (n uint64) {
 	return n
 }
 
-// firstUnread is the number of the first message below the divider.
+// firstUnread returns the number of the first message below the divider.
 func (t *timeline) firstUnread() uint64 { return t.lastRead(t.dividerAfter) + 1 }

@@ -9,15 +9,15 @@ import (
 )
 
 // The screen from top to bottom: the rooms and the connection; the messages, or a panel; a rule with the status; the
-// composer; the keys that matter now. On low screens the least useful rows go first.
+// composer; the keys that matter now. On low screens the least useful rows are dropped first.
 const (
-	forKeys     = 9 // rows a screen has to have for the row of keys
+	forKeys     = 9 // minimum height of a screen for the row of keys
 	forRule     = 5
 	forRooms    = 4
 	maxComposer = 8
 )
 
-// messageRows is the number of rows for messages.
+// messageRows returns the number of rows for messages.
 func (s *screen) messageRows() int {
 	n := s.height - s.composer.rows()
 	for _, from := range []int{forKeys, forRule, forRooms} {
@@ -28,7 +28,7 @@ func (s *screen) messageRows() int {
 	return max(n, 1)
 }
 
-// keyboard asks a terminal to report what a key writes with Shift, too.
+// keyboard asks a terminal to report what a key types with Shift, too.
 var keyboard = tea.KeyboardEnhancements{ReportAlternateKeys: true}
 
 // View implements tea.Model.
@@ -49,7 +49,7 @@ func (s *screen) View() (v tea.View) {
 	}
 	composer, cursor := s.composer.view(s.composer.rows())
 	if s.composer.question != nil && s.height < forKeys {
-		composer = append([]string{s.hints()}, composer[1:]...) // nothing can be written now
+		composer = append([]string{s.hints()}, composer[1:]...) // typing is not possible now
 	}
 	cursor.Y += len(rows)
 	rows = append(rows, composer...)
@@ -83,7 +83,7 @@ func (s *screen) View() (v tea.View) {
 	return v
 }
 
-// middle is what stands between the rooms and the rule.
+// middle draws the part between the rooms and the rule.
 func (s *screen) middle(height int) []string {
 	var rows []string
 	if s.panel != nil {
@@ -103,14 +103,14 @@ func (s *screen) middle(height int) []string {
 	if fit := s.composer.matches(); len(fit) > 0 && s.composer.question == nil && !s.selecting() {
 		over := s.composer.paletteView(fit, max(min(len(fit), height-1, 12), 1))
 		if r.timeline.anchor == nil {
-			rows = rows[len(over):] // the end stays in sight
+			rows = rows[len(over):] // the end stays visible
 		}
 		rows = append(rows[:height-len(over)], over...)
 	}
 	return rows
 }
 
-// emptyView is what an empty room shows: what it is, and how others come in.
+// emptyView draws an empty room: what it is, and how others can join.
 func (s *screen) emptyView(height int) []string {
 	words := func(words string) span { return span{text: words, kind: dim} }
 	paragraphs := []span{words("No messages yet")}
@@ -141,7 +141,7 @@ func (s *screen) emptyView(height int) []string {
 	return rows[:min(len(rows), height)]
 }
 
-// roomsRow has the rooms on the left and the connection on the right.
+// roomsRow draws the rooms on the left and the connection on the right.
 func (s *screen) roomsRow() string {
 	state, w := s.status.connection(s.room(), s.ownLabel(), s.width/2)
 	tabs, used := "", 0
@@ -153,7 +153,7 @@ func (s *screen) roomsRow() string {
 	return tabs + strings.Repeat(" ", max(s.width-used-w, 0)) + state
 }
 
-// overlay puts lines over the last rows. Messages at the end of a view move up for them.
+// overlay draws lines over the last rows. Messages at the end of a view move up for them.
 func (s *screen) overlay(rows, over []string) []string {
 	n, middle := len(over), rows[len(rows)-s.messageRows():]
 	if s.panel == nil && s.room().timeline.anchor == nil && n < len(middle) {
@@ -163,7 +163,7 @@ func (s *screen) overlay(rows, over []string) []string {
 	return rows
 }
 
-// ruleRows is the line between the messages and the composer. It takes at most so many rows.
+// ruleRows draws the rule between the messages and the composer. It takes at most most rows.
 func (s *screen) ruleRows(most int) []string {
 	words, style := s.ruleText()
 	right := ""
@@ -176,7 +176,7 @@ func (s *screen) ruleRows(most int) []string {
 	return s.status.rule(words, style, right, readable, most)
 }
 
-// ruleText is the one thing worth showing now.
+// ruleText returns the one thing worth showing now.
 func (s *screen) ruleText() (string, ansi.Style) {
 	r := s.room()
 	c := &r.editor
@@ -234,8 +234,8 @@ func (s *screen) typists(r *room) string {
 	return fmt.Sprintf("%d people are typing", len(names))
 }
 
-// ownLabel is the name under which this client posts, or that it has none. It is empty while that is unknown, and where
-// there are no names.
+// ownLabel returns the name under which this client posts, or that it has none. It is empty while that is unknown, and with
+// a server without names.
 func (h *shared) ownLabel() string {
 	switch {
 	case h.self.senderID == "":

@@ -5,15 +5,15 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// alternateScroll is the mode in which a terminal sends Up and Down for the mouse wheel. They would replace the draft
-// with entries of the history.
+// alternateScroll is the mode in which a terminal sends Up and Down for the mouse wheel. They would replace the draft with
+// entries of the history.
 const alternateScroll = ansi.DECMode(1007)
 
-// wheel switches that mode off while the screen is on, if the terminal says that it is on.
+// wheel switches that mode off while the screen is on, if the terminal reports that it is set.
 type wheel struct{ asked, on bool }
 
-// reported takes the state of a mode. Only terminals that have answered one such question, which bubbletea asks, are
-// asked for this mode: some print the question.
+// reported handles the state of a mode. Only terminals that have answered another such query, which bubbletea sends, are
+// asked for this mode: some print the query.
 func (w *wheel) reported(m tea.ModeReportMsg) tea.Cmd {
 	switch {
 	case m.Mode == alternateScroll && m.Value == ansi.ModeSet:

@@ -9,22 +9,22 @@ import (
 	"ramai/wire"
 )
 
-// What a room keeps in memory. The rest is fetched when somebody scrolls to it.
+// Limits of what a room keeps in memory. The rest is fetched when the user scrolls to it.
 const (
 	maxItems    = 1000    // messages
 	maxBytes    = 1 << 20 // of their texts
-	screens     = 6       // at least so many rows of the view
+	screens     = 6       // the window has at least this many heights of the view
 	pageSize    = 100     // messages fetched at once
-	contextSize = 30      // messages before one that is jumped to
-	plainFactor = 10      // times as much while somebody looks back where nothing can be fetched
+	contextSize = 30      // messages before a jump target
+	plainFactor = 10      // how much more is kept while the user looks back and nothing can be fetched
 )
 
 // item is one entry of a timeline: a message, or a note of the client's own.
 type item struct {
-	n                     uint64 // the number; of the plain protocol, a count of our own
+	n                     uint64 // the number; with the plain protocol, a count of our own
 	at                    time.Time
 	senderID, displayName string
-	text                  string // as it came
+	text                  string // as received
 	id                    string
 	re                    uint64    // number of the message that it replies to; 0: none
 	edited                uint64    // number of its newest change; 0: none
@@ -33,8 +33,8 @@ type item struct {
 	changing              bool      // a change of it is not saved
 	own                   bool
 	state                 client.State // if own
-	sentAt                time.Time    // when that became Sending
-	reason                string       // it is in that state
+	sentAt                time.Time    // when the state became Sending
+	reason                string       // why it is in that state
 	note                  bool         // text is ours
 	expanded              bool         // it is shown in full, however long
 
@@ -44,7 +44,7 @@ type item struct {
 // lastRead is the number up to which nothing is unread: it was read, or the server no longer has it.
 func (t *timeline) lastRead(read uint64) uint64 { return max(read, t.first-1) }
 
-// behind is how many messages are still to arrive of those that the room has.
+// behind returns how many messages of the room are still to arrive.
 func (t *timeline) behind() uint64 { return t.head - min(t.lastRead(t.received), t.head) }
 
 // lowest and highest are the ends of the window.
@@ -67,9 +67,9 @@ func (t *timeline) hasOlder() bool { return t.joined && t.lowest() > max(t.first
 
 // receive adds an item that has just arrived.
 func (t *timeline) receive(it *item) {
-	had := len(t.items) > 0 && it.n <= t.highest() && !it.note // a page brought it, before what comes had come so far
+	had := len(t.items) > 0 && it.n <= t.highest() && !it.note // a page was ahead of the frames
 	t.received, t.latest, t.head = it.n, it.n, max(t.head, it.n)
-	held := false // the view, by what this confirms
+	held := false // the top of the view is a pending message that this one confirms
 	if it.own {
 		sent := t.sent(it.id)
 		held = sent != nil && sent == t.anchor
@@ -106,15 +106,15 @@ func (t *timeline) gap(f wire.Gap, at time.Time) {
 	t.receive(&item{n: f.To, at: at, note: true, text: fmt.Sprintf("messages %s to %s are no longer on the server", thousands(f.From), thousands(f.To))})
 }
 
-// trim keeps the window within its limits. If the view is at the end, the oldest items go. Otherwise those below the
-// reader go, and are fetched again when they are needed.
+// trim keeps the window within its limits. If the view is at the end, the oldest items are dropped. Otherwise those below
+// the reader are dropped, and fetched again when needed.
 func (t *timeline) trim() {
 	for len(t.items) > 1 && t.overLimit(len(t.items), t.bytes) {
 		if t.plain && t.anchor != nil {
 			if !t.overLimit(len(t.items)/plainFactor, t.bytes/plainFactor) {
 				return
 			}
-			if t.anchor == t.items[0] { // it has to move now, or the room would have no end
+			if t.anchor == t.items[0] { // the view has to move now, or the room would never end
 				t.anchor, t.offset = t.items[1], 0
 			}
 		}
@@ -135,8 +135,8 @@ func (t *timeline) trim() {
 	}
 }
 
-// overLimit reports whether the window would be too large with so many messages and bytes of text. It has to be larger
-// than what is visible and fetched around that: otherwise one end would be dropped for the other without end.
+// overLimit reports whether the window would be too large with so many messages and bytes of text. It must be larger than
+// what is visible and fetched around that: otherwise fetching at one end would drop the other, over and over.
 func (t *timeline) overLimit(messages, bytes int) bool {
 	least := screens * t.display.height
 	return messages > max(maxItems, least) || bytes > maxBytes && messages > least
@@ -145,13 +145,13 @@ func (t *timeline) overLimit(messages, bytes int) bool {
 // full reports whether adding to one end of the window drops items at the other.
 func (t *timeline) full() bool { return t.overLimit(len(t.items)+1, t.bytes+maxDraft) }
 
-// stopLoading ends all fetching. Pages that are on their way are for a window that is gone.
+// stopLoading ends all fetching. Pages in transit are for a window that no longer exists.
 func (t *timeline) stopLoading() {
 	t.generation++
 	t.loading, t.jumping, t.loadingEnd = false, false, false
 }
 
-// replace makes items the window.
+// replace replaces the window with items.
 func (t *timeline) replace(items []*item, attached bool) {
 	t.stopLoading()
 	t.items, t.bytes, t.attached, t.anchor, t.selected = items, 0, attached, nil, 0
@@ -182,7 +182,7 @@ func (t *timeline) extend(items []*item, more bool) {
 		}
 	}
 	t.attached = !more && (t.highest() >= t.latest || t.latest < t.first)
-	over := 0 // the reader looks at the other end
+	over := 0 // the reader is at the other end
 	for at := slices.Index(t.items, t.anchor); over < at && t.overLimit(len(t.items)-over, t.bytes); over++ {
 		t.bytes -= len(t.items[over].text)
 	}
@@ -192,7 +192,7 @@ func (t *timeline) extend(items []*item, more bool) {
 // sending reports whether the server has not confirmed the message yet.
 func (it *item) sending() bool { return it.state == client.Waiting || it.state == client.Sending }
 
-// find returns where in the window a number is, or the next number that is there.
+// find returns the position of a number in the window, or of the next number that is there.
 func (t *timeline) find(n uint64) (int, bool) {
 	i, found := slices.BinarySearchFunc(t.items, n, func(it *item, n uint64) int {
 		switch {
@@ -206,11 +206,11 @@ func (t *timeline) find(n uint64) (int, bool) {
 	return i, found
 }
 
-// placement is where in the view a message is shown after a jump.
+// placement is where in the view the target of a jump is shown.
 type placement uint8
 
 const (
-	withContext placement = iota // with some of what stands before it
-	marked                       // so too, and marked
+	withContext placement = iota // with some context above it
+	marked                       // likewise, and marked
 	atTop
 )

@@ -7,15 +7,15 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// glyph is one character as people see it, and its width.
+// glyph is one user-perceived character, and its width.
 type glyph struct {
 	text  string
 	width int  // cells, 1 or more
-	span  int  // which span it is of
-	wide  bool // of a script that is written without spaces, or an emoji: a line may end beside it
+	span  int  // the span it belongs to
+	wide  bool // of a script without spaces, or an emoji: a line may end beside it
 }
 
-// glyphs splits a clean text into what is drawn. What has no width is left out.
+// glyphs splits a clean text into what is drawn. Characters without width are left out.
 func glyphs(dst []glyph, text string, span int, method ansi.Method) []glyph {
 	for len(text) > 0 {
 		if c := text[0]; c < utf8.RuneSelf && (len(text) == 1 || text[1] < utf8.RuneSelf) {
@@ -43,15 +43,15 @@ func glyphs(dst []glyph, text string, span int, method ansi.Method) []glyph {
 	return dst
 }
 
-// wideRune reports whether a character is wide because of its first code point. A syllable of Devanagari may have two
-// cells because it has several parts, and its word is not to be broken there.
+// wideRune reports whether a character is wide because of its first code point. A syllable of Devanagari may take two cells
+// because it has several parts, and its word must not be broken there.
 func wideRune(cluster string, method ansi.Method) bool {
 	r, size := utf8.DecodeRuneInString(cluster)
 	return method.StringWidth(cluster[:size]) > 1 || r >= 0x1f1e6 && r <= 0x1f1ff // a flag has two letters
 }
 
 // wrap breaks spans into lines of at most width cells, between words where possible; continued lines are hang cells
-// shorter. width has to be at least hang+2.
+// shorter. width must be at least hang+2.
 func wrap(spans []span, width, hang int, method ansi.Method) [][]span {
 	var all []glyph
 	for i, s := range spans {
@@ -112,7 +112,7 @@ func breakable(a, b glyph) bool {
 	return a.text == " " && b.text != " " || a.text == "-" && b.text != "-" && b.text != " " || a.wide && b.text != " " || b.wide
 }
 
-// join makes spans of glyphs.
+// join combines glyphs into spans.
 func join(line []glyph, spans []span) []span {
 	var out []span
 	for i := 0; i < len(line); {
@@ -128,7 +128,7 @@ func join(line []glyph, spans []span) []span {
 	return out
 }
 
-// fit returns s, cut with an ellipsis if it has more than width cells, and its width.
+// fit returns s, truncated with an ellipsis if it has more than width cells, and its width.
 func fit(s string, width int, method ansi.Method) (string, int) {
 	w := method.StringWidth(s)
 	if w <= width {
@@ -141,8 +141,7 @@ func fit(s string, width int, method ansi.Method) (string, int) {
 	return s, method.StringWidth(s)
 }
 
-// cut returns the first width cells of s, with all its styles. (ansi's Truncate measures graphemes, whatever the
-// method.)
+// cut returns the first width cells of s, with all its styles. (ansi's Truncate measures graphemes, whatever the method.)
 func cut(s string, width int, method ansi.Method) string {
 	if method.StringWidth(s) <= width {
 		return s
