@@ -24,10 +24,10 @@ type command struct {
 // commands are all, in the order in which they are listed.
 func commands() []command {
 	return []command{
-		{[]string{"nick", "name"}, "NAME", "take a name; - gives it up", (*runner).rename},
-		{[]string{"who", "names"}, "[AN]", "who is here, or whose name begins with AN", (*runner).who},
+		{[]string{"nick", "name"}, "NAME", "set your name; - releases it", (*runner).rename},
+		{[]string{"who", "names"}, "[AN]", "who is here, or names that begin with AN", (*runner).who},
 		{[]string{"list", "rooms"}, "", "the rooms of this server", (*runner).rooms},
-		{[]string{"me"}, "TEXT", "say what you do", (*runner).me},
+		{[]string{"me"}, "TEXT", "post what you are doing", (*runner).me},
 		{[]string{"part", "quit", "exit", "leave", "close"}, "", "leave; so does Ctrl-D", func(r *runner, _ context.Context, _ string) { r.left = true }},
 		{[]string{"help", "h"}, "", "this list", (*runner).help},
 	}

@@ -29,12 +29,12 @@ func commands() []command {
 	return []command{
 		{"join", "ROOM", []string{"alt+j"}, "go to a room", true, func(s *screen, words string) tea.Cmd { return s.join(words, 0) }},
 		{"leave", "[ROOM]", []string{"alt+x"}, "leave this room, or another", false, (*screen).leaveRoom},
-		{"name", "NAME", []string{"alt+n"}, "take a name; - gives it up", true, (*screen).setName},
-		{"who", "", []string{"alt+w"}, "who is here; /who AN: whose name begins with AN", false, (*screen).who},
+		{"name", "NAME", []string{"alt+n"}, "set your name; - releases it", true, (*screen).setName},
+		{"who", "", []string{"alt+w"}, "who is here; /who AN lists names that begin with AN", false, (*screen).who},
 		{"search", "WORDS", []string{"alt+s", "ctrl+s"}, "find messages, in all rooms", true, (*screen).search},
 		{"history", "[N]", []string{"alt+h"}, "go to message N, or the oldest", false, (*screen).toNumber},
 		{"last", "[N]", []string{"alt+l"}, "go to the newest, or N before it", false, (*screen).toLast},
-		{"rooms", "", nil, "the rooms of this server, to go to one", false, (*screen).listRooms},
+		{"rooms", "", nil, "list the rooms of this server", false, (*screen).listRooms},
 		{"link", "[N]", []string{"alt+k"}, "address and QR code of this room, or of message N", false, (*screen).link},
 		{"me", "TEXT", []string{"alt+m"}, "say what you do", true, (*screen).me},
 		{"reply", "[N] [TEXT]", nil, "reply to the newest message, or to message N", false, (*screen).reply},
@@ -287,7 +287,7 @@ func (s *screen) copyItem(it *item) tea.Cmd {
 // retry connects now if there is no connection.
 func (s *screen) retry() {
 	if s.status.live {
-		s.inform("there is a connection")
+		s.inform("already connected")
 		return
 	}
 	s.chat.Retry()

@@ -41,7 +41,7 @@ func (s *screen) helpPanel() *panel {
 	add("Up, Down", "", "edit your last message; your earlier messages")
 	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")
 	add("Ctrl-W U K", "", "cut a word, to the start, to the end")
-	add("Ctrl-Y", "", "put back what was cut")
+	add("Ctrl-Y", "", "paste the text that was cut")
 	add("Ctrl-_", "", "undo")
 	add("Ctrl-D", "", "leave the chat")
 	return p

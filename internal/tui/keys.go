@@ -19,13 +19,13 @@ type action struct {
 func actions() []action {
 	return []action{
 		{"next", []string{"ctrl+n", "alt+down"}, "the next room", func(s *screen) tea.Cmd { return s.show((s.rooms.current + 1) % len(s.rooms.all)) }},
-		{"previous", []string{"ctrl+p", "alt+up"}, "the room before", func(s *screen) tea.Cmd { return s.show((s.rooms.current + len(s.rooms.all) - 1) % len(s.rooms.all)) }},
+		{"previous", []string{"ctrl+p", "alt+up"}, "the previous room", func(s *screen) tea.Cmd { return s.show((s.rooms.current + len(s.rooms.all) - 1) % len(s.rooms.all)) }},
 		{"active", []string{"alt+a"}, "the next room with something new", (*screen).toActive},
 		{"older", []string{"pgup"}, "older messages", func(s *screen) tea.Cmd { return s.room().timeline.move(-max(s.messageRows()-1, 1)) }},
 		{"newer", []string{"pgdown"}, "newer messages", func(s *screen) tea.Cmd { return s.room().timeline.move(max(s.messageRows()-1, 1)) }},
 		{"up", []string{"shift+up", "ctrl+up"}, "a line up", func(s *screen) tea.Cmd { return s.room().timeline.move(-1) }},
 		{"down", []string{"shift+down", "ctrl+down"}, "a line down", func(s *screen) tea.Cmd { return s.room().timeline.move(1) }},
-		{"newest", []string{"ctrl+end", "alt+>"}, "the newest message; so does End while you look back", func(s *screen) tea.Cmd { return s.room().timeline.end() }},
+		{"newest", []string{"ctrl+end", "alt+>"}, "the newest message; so does End while scrolled back", func(s *screen) tea.Cmd { return s.room().timeline.end() }},
 		{"new", []string{"alt+u"}, "the first unread message", func(s *screen) tea.Cmd { return s.room().timeline.toDivider() }},
 		{"select", []string{"alt+v"}, "select a message, to reply, edit, delete or copy", (*screen).selectMessage},
 		{"more", []string{"alt+e"}, "show long messages in full, or fold them", func(s *screen) tea.Cmd { s.room().timeline.toggleFolds(); return nil }},
@@ -200,7 +200,7 @@ func (s *screen) interrupt() tea.Cmd {
 func (s *screen) toActive() tea.Cmd {
 	i := s.rooms.nextActive()
 	if i < 0 {
-		s.inform("nothing is new in other rooms")
+		s.inform("no unread messages in other rooms")
 	}
 	return s.show(i)
 }

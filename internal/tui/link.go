@@ -192,7 +192,7 @@ func (s *screen) roomsPanel(server roomsAnswer) *panel {
 		}
 		return b.info.At.Std().Compare(a.info.At.Std())
 	})
-	p := &panel{title: plural(len(all), "room", "rooms") + "; /join ROOM begins another", chosen: s.rooms.current}
+	p := &panel{title: plural(len(all), "room", "rooms") + "; /join ROOM creates another", chosen: s.rooms.current}
 	switch {
 	case server.err != nil:
 		p.title = "the rooms on this screen; the others are unknown: " + reason(server.err, s.method)

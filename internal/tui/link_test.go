@@ -129,7 +129,7 @@ func TestRoomList(t *testing.T) {
 	st.welcome("anna", 3)
 	st.types("/list")
 	st.press("enter")
-	st.has("5 rooms; /join ROOM begins another", "lobby  3 here · newest 25 Nov 14:02 · joined", "busy   12 here · newest 25 Nov 14:02", "quiet  0 here · newest 24 Nov 14:02")
+	st.has("5 rooms; /join ROOM creates another", "lobby  3 here · newest 25 Nov 14:02 · joined", "busy   12 here · newest 25 Nov 14:02", "quiet  0 here · newest 24 Nov 14:02")
 	st.hasNot("evil")
 	var order []string
 	for line := range strings.Lines(st.shown()) {

@@ -136,7 +136,7 @@ func TestCopy(t *testing.T) {
 func TestOtherNames(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	for _, c := range [][2]string{
-		{"/nick budi", "asked:name budi"}, {"/list", "1 room; /join ROOM begins another"}, {"/part", "this is the only room"},
+		{"/nick budi", "asked:name budi"}, {"/list", "1 room; /join ROOM creates another"}, {"/part", "this is the only room"},
 		{"/serach x", "did you mean /search?"}, {"/nmae x", "did you mean /name?"}, {"/zzzzzz", "// posts a line that begins with a slash"},
 		{"/msg budi secret", "there are no private messages"},
 	} {

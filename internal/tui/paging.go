@@ -227,7 +227,7 @@ func (t *timeline) move(lines int) tea.Cmd {
 // toDivider shows the first unread message.
 func (t *timeline) toDivider() tea.Cmd {
 	if !t.unreadDivider {
-		t.inform("nothing is new")
+		t.inform("no unread messages")
 		return nil
 	}
 	return t.jump(t.firstUnread(), withContext)

@@ -164,11 +164,11 @@ func (t *status) update(msg any) {
 			t.inform("connected again")
 		}
 		if !t.greeted && t.plain && t.self.asked != "" {
-			t.inform("this server has no names: your messages have none")
+			t.inform("this server has no names; messages are shown without one")
 		}
 		t.live, t.greeted = true, true
 	case wire.Restarting:
-		t.inform("the server restarts")
+		t.inform("the server is restarting")
 	case client.RequestFailed:
 		t.warn("%s", t.refusal(msg))
 	case client.Disconnected:

@@ -538,7 +538,7 @@ func TestActive(t *testing.T) {
 	}
 	st.has("Ctrl-N next room")
 	st.press("alt+a")
-	st.has("nothing is new in other rooms", "say something in lobby")
+	st.has("no unread messages in other rooms", "say something in lobby")
 	for name, text := range map[string]string{"team": "hello", "kitchen": "hello", "pantry": "anna: hello"} {
 		st.receive(wire.Message{Room: name, N: 1, At: wire.TimeOf(st.now), SenderID: "b", DisplayName: "budi", ID: "1", Text: text})
 	}
