@@ -10,7 +10,7 @@ import (
 	"ramai/wire"
 )
 
-// newest is the largest number that anybody heard in a room.
+// newest returns the highest number that any client received in a room.
 func (s *sim) newest(room string) (n uint64) {
 	for k := range s.transcript[room] {
 		n = max(n, k)

@@ -36,7 +36,7 @@ func commands() []command {
 		{"last", "[N]", []string{"alt+l"}, "go to the newest, or N before it", false, (*screen).toLast},
 		{"rooms", "", nil, "list the rooms of this server", false, (*screen).listRooms},
 		{"link", "[N]", []string{"alt+k"}, "address and QR code of this room, or of message N", false, (*screen).link},
-		{"me", "TEXT", []string{"alt+m"}, "say what you do", true, (*screen).me},
+		{"me", "TEXT", []string{"alt+m"}, "post what you are doing", true, (*screen).me},
 		{"reply", "[N] [TEXT]", nil, "reply to the newest message, or to message N", false, (*screen).reply},
 		{"edit", "[N] [TEXT]", nil, "edit your last message, or message N", false, (*screen).edit},
 		{"delete", "[N]", nil, "delete your last message, or message N", false, (*screen).delete},
@@ -85,7 +85,7 @@ func (s *screen) command(line string) tea.Cmd {
 	return nil
 }
 
-// otherNames are the names that commands have in other programs.
+// otherNames maps the names of commands in other programs to ours.
 var otherNames = map[string]string{"nick": "name", "part": "leave", "close": "leave", "list": "rooms", "names": "who", "exit": "quit", "j": "join", "re": "reply", "del": "delete", "h": "help"}
 
 // privately lists commands of other programs for private messages, which do not exist here. Their text must not be posted

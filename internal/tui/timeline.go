@@ -22,7 +22,7 @@ type timeline struct {
 	people   *people
 	viewRows int // the height of the view
 
-	historyID string // that the numbers belong to
+	historyID string // the history of the numbers
 	replica   client.Replica
 	changes   []client.Sent // changes of this user that are not saved
 	originals originals     // of replies
@@ -51,8 +51,8 @@ type timeline struct {
 	jumpTarget   uint64    // the message marked as the target of a jump
 	selected     uint64    // the message that keys act on; 0: none
 	confirming   uint64    // the message whose deletion was asked about; 0: none
-	jumpTargetAt uint64    // where the view goes once the room is joined; 0: to the end
-	pendingJump  bool      // somebody asked for that message; otherwise it is the position of an earlier run
+	jumpTargetAt uint64    // the view goes there once the room is joined; 0: to the end
+	pendingJump  bool      // that message was requested; otherwise it is the position of an earlier run
 }
 
 // scrollPos is the top of a view, and what had been received then.
