@@ -28,6 +28,10 @@ func commands() []command {
 		{[]string{"who", "names"}, "[AN]", "who is here, or names that begin with AN", (*runner).who},
 		{[]string{"list", "rooms"}, "", "the rooms of this server", (*runner).rooms},
 		{[]string{"me"}, "TEXT", "post what you are doing", (*runner).me},
+		{[]string{"history"}, "[COUNT]", "the newest messages with their numbers", (*runner).history},
+		{[]string{"re", "reply"}, "N TEXT", "reply to message N; last: the newest", (*runner).reply},
+		{[]string{"edit"}, "N TEXT", "edit your message N; last: your newest", (*runner).edit},
+		{[]string{"delete"}, "N", "delete your message N; last: your newest", (*runner).delete},
 		{[]string{"part", "quit", "exit", "leave", "close"}, "", "leave; so does Ctrl-D", func(r *runner, _ context.Context, _ string) { r.left = true }},
 		{[]string{"help", "h"}, "", "this list", (*runner).help},
 	}
@@ -73,9 +77,9 @@ func (r *runner) command(ctx context.Context, line string) {
 
 func (r *runner) help(context.Context, string) {
 	for _, c := range commands() {
-		r.note("%-12s %s", strings.TrimSpace("/"+c.names[0]+" "+c.words), c.help)
+		r.note("%-16s %s", strings.TrimSpace("/"+c.names[0]+" "+c.words), c.help)
 	}
-	r.note("%-12s post a line that begins with a slash", "//TEXT")
+	r.note("%-16s post a line that begins with a slash", "//TEXT")
 }
 
 func (r *runner) rename(_ context.Context, name string) {
@@ -89,7 +93,7 @@ func (r *runner) rename(_ context.Context, name string) {
 	r.Name = "" // the one that was asked for at the start does not matter any more
 }
 
-func (r *runner) me(_ context.Context, words string) { r.say("* " + words) }
+func (r *runner) me(_ context.Context, words string) { r.say(wire.Say{Text: "* " + words}) }
 
 // askTimeout limits the wait for the answer to a command.
 const askTimeout = 10 * time.Second

@@ -19,6 +19,13 @@ func TestCommands(t *testing.T) {
 		"/":              "there is no command /; // posts a line that begins with a slash",
 		"/etc/passwd":    "there is no command /etc/passwd; // posts a line that begins with a slash",
 		"/list":          "this server cannot list its rooms",
+		"/edit":          "/edit N TEXT: edit your message N; last: your newest",
+		"/edit 5":        "the new text is missing; /delete 5 deletes the message",
+		"/edit five x":   "invalid message five (want its number, as /history shows it, or last)",
+		"/re 0 x":        "invalid message 0 (want its number, as /history shows it, or last)",
+		"/re #5 ":        "the text of the reply is missing",
+		"/delete last":   "there is no such message yet",
+		"/history 0":     "invalid number of messages 0 (want 1 to 500)",
 	} {
 		r, out, notes := newRunner(0)
 		r.Commands = true

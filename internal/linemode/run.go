@@ -63,6 +63,8 @@ type runner struct {
 	shown       uint64          // the number up to which the room was written
 	edits       map[uint64]bool // numbers of edits that are still to come, and were written with their messages
 	showUntil   uint64          // the number up to which it has to be written before the end
+	newest      uint64          // the newest message; 0: none was written
+	newestOwn   uint64          // the newest message of this sender that exists, as far as is known; 0: none
 	inRoom      bool            // a joined arrived, or a welcome of the plain protocol
 	unconfirmed bool            // a message was refused, or may not have been saved
 	lineNumber  int
@@ -166,7 +168,7 @@ func (r *runner) remaining() uint64 {
 // finish reports what is not confirmed. It returns err, or else the exit code.
 func (r *runner) finish(err error) error {
 	for _, s := range r.pending {
-		r.note("not confirmed: %s", client.Shortened(s.Text))
+		r.note("not confirmed: %s", what(s))
 		r.unconfirmed = true
 	}
 	switch {
@@ -191,7 +193,7 @@ func (r *runner) read(ctx context.Context, line inputLine) {
 	case !slash || !r.Commands:
 		r.post(line)
 	case strings.HasPrefix(text, "/"): // two slashes post one
-		r.say(text)
+		r.say(wire.Say{Text: text})
 	default:
 		r.command(ctx, line.text)
 	}
@@ -204,30 +206,36 @@ func (r *runner) post(line inputLine) {
 		r.unconfirmed = true
 		return
 	}
-	r.say(line.text)
+	r.say(wire.Say{Text: line.text})
 }
 
-// say queues a text as a message.
-func (r *runner) say(text string) {
+// say queues a message.
+func (r *runner) say(m wire.Say) {
 	if r.maxText > 0 { // refused at once, without waiting for its turn
-		if err := wire.CheckText(text, r.maxText); err != nil && err.Code == wire.TooLong {
-			r.refused(err.Reason, text)
+		if err := wire.CheckText(m.Text, r.maxText); err != nil && err.Code == wire.TooLong {
+			r.refused(err.Reason, client.Sent{Text: m.Text})
 			return
 		}
 	}
-	id, err := r.Client.Say(r.Room, text)
+	m.Room = r.Room
+	id, err := r.Client.Post(m)
 	if err != nil {
-		r.note("not sent: %s: %v", client.Shortened(text), err)
-		r.unconfirmed = true
+		r.notSent(client.Sent{Text: m.Text}, err)
 		return
 	}
-	r.pending = append(r.pending, client.Sent{ID: id, Text: text})
+	r.pending = append(r.pending, client.Sent{ID: id, Text: m.Text})
 }
 
-// refused reports a message that was refused for good.
-func (r *runner) refused(reason, text string) {
+// notSent reports what could not be queued.
+func (r *runner) notSent(s client.Sent, err error) {
+	r.note("not sent: %s: %v", what(s), err)
 	r.unconfirmed = true
-	r.note("refused: %s: %s", client.OneLine(reason), client.Shortened(text))
+}
+
+// refused reports what was refused for good.
+func (r *runner) refused(reason string, s client.Sent) {
+	r.unconfirmed = true
+	r.note("refused: %s: %s", client.OneLine(reason), what(s))
 }
 
 // handle writes an event, and updates the state. An error ends the run.
@@ -248,6 +256,7 @@ func (r *runner) handle(e client.Event) error {
 		r.joined(f)
 	case wire.Message:
 		r.shown = f.N
+		r.seen(f.N, f.SenderID == r.senderID && !f.Gone)
 	case wire.Changed:
 		r.shown = max(r.shown, f.N)
 	case wire.Unknown: // of a newer server
@@ -300,14 +309,19 @@ func (r *runner) sent(f client.Sent) {
 	case client.Saved:
 		r.refusals = nil
 		r.showUntil = max(r.showUntil, f.N)
+		if !f.Changes() {
+			r.seen(f.N, true)
+		} else if f.Deletes && f.Of == r.newestOwn {
+			r.newestOwn = 0
+		}
 	case client.Held:
-		r.note("held for a moderator: %s", client.Shortened(f.Text))
+		r.note("held for a moderator: %s", what(f))
 	case client.Failed:
 		if f.Unknown {
 			r.unconfirmed = true
-			r.note("may or may not have been saved: %s", client.Shortened(f.Text))
+			r.note("may or may not have been saved: %s", what(f))
 		} else {
-			r.refused(f.Reason, f.Text)
+			r.refused(f.Reason, f)
 		}
 	}
 	r.pending = slices.DeleteFunc(r.pending, func(s client.Sent) bool { return s.ID == f.ID })
@@ -359,7 +373,7 @@ func (r *runner) joined(f wire.Joined) {
 	switch {
 	case f.Reset:
 		r.note("the server's history was replaced; its newest messages follow")
-		r.shown, r.showUntil = 0, f.N
+		r.shown, r.showUntil, r.newest, r.newestOwn = 0, f.N, 0, 0
 	case !r.inRoom:
 		r.shown, r.showUntil = f.N, max(r.showUntil, f.N)
 		switch {
