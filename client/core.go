@@ -146,6 +146,12 @@ func (c *core) received(now time.Time, b []byte) error {
 			c.saved(now, f.Room, f.ID, f.N, f.At.Std())
 		}
 		return err
+	case wire.Tally:
+		return c.advance(f.Room, f.N, f, b)
+	case wire.State:
+		return c.advance(f.Room, f.N, f, b)
+	case wire.Marked:
+		c.emitIn(f.Room, f, b)
 	case wire.Unknown:
 		if f.Kind == "held" {
 			var held struct{ ID string }

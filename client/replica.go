@@ -144,6 +144,10 @@ func (r *Replica) Apply(f wire.Frame) {
 		if f.State == Saved && f.Changes() {
 			r.hear(f.changed())
 		}
+	case wire.Tally:
+		r.received(f.N)
+	case wire.State:
+		r.received(f.N)
 	case wire.Unknown:
 		if f.N > 0 {
 			r.received(f.N)

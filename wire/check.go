@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -17,11 +18,27 @@ const (
 	MaxPrefix   = 128      // bytes of the prefix of who
 	MaxNamed    = 200      // largest room whose presence lists names
 	DefaultJoin = 50       // messages that a join replays without after or last
+	MaxOptions  = 12       // options of a poll
+	MaxOption   = 80       // bytes of an option
+	MaxMarkKey  = 64       // bytes of the key of a mark
+	MaxKeys     = 20       // different keys of the marks of a message
+	MaxOwnKeys  = 12       // keys of the marks that one sender has on a message
+	StateBytes  = 16 << 10 // bytes of the state in Joined, and of the counts in a Tally
 )
 
+// Values of Say.As and Message.As, which say what a message is besides its text.
+const (
+	Question = "question" // others can upvote it
+	Poll     = "poll"     // others choose one of its options
+	Notice   = "notice"   // shown so that nobody overlooks it
+)
+
+// Upvote is the key of a mark that is an upvote.
+const Upvote = "up"
+
 // MaxRequest returns the maximum size of a request, for texts of at most text bytes. JSON may escape each byte of the
-// text, the room and the ids as \u0000, with six bytes.
-func MaxRequest(text int) int { return 6*(text+MaxRoom+2*MaxID) + 256 }
+// text, the options, the room and the ids as \u0000, with six bytes.
+func MaxRequest(text int) int { return 6*(text+MaxOptions*MaxOption+MaxRoom+2*MaxID) + 512 }
 
 // IDLife is how long the server remembers an id after its message was saved, at least. A message first sent longer ago
 // must not be sent again, because it might be posted twice.
@@ -84,6 +101,67 @@ func CheckText(s string, max int) *CodedError {
 		i += size
 	}
 	return nil
+}
+
+// CheckAs checks what a message is besides its text, and the options of a poll: 2 to MaxOptions different lines of 1 to
+// MaxOption bytes.
+func CheckAs(as string, options []string) *CodedError {
+	switch as {
+	case Poll:
+		return checkOptions(options)
+	case "", Question, Notice:
+	default:
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown %.40q; use %s, %s or %s", as, Question, Poll, Notice)}
+	}
+	if options != nil {
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("only a %s has options", Poll)}
+	}
+	return nil
+}
+
+func checkOptions(options []string) *CodedError {
+	if len(options) < 2 || len(options) > MaxOptions {
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("a poll has 2 to %d options, not %d", MaxOptions, len(options))}
+	}
+	for i, o := range options {
+		if len(o) < 1 || len(o) > MaxOption {
+			return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("option %d has %d bytes; an option has 1 to %d", i, len(o), MaxOption)}
+		}
+		if bad := checkLine(o); bad != nil {
+			return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("option %d: %s", i, bad.Reason)}
+		}
+		if slices.Contains(options[:i], o) {
+			return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("option %d is the same as another one", i)}
+		}
+	}
+	return nil
+}
+
+// CheckMarkKey checks the key of a mark: Upvote, the index of an option of a poll, or one emoji.
+func CheckMarkKey(s string) *CodedError {
+	if s == Upvote {
+		return nil
+	}
+	if _, ok := OptionOf(s); ok {
+		return nil
+	}
+	if len(s) <= MaxMarkKey && isEmoji(s) {
+		return nil
+	}
+	return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("invalid key %.40q (want one emoji of at most %d bytes, %q, or the index of an option, 0 to %d)", s, MaxMarkKey, Upvote, MaxOptions-1)}
+}
+
+// OptionOf returns the index of the option that the key of a mark names, if it names one.
+func OptionOf(key string) (index int, ok bool) {
+	switch {
+	case len(key) == 1 && key[0] >= '0' && key[0] <= '9':
+		index = int(key[0] - '0')
+	case len(key) == 2 && key[0] == '1' && key[1] >= '0' && key[1] <= '9':
+		index = 10 + int(key[1]-'0')
+	default:
+		return 0, false
+	}
+	return index, index < MaxOptions
 }
 
 func roomByte(c byte) bool {

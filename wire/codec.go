@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -59,6 +61,13 @@ func Append(dst []byte, f Frame) []byte {
 		return appendPage(dst, &f)
 	case Saved:
 		return appendSaved(dst, f)
+	case Tally:
+		return appendTally(dst, &f)
+	case Settings:
+		if f.Settings == nil {
+			f.Settings = []Setting{}
+		}
+		return appendJSON(dst, f)
 	case Presence:
 		if f.Names == nil {
 			f.Names = []string{}
@@ -105,6 +114,21 @@ func appendFields(dst []byte, m *Message) []byte {
 		dst = append(dst, `,"re":`...)
 		dst = strconv.AppendUint(dst, m.Re, 10)
 	}
+	if m.As != "" {
+		dst = append(dst, `,"as":`...)
+		dst = appendString(dst, m.As)
+	}
+	for i, o := range m.Options {
+		if i == 0 {
+			dst = append(dst, `,"options":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, o)
+		if i == len(m.Options)-1 {
+			dst = append(dst, ']')
+		}
+	}
 	if m.Edited > 0 {
 		dst = append(dst, `,"edited":`...)
 		dst = strconv.AppendUint(dst, m.Edited, 10)
@@ -112,7 +136,50 @@ func appendFields(dst []byte, m *Message) []byte {
 	if m.Gone {
 		dst = append(dst, `,"gone":true`...)
 	}
+	if len(m.Tally) > 0 {
+		dst = append(dst, `,"tally":`...)
+		dst = appendCounts(dst, m.Tally)
+	}
+	if m.Tallied > 0 {
+		dst = append(dst, `,"tallied":`...)
+		dst = strconv.AppendUint(dst, m.Tallied, 10)
+	}
 	return append(dst, '}')
+}
+
+// appendCounts appends counts in the order of their keys.
+func appendCounts(dst []byte, c Counts) []byte {
+	dst = append(dst, '{')
+	for i, key := range slices.Sorted(maps.Keys(c)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, key)
+		dst = append(dst, ':')
+		dst = strconv.AppendUint(dst, c[key], 10)
+	}
+	return append(dst, '}')
+}
+
+// appendTally appends a tally with its messages in ascending order.
+func appendTally(dst []byte, t *Tally) []byte {
+	dst = append(dst, `{"type":"tally","room":`...)
+	dst = appendString(dst, t.Room)
+	dst = append(dst, `,"n":`...)
+	dst = strconv.AppendUint(dst, t.N, 10)
+	dst = append(dst, `,"at":`...)
+	dst = t.At.appendJSON(dst)
+	dst = append(dst, `,"of":{`...)
+	for i, n := range slices.Sorted(maps.Keys(t.Of)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '"')
+		dst = strconv.AppendUint(dst, n, 10)
+		dst = append(dst, '"', ':')
+		dst = appendCounts(dst, t.Of[n])
+	}
+	return append(dst, '}', '}')
 }
 
 func appendPage(dst []byte, p *Page) []byte {
@@ -159,7 +226,36 @@ func appendPage(dst []byte, p *Page) []byte {
 	}
 	dst = append(dst, `,"more":`...)
 	dst = strconv.AppendBool(dst, p.More)
+	if p.As != "" {
+		dst = append(dst, `,"as":`...)
+		dst = appendString(dst, p.As)
+	}
+	if len(p.Mine) > 0 {
+		dst = append(dst, `,"mine":`...)
+		dst = appendMine(dst, p.Mine)
+	}
 	return appendRef(dst, p.Ref)
+}
+
+// appendMine appends marks with their messages in ascending order.
+func appendMine(dst []byte, m Mine) []byte {
+	dst = append(dst, '{')
+	for i, n := range slices.Sorted(maps.Keys(m)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '"')
+		dst = strconv.AppendUint(dst, n, 10)
+		dst = append(dst, `":[`...)
+		for j, key := range m[n] {
+			if j > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendString(dst, key)
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
 }
 
 // appendRef ends a frame with the ref of its request.

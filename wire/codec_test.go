@@ -31,6 +31,18 @@ func TestRequestsRoundTrip(t *testing.T) {
 		Change{Room: "lobby", ID: "1", Of: 1, Text: ptr(nasty)},
 		Change{Room: "lobby", ID: "1", Of: 1<<64 - 1, Text: ptr("")},
 		Change{Room: "lobby", ID: "1", Of: 7},
+		Say{Room: "lobby", ID: "1", Text: "x", As: Question},
+		Say{Room: "lobby", ID: "1", As: Poll, Options: []string{"\"", "b"}, Re: 3},
+		Mark{Room: "lobby", Of: 1<<64 - 1, Key: "👩‍👩‍👧", On: true},
+		Mark{Room: "lobby", Of: 1, Key: Upvote},
+		Set{Room: "lobby", ID: "1", Key: TopicKey, Value: TextValue("\" today 今")},
+		Set{Room: "lobby", ID: "1", Key: PinKey, Value: Value{Numbers: []uint64{1, 1<<64 - 1}}},
+		Set{Room: "lobby", ID: "1", Key: StageKey, Value: NumberValue(7)},
+		Set{Room: "lobby", ID: "1", Key: StageKey},
+		StateRequest{Room: "lobby"},
+		StateRequest{Room: "lobby", Prefix: "poll/", After: "poll/7", Limit: MaxSettings},
+		History{Room: "lobby", As: Question},
+		History{Room: "lobby", As: Poll, Before: ptr(uint64(7)), Limit: 1},
 		History{Room: "lobby"},
 		History{Room: "lobby", Before: ptr(uint64(0)), Limit: MaxPage},
 		History{Room: "lobby", After: &Position{N: 7}, Limit: 1},
@@ -67,6 +79,13 @@ func TestFramesRoundTrip(t *testing.T) {
 		Changed{Room: "lobby", N: 9, Of: Targets{}},
 		Changed{Room: "lobby", N: 9, Of: Targets{{1, 3}, {7, 7}}},
 		Message{},
+		Message{Room: "lobby", N: 9, As: Poll, Options: []string{nasty, "b"}, Tally: Counts{"0": 1, "👍": 1<<64 - 1}, Tallied: 1<<64 - 1},
+		Tally{Room: "lobby", N: 9, At: 5, Of: map[uint64]Counts{3: {"up": 2}, 1<<64 - 1: {}}},
+		Marked{Room: "lobby", Of: 3, Key: "👍", On: true, Ref: "r"}, Marked{},
+		State{Room: "lobby", N: 9, At: 5, Key: TopicKey, Value: TextValue(nasty), SenderID: "by", DisplayName: nasty, ID: "id"}, State{Key: StageKey},
+		Settings{Room: "lobby", N: 9, Settings: []Setting{{PinKey, Value{Numbers: []uint64{1, 2}}}, {StageKey, NumberValue(1)}}, More: true, Ref: "r"}, Settings{Settings: []Setting{}},
+		Joined{Room: "lobby", State: map[string]Value{TopicKey: TextValue(nasty), PinKey: {Numbers: []uint64{}}, StageKey: NumberValue(0)}, Mine: Mine{3: {"up", "👍"}}},
+		Page{Messages: []Message{}, As: Question, Mine: Mine{3: {"up"}, 1<<64 - 1: {"0", "👍"}}},
 		Presence{Room: "lobby", Count: 2, Names: []string{"anna", nasty}},
 		Page{Room: "lobby", HistoryID: "L", Messages: []Message{m, {Room: "lobby", N: 2}}, More: true},
 		Page{Room: "lobby", HistoryID: nasty, Messages: []Message{}},
@@ -110,7 +129,8 @@ func TestFieldNamesAreExact(t *testing.T) {
 func TestHandWrittenEncoders(t *testing.T) {
 	m := Message{Room: "lobby", N: 12, At: 1_700_000_000_123, SenderID: "by", DisplayName: nasty, ID: "id", Text: nasty}
 	for _, f := range []Frame{
-		m, Message{}, Message{Re: 1, Edited: 2, Gone: true}, Saved{Room: nasty, ID: "id", N: 4, At: 5, Ref: "r"}, Saved{},
+		m, Message{}, Message{Re: 1, Edited: 2, Gone: true}, Message{As: Poll, Options: []string{"a", nasty}, Tally: Counts{nasty: 1, "b": 2}, Tallied: 3},
+		Tally{Room: nasty, N: 1, At: 5, Of: map[uint64]Counts{1: {"a": 1}, 20: {}}}, Page{Messages: []Message{}, As: Poll, Mine: Mine{2: {"a"}, 10: {"a", nasty}}}, Saved{Room: nasty, ID: "id", N: 4, At: 5, Ref: "r"}, Saved{},
 		Page{Room: "lobby", HistoryID: nasty, Messages: []Message{m, m}, More: true, Ref: "r"}, Page{Head: 9, Messages: []Message{m}, Skipped: []Range{{1, 2}, {4, 4}}}, Page{Messages: []Message{}},
 	} {
 		body, err := json.Marshal(f)
@@ -275,7 +295,7 @@ func TestBadSayNamesItsID(t *testing.T) {
 		`{"type":"say","room":"LOBBY","id":"1","text":""}`: {Room: "LOBBY", ID: "1"},
 	} {
 		r, err := ParseRequest([]byte(in))
-		if err == nil || r.Frame != Frame(want) {
+		if err == nil || !reflect.DeepEqual(r.Frame, Frame(want)) {
 			t.Errorf("%s: %+v, %v", in, r, err)
 		}
 	}
@@ -291,7 +311,7 @@ func TestBadSayNamesItsID(t *testing.T) {
 
 func TestSayMayBeEmpty(t *testing.T) {
 	r, err := ParseRequest([]byte(`{"type":"say","room":"lobby","id":"1","text":""}`))
-	if err != nil || r.Frame != Frame(Say{Room: "lobby", ID: "1"}) {
+	if err != nil || !reflect.DeepEqual(r.Frame, Frame(Say{Room: "lobby", ID: "1"})) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -411,6 +431,9 @@ func FuzzParseRequest(f *testing.F) {
 		`{"type":"history","room":"lobby","before":1,"limit":2}`, `{"type":"history","room":"lobby","after":7}`,
 		`{"type":"history","room":"lobby","after":{"log":"","epoch":"E","n":7}}`, `{"type":"who","room":"a","names":["x"]}`, `{"type":"name","name":"x"}`,
 		`{"type":"typing","room":"a","by":[{"by":"x"}]}`, `{"type":"ping","ref":"r-1"}`, `{"TYPE":"ping"}`, `[`, `{"type":"say","ID":"1","text":null}`,
+		`{"type":"mark","room":"a","of":1,"key":"\ud83d\udc4d","on":true}`, `{"type":"set","room":"a","id":"1","key":"pin","value":[1,2]}`,
+		`{"type":"set","room":"a","id":"1","key":"poll/7","value":"hidden"}`, `{"type":"state","room":"a","prefix":"poll/","after":"poll/1","limit":3}`,
+		`{"type":"say","room":"a","id":"1","text":"","as":"poll","options":["a","b"]}`, `{"type":"history","room":"a","as":"poll"}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -435,7 +458,8 @@ func FuzzParseRequest(f *testing.F) {
 }
 
 func FuzzParseFrame(f *testing.F) {
-	for _, v := range []Frame{Message{At: 1}, Page{Messages: []Message{{}}}, Saved{}, Welcome{}, Joined{}, Presence{}, Unknown{Kind: "x"}} {
+	for _, v := range []Frame{Message{At: 1}, Page{Messages: []Message{{}}}, Saved{}, Welcome{}, Joined{}, Presence{}, Unknown{Kind: "x"},
+		Tally{Of: map[uint64]Counts{1: {"up": 1}}}, Marked{}, State{Value: NumberValue(1)}, Settings{Settings: []Setting{{}}}} {
 		f.Add(Append(nil, v))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -34,10 +34,12 @@ type (
 	}
 	// Say posts Text in Room, joined or not. Repeating the same ID in the same room never posts twice.
 	Say struct {
-		Room string `json:"room"`
-		ID   string `json:"id"`
-		Text string `json:"text"`
-		Re   uint64 `json:"re,omitempty"` // number of the message that this one replies to; 0: none
+		Room    string   `json:"room"`
+		ID      string   `json:"id"`
+		Text    string   `json:"text"`
+		Re      uint64   `json:"re,omitempty"`      // number of the message that this one replies to; 0: none
+		As      string   `json:"as,omitempty"`      // Question, Poll or Notice
+		Options []string `json:"options,omitempty"` // of a Poll
 	}
 	// Change edits or deletes message Of, which the sender posted. Repeating the same ID in the same room never changes
 	// twice.
@@ -47,14 +49,37 @@ type (
 		Of   uint64  `json:"of"`
 		Text *string `json:"text"` // the new text; nil deletes the message
 	}
+	// Mark adds a mark of the sender to message Of, or takes it away. Repeated, it changes nothing.
+	Mark struct {
+		Room string `json:"room"`
+		Of   uint64 `json:"of"`
+		Key  string `json:"key"` // see CheckMarkKey
+		On   bool   `json:"on"`
+	}
+	// Set changes a setting of a room. Repeating the same ID in the same room never sets twice.
+	Set struct {
+		Room  string `json:"room"`
+		ID    string `json:"id"`
+		Key   string `json:"key"` // see CheckSetting
+		Value Value  `json:"value"`
+	}
+	// StateRequest ("state") asks for one page of the settings of a room.
+	StateRequest struct {
+		Room   string `json:"room"`
+		Prefix string `json:"prefix,omitempty"` // only keys that begin with it
+		After  string `json:"after,omitempty"`  // only keys after this one
+		Limit  int    `json:"limit,omitempty"`  // 1 to MaxSettings; 0: MaxSettings
+	}
 	// History asks for one Page of messages before a number, after a position, or around a time. The ones nearest to it are
-	// returned. At most one of Before, After and At is set.
+	// returned. At most one of Before, After and At is set. With As, only messages that are As are returned, the newest ones
+	// before Before.
 	History struct {
 		Room   string    `json:"room"`
 		Before *uint64   `json:"before,omitempty"`
 		After  *Position `json:"after,omitempty"` // a bare one cannot be checked: see [Position.Bare]
 		At     *Time     `json:"at,omitempty"`
 		Limit  int       `json:"limit,omitempty"` // 1 to MaxPage; 0: MaxPage
+		As     string    `json:"as,omitempty"`    // Question or Poll; with neither After nor At
 	}
 	// Ping asks for a Pong. It is for clients that cannot see WebSocket pings.
 	Ping struct {
@@ -87,6 +112,9 @@ type (
 		Unread    *int    `json:"unread,omitempty"` // messages after the position of the Join, at most MaxLast; nil without one, and from older servers
 		Reset     bool    `json:"reset,omitempty"`  // the position belongs to another history: replayed as if Last were DefaultJoin
 		Ref       string  `json:"ref,omitempty"`    // of the request
+
+		State map[string]Value `json:"state,omitempty"` // settings as of N, at most StateBytes of them
+		Mine  Mine             `json:"mine,omitempty"`  // of the messages that are replayed
 	}
 	// Epoch says that another epoch has begun: in all rooms of the connection, everything that follows is of this epoch.
 	Epoch struct {
@@ -107,6 +135,11 @@ type (
 		Re          uint64 `json:"re,omitempty"`     // number of the message that it replies to; 0: none
 		Edited      uint64 `json:"edited,omitempty"` // number of the newest Changed of it; 0: it was not edited
 		Gone        bool   `json:"gone,omitempty"`   // it was deleted
+
+		As      string   `json:"as,omitempty"`      // Question, Poll or Notice; empty: a message like most
+		Options []string `json:"options,omitempty"` // of a Poll
+		Tally   Counts   `json:"tally,omitempty"`   // how many senders have marked it
+		Tallied uint64   `json:"tallied,omitempty"` // number of the newest Tally of it; 0: none
 	}
 	// Changed says that a message was edited or deleted. Like every frame of a room it has a number of its own.
 	Changed struct {
@@ -119,13 +152,48 @@ type (
 		ID          string  `json:"id,omitempty"`
 		Text        *string `json:"text"` // the new text; nil: deleted
 	}
+	// Tally has all counts of some messages. A message's key that is missing has the count 0.
+	Tally struct {
+		Room string            `json:"room"`
+		N    uint64            `json:"n"`
+		At   Time              `json:"at"`
+		Of   map[uint64]Counts `json:"of"`
+	}
+	// Marked answers Mark, and tells the sender's other connections in the room about it.
+	Marked struct {
+		Room string `json:"room"`
+		Of   uint64 `json:"of"`
+		Key  string `json:"key"`
+		On   bool   `json:"on"`
+		Ref  string `json:"ref,omitempty"` // of the request
+	}
+	// State says that a setting of the room was changed.
+	State struct {
+		Room        string `json:"room"`
+		N           uint64 `json:"n"`
+		At          Time   `json:"at"`
+		Key         string `json:"key"`
+		Value       Value  `json:"value"`          // null: unset
+		SenderID    string `json:"by,omitempty"`   // with From and ID: the sender
+		DisplayName string `json:"from,omitempty"` // name of the sender at that time, or empty
+		ID          string `json:"id,omitempty"`
+	}
+	// Settings answers StateRequest. The settings are in the order of their keys.
+	Settings struct {
+		Room     string    `json:"room"`
+		N        uint64    `json:"n"` // newest number of the room when they were read
+		Settings []Setting `json:"settings"`
+		More     bool      `json:"more"`          // there are more after the last one
+		Ref      string    `json:"ref,omitempty"` // of the request
+	}
 	// Presence is the current presence in a room, sent at most once a second.
 	Presence struct {
 		Room  string   `json:"room"`
 		Count int      `json:"count"` // people: a sender with several connections counts once
 		Names []string `json:"names"` // in rooms of up to MaxNamed people, in alphabetical order; otherwise empty
 	}
-	// Page answers History. Messages are in ascending order.
+	// Page answers History. Messages are in ascending order. A page with As covers no range of numbers: between its messages
+	// there may be others.
 	Page struct {
 		Room      string    `json:"room"`
 		HistoryID string    `json:"log"`
@@ -138,6 +206,8 @@ type (
 		Skipped   []Range   `json:"skipped,omitempty"` // the numbers between and around Messages that are not messages
 		More      bool      `json:"more"`              // there are more messages in the same direction; with At: newer ones
 		Ref       string    `json:"ref,omitempty"`     // of the request
+		As        string    `json:"as,omitempty"`      // of the request
+		Mine      Mine      `json:"mine,omitempty"`    // of Messages
 	}
 	// Gap reports that messages From to To, both included, are deleted.
 	Gap struct {
@@ -145,7 +215,7 @@ type (
 		From uint64 `json:"from"`
 		To   uint64 `json:"to"`
 	}
-	// Saved answers a Say or a Change that is on disk, for the first time or repeated.
+	// Saved answers a Say, a Change or a Set that is on disk, for the first time or repeated.
 	Saved struct {
 		Room string `json:"room"`
 		ID   string `json:"id"`
@@ -153,7 +223,7 @@ type (
 		At   Time   `json:"at"`
 		Ref  string `json:"ref,omitempty"` // of the request
 	}
-	// Refused answers a Say or a Change that was not stored.
+	// Refused answers a Say, a Change or a Set that was not stored.
 	Refused struct {
 		Room         string `json:"room"`
 		ID           string `json:"id"`
@@ -217,6 +287,12 @@ type (
 		DisplayName string `json:"from"`
 	}
 )
+
+// Counts has the number of senders for each key of a message's marks.
+type Counts map[string]uint64
+
+// Mine has the keys of the receiver's marks, in ascending order, by number of the message.
+type Mine map[uint64][]string
 
 // Position is a position in a room: everything up to number N of history HistoryID, where N was received in epoch
 // Epoch.
@@ -299,31 +375,38 @@ type Limits struct {
 }
 
 // Type implements Frame.
-func (Hello) Type() string      { return "hello" }
-func (Join) Type() string       { return "join" }
-func (Leave) Type() string      { return "leave" }
-func (Say) Type() string        { return "say" }
-func (Change) Type() string     { return "change" }
-func (History) Type() string    { return "history" }
-func (Who) Type() string        { return "who" }
-func (Name) Type() string       { return "name" }
-func (Typing) Type() string     { return "typing" }
-func (Ping) Type() string       { return "ping" }
-func (Welcome) Type() string    { return "welcome" }
-func (Joined) Type() string     { return "joined" }
-func (Epoch) Type() string      { return "epoch" }
-func (Reset) Type() string      { return "reset" }
-func (Message) Type() string    { return "message" }
-func (Changed) Type() string    { return "changed" }
-func (Presence) Type() string   { return "presence" }
-func (Page) Type() string       { return "page" }
-func (Gap) Type() string        { return "gap" }
-func (Saved) Type() string      { return "saved" }
-func (Refused) Type() string    { return "refused" }
-func (Restarting) Type() string { return "restarting" }
-func (Pong) Type() string       { return "pong" }
-func (Error) Type() string      { return "error" }
-func (u Unknown) Type() string  { return u.Kind }
+func (Hello) Type() string        { return "hello" }
+func (Join) Type() string         { return "join" }
+func (Leave) Type() string        { return "leave" }
+func (Say) Type() string          { return "say" }
+func (Change) Type() string       { return "change" }
+func (Mark) Type() string         { return "mark" }
+func (Set) Type() string          { return "set" }
+func (StateRequest) Type() string { return "state" }
+func (History) Type() string      { return "history" }
+func (Who) Type() string          { return "who" }
+func (Name) Type() string         { return "name" }
+func (Typing) Type() string       { return "typing" }
+func (Ping) Type() string         { return "ping" }
+func (Welcome) Type() string      { return "welcome" }
+func (Joined) Type() string       { return "joined" }
+func (Epoch) Type() string        { return "epoch" }
+func (Reset) Type() string        { return "reset" }
+func (Message) Type() string      { return "message" }
+func (Changed) Type() string      { return "changed" }
+func (Tally) Type() string        { return "tally" }
+func (Marked) Type() string       { return "marked" }
+func (State) Type() string        { return "state" }
+func (Settings) Type() string     { return "settings" }
+func (Presence) Type() string     { return "presence" }
+func (Page) Type() string         { return "page" }
+func (Gap) Type() string          { return "gap" }
+func (Saved) Type() string        { return "saved" }
+func (Refused) Type() string      { return "refused" }
+func (Restarting) Type() string   { return "restarting" }
+func (Pong) Type() string         { return "pong" }
+func (Error) Type() string        { return "error" }
+func (u Unknown) Type() string    { return u.Kind }
 
 // MarshalJSON implements json.Marshaler. A bare position is sent as a number, which older servers understand too.
 func (h History) MarshalJSON() ([]byte, error) {
@@ -337,7 +420,7 @@ func (h History) MarshalJSON() ([]byte, error) {
 	}{fields(h), h.After.N})
 }
 
-// Check returns an error if h has more than one of Before, After and At.
+// Check returns an error if h has more than one of Before, After and At, or an As that it cannot have.
 func (h History) Check() *CodedError {
 	given := 0
 	for _, set := range []bool{h.Before != nil, h.After != nil, h.At != nil} {
@@ -348,10 +431,17 @@ func (h History) Check() *CodedError {
 	if given > 1 {
 		return &CodedError{Code: BadRequest, Reason: "use one of before, after and at, not several"}
 	}
+	switch {
+	case h.As == "":
+	case h.As != Question && h.As != Poll:
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown as %.40q; use %s or %s", h.As, Question, Poll)}
+	case h.After != nil || h.At != nil:
+		return &CodedError{Code: BadRequest, Reason: "use as with before, or alone"}
+	}
 	return nil
 }
 
-// RefusedBy returns the answer to a Say or a Change that was refused with e.
+// RefusedBy returns the answer to a Say, a Change or a Set that was refused with e.
 func RefusedBy(room, id string, e *CodedError) Refused {
 	return Refused{Room: room, ID: id, Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
 }
@@ -380,6 +470,8 @@ func posted(f Frame) (room, id string) {
 		return f.Room, f.ID
 	case Change:
 		return f.Room, f.ID
+	case Set:
+		return f.Room, f.ID
 	}
 	return "", ""
 }
@@ -397,6 +489,7 @@ func decode[F Frame](b []byte) (Frame, error) {
 // answers maps the types sent by servers to their decoders.
 var answers = map[string]func([]byte) (Frame, error){
 	"welcome": decode[Welcome], "joined": decode[Joined], "epoch": decode[Epoch], "reset": decode[Reset], "message": decode[Message], "changed": decode[Changed],
+	"tally": decode[Tally], "marked": decode[Marked], "state": decode[State], "settings": decode[Settings],
 	"presence": decode[Presence],
 	"page":     decode[Page], "gap": decode[Gap], "saved": decode[Saved], "refused": decode[Refused],
 	"restarting": decode[Restarting], "pong": decode[Pong], "error": decode[Error],

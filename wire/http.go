@@ -19,6 +19,22 @@ type HistoryResponse struct {
 	Messages  []Message `json:"messages"`          // in ascending order
 	Skipped   []Range   `json:"skipped,omitempty"` // the numbers between and around Messages that are not messages
 	More      bool      `json:"more"`              // there are more messages in the same direction; with a time: newer ones
+	As        string    `json:"as,omitempty"`      // of the request: there may be other messages between these
+	Mine      Mine      `json:"mine,omitempty"`    // marks of the sender of the request; without a session none
+}
+
+// MarkResponse is the response to PUT and DELETE /api/v1/rooms/ROOM/messages/N/marks/KEY.
+type MarkResponse struct {
+	Of  uint64 `json:"of"`
+	Key string `json:"key"`
+	On  bool   `json:"on"`
+}
+
+// StateResponse is the response to GET /api/v1/rooms/ROOM/state. The fields are those of Settings.
+type StateResponse struct {
+	N        uint64    `json:"n"`
+	Settings []Setting `json:"settings"`
+	More     bool      `json:"more"`
 }
 
 // PeopleResponse is the response to GET /api/v1/rooms/ROOM/people. The fields are those of Who.

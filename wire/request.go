@@ -22,7 +22,7 @@ type Request struct {
 
 // ParseRequest decodes a request. The form of all values is checked (room names, ids, sessions, ranges), except for
 // texts, whose limit is set by the operator. With an error it returns what the answer can repeat, and also the Frame of
-// an invalid Say or Change that has a valid id.
+// an invalid Say, Change or Set that has a valid id.
 func ParseRequest(b []byte) (Request, *CodedError) {
 	var r Request
 	f, bad := split(bytes.TrimPrefix(b, []byte(BOM)))
@@ -51,7 +51,7 @@ func ParseRequest(b []byte) (Request, *CodedError) {
 		}
 	}
 	if !known {
-		return r, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; use hello, join, leave, say, change, history, who, name, typing, ping", kind)}
+		return r, &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown type %.40q; use hello, join, leave, say, change, mark, set, state, history, who, name, typing, ping", kind)}
 	}
 	if badRef != nil {
 		return r, named(badRef, kind, "ref")
@@ -80,7 +80,8 @@ func named(e *CodedError, kind, field string) *CodedError {
 type fields [len(fieldNames)]jsontext.Value
 
 // fieldNames are the fields of all requests.
-var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix", "re", "of"}
+var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix", "re", "of", "as", "options", "key",
+	"on", "value", "until"}
 
 // field returns the index of a field in fieldNames, or -1.
 func field(name string) int {
@@ -229,6 +230,34 @@ func (f *fields) number(name string, limit uint64) (*uint64, *CodedError) {
 // maxPosition is the maximum size of a position, in bytes of JSON.
 const maxPosition = 1024
 
+// bool returns true or false. It must not be missing.
+func (f *fields) bool(name string) (bool, *CodedError) {
+	switch v := f.value(name); {
+	case v == nil:
+		return false, &CodedError{Code: BadRequest, Reason: "it is missing; it is true or false"}
+	case v.Kind() != 't' && v.Kind() != 'f':
+		return false, wrongKind("true or false", v)
+	default:
+		return v.Kind() == 't', nil
+	}
+}
+
+// strings returns an array of strings, or nil if it is missing. Strings that would have to be changed are errors.
+func (f *fields) strings(name string) (list []string, bad *CodedError) {
+	v := f.value(name)
+	if v == nil {
+		return nil, nil
+	}
+	if v.Kind() != '[' {
+		return nil, wrongKind("an array of strings", v)
+	}
+	list = []string{}
+	if ParseJSON(v, &list) != nil {
+		return nil, &CodedError{Code: BadRequest, Reason: "it must be an array of strings in valid Unicode"}
+	}
+	return list, nil
+}
+
 // position returns a position, or nil if it is missing.
 func (f *fields) position(name string) (*Position, *CodedError) {
 	v := f.value(name)
@@ -311,6 +340,15 @@ func (f *fields) target(name string) (uint64, *CodedError) {
 	return *n, nil
 }
 
+// key returns the key of a setting or the beginning of one, or "" if it is missing.
+func (f *fields) key(name string) (string, *CodedError) {
+	s, bad := f.string(name)
+	if bad == nil && len(s) > MaxSettingKey {
+		bad = &CodedError{Code: BadRequest, Reason: fmt.Sprintf("it has %d bytes; a key has at most %d", len(s), MaxSettingKey)}
+	}
+	return s, bad
+}
+
 // requests maps the types sent by clients to their decoders. A decoder also returns the field that an error is about.
 var requests = map[string]func(fields) (Frame, string, *CodedError){
 	"hello": func(f fields) (Frame, string, *CodedError) {
@@ -388,7 +426,17 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 				return say, "re", bad
 			}
 		}
-		return say, "", nil
+		if say.As, bad = f.string("as"); bad != nil {
+			return say, "as", bad
+		}
+		if say.Options, bad = f.strings("options"); bad == nil {
+			for i := range say.Options {
+				say.Options[i] = NormalizeText(say.Options[i])
+			}
+		} else {
+			return say, "options", bad
+		}
+		return say, "", CheckAs(say.As, say.Options)
 	},
 	"change": func(f fields) (Frame, string, *CodedError) {
 		var change Change
@@ -417,6 +465,73 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 		change.Text = &text
 		return change, "", nil
 	},
+	"mark": func(f fields) (Frame, string, *CodedError) {
+		room, bad := f.room()
+		if bad != nil {
+			return nil, "room", bad
+		}
+		mark := Mark{Room: room}
+		if mark.Of, bad = f.target("of"); bad != nil {
+			return nil, "of", bad
+		}
+		if mark.Key, bad = f.string("key"); bad == nil {
+			bad = CheckMarkKey(mark.Key)
+		}
+		if bad != nil {
+			return nil, "key", bad
+		}
+		mark.On, bad = f.bool("on")
+		return mark, "on", bad
+	},
+	"set": func(f fields) (Frame, string, *CodedError) {
+		var set Set
+		var where string
+		var bad *CodedError
+		if set.Room, set.ID, where, bad = f.posted(); set.ID == "" {
+			return nil, where, bad
+		}
+		if bad != nil {
+			return set, where, bad
+		}
+		if set.Key, bad = f.string("key"); bad != nil {
+			return set, "key", bad
+		}
+		raw := f[field("value")]
+		if raw == nil { // whoever forgets the value does not want to unset the key
+			return set, "value", &CodedError{Code: BadRequest, Reason: "it is missing; null unsets the key"}
+		}
+		if set.Value, bad = parseValue(raw); bad != nil {
+			return set, "value", bad
+		}
+		if bad = CheckSetting(set.Key, set.Value); bad != nil {
+			return set, "", bad
+		}
+		if f.value("until") != nil {
+			return set, "until", &CodedError{Code: BadRequest, Reason: fmt.Sprintf("%s has no time at which it ends; leave it out", set.Key)}
+		}
+		return set, "", nil
+	},
+	"state": func(f fields) (Frame, string, *CodedError) {
+		room, bad := f.room()
+		if bad != nil {
+			return nil, "room", bad
+		}
+		ask := StateRequest{Room: room}
+		if ask.Prefix, bad = f.key("prefix"); bad != nil {
+			return nil, "prefix", bad
+		}
+		if ask.After, bad = f.key("after"); bad != nil {
+			return nil, "after", bad
+		}
+		limit, bad := f.number("limit", MaxSettings)
+		if bad != nil {
+			return nil, "limit", bad
+		}
+		if limit != nil {
+			ask.Limit = int(*limit)
+		}
+		return ask, "", nil
+	},
 	"history": func(f fields) (Frame, string, *CodedError) {
 		room, bad := f.room()
 		if bad != nil {
@@ -431,6 +546,9 @@ var requests = map[string]func(fields) (Frame, string, *CodedError){
 		}
 		if h.At, bad = f.time("at"); bad != nil {
 			return nil, "at", bad
+		}
+		if h.As, bad = f.string("as"); bad != nil {
+			return nil, "as", bad
 		}
 		if bad = h.Check(); bad != nil {
 			return nil, "", bad

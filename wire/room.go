@@ -15,4 +15,7 @@ func (f Changed) RoomName() string  { return f.Room }
 func (f Presence) RoomName() string { return f.Room }
 func (f Typing) RoomName() string   { return f.Room }
 func (f Gap) RoomName() string      { return f.Room }
+func (f Tally) RoomName() string    { return f.Room }
+func (f Marked) RoomName() string   { return f.Room }
+func (f State) RoomName() string    { return f.Room }
 func (f Unknown) RoomName() string  { return f.Room }

@@ -259,6 +259,10 @@ func (r *runner) handle(e client.Event) error {
 		r.seen(f.N, f.SenderID == r.senderID && !f.Gone)
 	case wire.Changed:
 		r.shown = max(r.shown, f.N)
+	case wire.Tally:
+		r.shown = max(r.shown, f.N)
+	case wire.State:
+		r.shown = max(r.shown, f.N)
 	case wire.Unknown: // of a newer server
 		r.shown = max(r.shown, f.N)
 	case wire.Gap:

@@ -137,7 +137,7 @@ func TestSameRoom(t *testing.T) {
 		for i, m := range []materialized{rooms[0], rooms[1]} {
 			if m.n != last || !reflect.DeepEqual(m.messages, pages.messages) {
 				for n, want := range pages.messages {
-					if m.messages[n] != want {
+					if !reflect.DeepEqual(m.messages[n], want) {
 						t.Errorf("seed %d: reader %d has %+v, the pages have %+v", seed, i, m.messages[n], want)
 					}
 				}

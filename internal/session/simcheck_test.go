@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (s *sim) final(auditor *v1Client, room string) map[uint64]wire.Message {
 	e := auditor.rooms[room]
 	rows := e.view.rows()
 	for _, m := range rows {
-		if len(e.view.forms[m.N]) != 1 || e.view.forms[m.N][0].Message != m {
+		if len(e.view.forms[m.N]) != 1 || !reflect.DeepEqual(e.view.forms[m.N][0].Message, m) {
 			auditor.fail("receives %+v of %s, and then changes of it", e.view.forms[m.N], room)
 		}
 	}
@@ -105,7 +106,7 @@ func (s *sim) verifyForms() {
 // verifyRows compares the messages that a client has with those of another one, from first on.
 func (s *sim) verifyRows(who, room string, want, got map[uint64]wire.Message, first uint64) {
 	for n, m := range got {
-		if other, ok := want[n]; n >= first && (!ok || other != m) {
+		if other, ok := want[n]; n >= first && (!ok || !reflect.DeepEqual(other, m)) {
 			s.t.Fatalf("%s has %+v in %s, want %+v", who, m, room, other)
 		}
 	}

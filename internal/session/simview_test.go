@@ -41,6 +41,7 @@ func (t transcript) forgetAbove(room string, last uint64) {
 // identity returns the fields of a message that no change changes.
 func identity(m wire.Message) wire.Message {
 	m.Text, m.Re, m.Edited, m.Gone = "", 0, 0, false
+	m.As, m.Options, m.Tally, m.Tallied = "", nil, nil, 0
 	return m
 }
 
@@ -51,7 +52,7 @@ func (s *sim) record(who string, m wire.Message) {
 		s.t.Fatalf("%s receives %+v, another client a change", who, m)
 	}
 	for edited, other := range r.forms {
-		if identity(other) != identity(m) || edited == m.Edited && other != m || !m.Gone && !other.Gone && m.Re != other.Re || other.Gone && edited < m.Edited {
+		if !reflect.DeepEqual(identity(other), identity(m)) || edited == m.Edited && !reflect.DeepEqual(other, m) || !m.Gone && !other.Gone && m.Re != other.Re || other.Gone && edited < m.Edited {
 			s.t.Fatalf("%s receives %+v, another client %+v", who, m, other)
 		}
 	}

@@ -70,6 +70,10 @@ func (v v1) text(b []byte) {
 	v.sawRequest = true
 	switch f := r.Frame.(type) {
 	case wire.Say:
+		if f.As != "" {
+			v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: "this version of the server does not store questions, polls and notices; leave as out"})
+			return
+		}
 		v.post(r, f.Room, f.ID, &chat.Message{Room: f.Room, ID: f.ID, Text: f.Text, Re: f.Re}, nil)
 	case wire.Change:
 		v.post(r, f.Room, f.ID, nil, &chat.Change{Room: f.Room, ID: f.ID, Of: f.Of, Text: f.Text})
@@ -80,6 +84,10 @@ func (v v1) text(b []byte) {
 	case wire.Leave:
 		v.leaveRoom(f.Room)
 	case wire.History:
+		if f.As != "" {
+			v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: "this version of the server has no questions and polls; leave as out"})
+			return
+		}
 		v.history(r, f)
 	case wire.Who:
 		v.who(r, f)
@@ -89,6 +97,8 @@ func (v v1) text(b []byte) {
 		v.env.Chat.Typing(&v.ensurePublisher().actor, f.Room)
 	case wire.Ping:
 		v.send(wire.Pong{ID: f.ID, Ref: r.Ref})
+	default:
+		v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("this version of the server does not answer %s", r.Type)})
 	}
 }
 

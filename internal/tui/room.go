@@ -77,6 +77,10 @@ func (r *room) update(msg any) tea.Cmd {
 		r.timeline.gap(msg, r.now())
 	case wire.Changed:
 		r.changed(msg)
+	case wire.Tally:
+		r.skip(msg.N)
+	case wire.State:
+		r.skip(msg.N)
 	case wire.Unknown:
 		r.skip(msg.N)
 	case client.Disconnected:

@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"testing"
 
 	"ramai/internal/eventlog"
@@ -101,7 +101,7 @@ func checkFixture(t *testing.T, s *Store, schema int) {
 		{Room: "lobby", N: 5, At: at, SenderID: "annaannaannaanna", DisplayName: "Anna", ID: "a3", Text: "five"},
 		{Room: "team", N: 1, At: at, SenderID: "annaannaannaanna", DisplayName: "Anna", ID: "a1", Text: "elsewhere"},
 	}
-	if got := messages(t, append(lobby, team...)); !slices.Equal(got, want) {
+	if got := messages(t, append(lobby, team...)); !reflect.DeepEqual(got, want) {
 		t.Errorf("the messages are %+v, want %+v", got, want)
 	}
 	if s.Name("doradoradoradora") != "Dora" || s.Name("annaannaannaanna") != "Anna" || len(s.RegisteredNames()) != 1 || s.RegisteredNames()[0].Name != "Carl" {

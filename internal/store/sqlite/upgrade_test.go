@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -69,7 +70,7 @@ func TestUpgrade(t *testing.T) {
 			{Room: "lobby", N: 2, At: 2000, SenderID: "ben", DisplayName: "Ben", ID: "b", Text: "two"},
 			{Room: "team", N: 1, At: 3000, SenderID: "anna", ID: "a", Text: "elsewhere"},
 		}
-		if got := messages(t, append(lobby, team...)); !slices.Equal(got, want) {
+		if got := messages(t, append(lobby, team...)); !reflect.DeepEqual(got, want) {
 			t.Errorf("after the upgrade: %v", got)
 		}
 		// Messages from before epochs count for any epoch.

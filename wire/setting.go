@@ -1,0 +1,203 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Limits of the settings of a room.
+const (
+	MaxTopic      = 300 // bytes of a topic
+	MaxPins       = 20  // pinned messages
+	MaxSettings   = 500 // settings in one answer to StateRequest
+	MaxSettingKey = 128 // bytes of a key, and of a prefix of keys
+)
+
+// Keys of settings. The keys about one message are [PollPrefix] and [QuestionPrefix] followed by its number.
+const (
+	TopicKey       = "topic" // a text of one line
+	PinKey         = "pin"   // ascending numbers of messages
+	StageKey       = "stage" // number of the message that is shown on the projector
+	PollPrefix     = "poll/"
+	QuestionPrefix = "question/"
+)
+
+// Values of the settings of polls and questions.
+const (
+	Open     = "open"     // of polls and questions
+	PollOver = "closed"   // of polls: no votes are accepted
+	Hidden   = "hidden"   // of polls: votes are accepted, and no counts are sent
+	Answered = "answered" // of questions
+)
+
+// A Value is the value of a setting: a text, a number, or numbers. The zero value is null, which unsets.
+type Value struct {
+	Text    *string
+	Number  *uint64
+	Numbers []uint64
+}
+
+// TextValue returns a text as a value.
+func TextValue(s string) Value { return Value{Text: &s} }
+
+// NumberValue returns a number as a value.
+func NumberValue(n uint64) Value { return Value{Number: &n} }
+
+// IsNull reports whether v is null.
+func (v Value) IsNull() bool { return v.Text == nil && v.Number == nil && v.Numbers == nil }
+
+// Equal reports whether v and w are the same value.
+func (v Value) Equal(w Value) bool {
+	return equalPointers(v.Text, w.Text) && equalPointers(v.Number, w.Number) && slices.Equal(v.Numbers, w.Numbers) && (v.Numbers == nil) == (w.Numbers == nil)
+}
+
+func equalPointers[T comparable](a, b *T) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// MarshalJSON implements json.Marshaler.
+func (v Value) MarshalJSON() ([]byte, error) {
+	switch {
+	case v.Text != nil:
+		return appendString(nil, *v.Text), nil
+	case v.Number != nil:
+		return strconv.AppendUint(nil, *v.Number, 10), nil
+	case v.Numbers != nil:
+		return json.Marshal(v.Numbers)
+	}
+	return []byte("null"), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler. Every other JSON value is an error.
+func (v *Value) UnmarshalJSON(b []byte) error {
+	got, bad := parseValue(jsontext.Value(b))
+	if bad != nil {
+		return errors.New(bad.Reason)
+	}
+	*v = got
+	return nil
+}
+
+// parseValue parses the value of a setting.
+func parseValue(j jsontext.Value) (v Value, bad *CodedError) {
+	var f fields
+	f[field("value")] = j
+	switch j.Kind() {
+	case 'n':
+	case '"':
+		s, bad := f.string("value")
+		if bad != nil {
+			return v, bad
+		}
+		v.Text = &s
+	case '0':
+		v.Number, bad = f.number("value", math.MaxUint64)
+	case '[':
+		v.Numbers = []uint64{}
+		if ParseJSON(j, &v.Numbers) != nil {
+			return Value{}, &CodedError{Code: BadRequest, Reason: "an array as a value has whole numbers only"}
+		}
+	default:
+		return v, wrongKind("a string, a number, an array of numbers, or null", j)
+	}
+	return v, bad
+}
+
+// A Setting is a part of the state of a room.
+type Setting struct {
+	Key   string `json:"key"`
+	Value Value  `json:"value"`
+}
+
+// CheckSetting checks the key of a setting, and whether the value is one that the key can have. Null unsets any key. Whether
+// the messages exist that a key or value names is decided when the setting is stored.
+func CheckSetting(key string, v Value) *CodedError {
+	switch {
+	case key == TopicKey:
+		return checkTopic(v)
+	case key == PinKey:
+		return checkPin(v)
+	case key == StageKey:
+		if v.IsNull() || v.Number != nil && *v.Number > 0 {
+			return nil
+		}
+		return wrongValue(key, "the number of a message, from 1, or null")
+	}
+	if _, ok := KeyNumber(key, PollPrefix); ok {
+		return checkWord(key, v, Open, PollOver, Hidden)
+	}
+	if _, ok := KeyNumber(key, QuestionPrefix); ok {
+		return checkWord(key, v, Open, Answered)
+	}
+	return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown key %.40q; use %s, %s, %s, %sN or %sN, where N is the number of a message", key, TopicKey, PinKey, StageKey, PollPrefix, QuestionPrefix)}
+}
+
+// KeyNumber returns the number of the message that a key is about, if it has the given prefix.
+func KeyNumber(key, prefix string) (n uint64, ok bool) {
+	digits, ok := strings.CutPrefix(key, prefix)
+	if !ok || digits == "" || digits[0] == '0' {
+		return 0, false
+	}
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, err == nil
+}
+
+func wrongValue(key, want string) *CodedError {
+	return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("the value of %s must be %s", key, want)}
+}
+
+func checkTopic(v Value) *CodedError {
+	switch {
+	case v.IsNull():
+		return nil
+	case v.Text == nil || *v.Text == "":
+		return wrongValue(TopicKey, "a text, or null")
+	case len(*v.Text) > MaxTopic:
+		return &CodedError{Code: TooLong, Reason: fmt.Sprintf("the topic has %d bytes; at most %d are allowed", len(*v.Text), MaxTopic)}
+	}
+	return checkLine(*v.Text)
+}
+
+func checkPin(v Value) *CodedError {
+	if v.IsNull() {
+		return nil
+	}
+	right := len(v.Numbers) >= 1 && len(v.Numbers) <= MaxPins && v.Numbers[0] > 0
+	for i := 1; right && i < len(v.Numbers); i++ {
+		right = v.Numbers[i-1] < v.Numbers[i]
+	}
+	if !right {
+		return wrongValue(PinKey, fmt.Sprintf("an array of 1 to %d numbers of messages, ascending and from 1, or null", MaxPins))
+	}
+	return nil
+}
+
+func checkWord(key string, v Value, words ...string) *CodedError {
+	if v.Text != nil && slices.Contains(words, *v.Text) {
+		return nil
+	}
+	return wrongValue(key, `"`+strings.Join(words, `" or "`)+`"`)
+}
+
+// checkLine checks a text of one line.
+func checkLine(s string) *CodedError {
+	if bad := CheckText(s, len(s)); bad != nil {
+		return bad
+	}
+	if strings.ContainsAny(s, "\n\t\u2028\u2029") {
+		return &CodedError{Code: BadRequest, Reason: "it must be one line, without tabs"}
+	}
+	return nil
+}
