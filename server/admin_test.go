@@ -28,7 +28,7 @@ import (
 	"ramai/wire"
 )
 
-// talking returns a server, and an HTTP server for it.
+// talking returns a server, and an HTTP server that serves it.
 func talking(t *testing.T) (*Server, *httptest.Server) {
 	t.Helper()
 	cfg := Defaults()
@@ -63,7 +63,7 @@ func scrape(t *testing.T, s *Server) string {
 	return string(b)
 }
 
-// The metrics agree with what the clients have seen.
+// TestMetrics: the metrics agree with what the clients have seen.
 func TestMetrics(t *testing.T) {
 	s, web := talking(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -122,7 +122,7 @@ func TestMetrics(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Errorf("there is no %s", strings.Join(missing, "\nand no "))
+			t.Errorf("missing: %s", strings.Join(missing, "\nand no "))
 			break
 		}
 	}
@@ -145,7 +145,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// The dashboard and the documents name only metrics that exist, and OPERATING.md lists all of them.
+// TestDocumentedMetricsExist: the dashboard and the documents name only existing metrics, and OPERATING.md lists all of
+// them.
 func TestDocumentedMetricsExist(t *testing.T) {
 	s, _ := talking(t)
 	damaged := s.metricSources()
@@ -162,7 +163,7 @@ func TestDocumentedMetricsExist(t *testing.T) {
 		}
 		names := regexp.MustCompile(`\b(ramai|go|process)_[a-z0-9_]+\b`).FindAllString(string(text), -1)
 		if len(names) < 5 {
-			t.Errorf("%s speaks of only %d metrics", file, len(names))
+			t.Errorf("%s names only %d metrics", file, len(names))
 		}
 		for _, name := range names {
 			if !strings.Contains(all, "\n"+name+" ") && !strings.Contains(all, "\n"+name+"{") && !strings.Contains(all, "\n# TYPE "+name+" ") {
@@ -181,7 +182,7 @@ func TestDocumentedMetricsExist(t *testing.T) {
 	}
 }
 
-// Web pages have no access to the port for the operator's tools, and profiles are not on it at all.
+// TestAdminRefusesPages: web pages cannot use the port for the operator's tools, and profiles are not on it.
 func TestAdminRefusesPages(t *testing.T) {
 	s, _ := talking(t)
 	s.cfg.AllowHosts = []string{"chat.example.org"}
@@ -268,13 +269,13 @@ func TestNameIsReleased(t *testing.T) {
 	}
 }
 
-// Only the user who runs the server can connect to the socket in the data folder. It has paths that the ports lack, and is removed
-// with the server.
+// TestOperatorSocket: only the user who runs the server can connect to the socket in the data folder. It has paths that the
+// ports lack, and is removed when the server stops.
 func TestOperatorSocket(t *testing.T) {
 	cfg := Defaults()
 	cfg.Data, cfg.Logger, cfg.Quiet = t.TempDir(), slog.New(slog.DiscardHandler), true
 	path := filepath.Join(cfg.Data, SocketName)
-	for range 2 { // the second time with a socket that a crash has left behind
+	for range 2 { // the second time with a socket left by a crash
 		s, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -308,7 +309,7 @@ func TestOperatorSocket(t *testing.T) {
 	}
 }
 
-// The server runs without the socket if the folder cannot have one.
+// TestNoOperatorSocket: the server runs without the socket if the folder cannot contain one.
 func TestNoOperatorSocket(t *testing.T) {
 	cfg := Defaults()
 	var log strings.Builder
@@ -328,7 +329,7 @@ func TestNoOperatorSocket(t *testing.T) {
 	}
 }
 
-// Prometheus 3 rejects answers with an unknown Content-Type, and lists the known ones in Accept.
+// TestPrometheus3: Prometheus 3 rejects answers with an unknown Content-Type, and lists the known ones in Accept.
 func TestPrometheus3(t *testing.T) {
 	s, _ := talking(t)
 	const accept = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +

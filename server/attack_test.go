@@ -26,7 +26,7 @@ import (
 	"ramai/wire"
 )
 
-// attacks are what one address sends at full speed: frames that cost no event, and much work each.
+// attacks are sent by one address at full speed: frames that post nothing but cost much work each.
 var attacks = []struct {
 	name    string
 	deflate bool
@@ -48,7 +48,7 @@ func said(text string) []byte {
 	return wsframe.AppendMasked(nil, wsframe.Text, []byte(text), [4]byte{})
 }
 
-// periods is how often each case is measured, calm and attacked in turn.
+// periods is how often each case is measured, alternating calm and attacked periods.
 const periods = 3
 
 // BenchmarkUnderAttack measures how long honest clients wait for their own echo at the default limits, while another
@@ -68,7 +68,7 @@ func BenchmarkUnderAttack(b *testing.B) {
 						s, stop := defaults(b, kind)
 						calm = append(calm, honest(b, s, nil))
 						assailed = append(assailed, honest(b, s, func(ctx context.Context) { flood(ctx, s, attack.deflate, attack.frame, &frames) }))
-						stop() // what attackers leave behind would be worked on in the next calm period
+						stop() // unprocessed frames would be processed in the next calm period
 					}
 					for _, p := range []int{50, 99} {
 						b.ReportMetric(percentile(calm, p), fmt.Sprintf("calm-p%d-ms", p))
@@ -83,7 +83,8 @@ func BenchmarkUnderAttack(b *testing.B) {
 	}
 }
 
-// percentile is the p-th percentile in milliseconds of a period, the one that is in the middle. Each has its times sorted.
+// percentile returns the p-th percentile of each period in milliseconds, and of these the median. The times of each period
+// are sorted.
 func percentile(periods [][]time.Duration, p int) float64 {
 	var all []float64
 	for _, times := range periods {
@@ -93,8 +94,8 @@ func percentile(periods [][]time.Duration, p int) float64 {
 	return all[len(all)/2]
 }
 
-// defaults returns the address of a server of the default limits that believes whoever says where it comes from, and what
-// ends it.
+// defaults returns the address of a server with the default limits, which trusts any X-Forwarded-For, and a function that
+// stops it.
 func defaults(b *testing.B, kind server.IOMode) (url string, stop func()) {
 	b.Helper()
 	cfg := server.Defaults()
@@ -117,14 +118,14 @@ func defaults(b *testing.B, kind server.IOMode) (url string, stop func()) {
 	}
 }
 
-// honest has 24 clients at 24 addresses say something ten times a second, for most of a second, beside what is done
-// meanwhile. It returns how long they wait for the echo, the shortest first.
+// honest makes 24 clients at 24 addresses post ten times a second, for most of a second, while meanwhile runs. It returns
+// how long they wait for the echo, in ascending order.
 func honest(b *testing.B, url string, meanwhile func(context.Context)) []time.Duration {
 	ctx, stop := context.WithCancel(b.Context())
 	var all, other sync.WaitGroup
 	if meanwhile != nil {
 		other.Go(func() { meanwhile(ctx) })
-		time.Sleep(200 * time.Millisecond) // what the attackers may do at once is over
+		time.Sleep(200 * time.Millisecond) // the attackers' burst is over
 	}
 	var mu sync.Mutex
 	var waits []time.Duration
@@ -167,8 +168,8 @@ func honest(b *testing.B, url string, meanwhile func(context.Context)) []time.Du
 	return waits
 }
 
-// flood sends a frame again and again over eight connections from one address, until ctx ends. taken counts those that
-// the server's system took.
+// flood sends a frame repeatedly over eight connections from one address, until ctx ends. taken counts the frames that the
+// server's system accepted.
 func flood(ctx context.Context, url string, deflate bool, frame []byte, taken *atomic.Int64) {
 	many := bytes.Repeat(frame, max(1, 16<<10/len(frame)))
 	var all sync.WaitGroup

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The log has one line when messages are rejected, one when the reason changes, and one when they are accepted again,
-// however often the state is updated.
+// TestAvailability: the log has one line when messages are rejected, one when the reason changes, and one when they are
+// accepted again, however often the state is updated.
 func TestAvailability(t *testing.T) {
 	var out strings.Builder
 	now := time.Unix(1e9, 0)

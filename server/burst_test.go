@@ -2,7 +2,7 @@ package server
 
 import "testing"
 
-// A burst is over when few clients have connected for 5 s. It is reported once.
+// TestBurstDetector: a burst is over when few clients have connected for 5 s. It is reported once.
 func TestBurstDetector(t *testing.T) {
 	var d burstDetector
 	accepted := int64(0)

@@ -34,9 +34,9 @@ func TestCrowded(t *testing.T) {
 	second.expect("in")
 }
 
-// Sessions and other connections have their descriptors from one purse.
+// TestConnectionLimit: sessions and other connections share one limit of descriptors.
 func TestConnectionLimit(t *testing.T) {
-	const most = 70 // and 64 more are told that there is no room
+	const most = 70 // 64 more are accepted in order to be refused
 	s := serve(t, func(c *server.Config) { c.MaxConns = most })
 	address := strings.TrimPrefix(s.url, "ws://")
 	for range most {
@@ -51,20 +51,20 @@ func TestConnectionLimit(t *testing.T) {
 		defer nc.Close()
 		idle[i] = nc
 	}
-	// Connections are taken in the order in which they came: when one more is refused, all others have their place.
+	// Connections are accepted in the order in which they were made: when one more is refused, all others are accepted.
 	more, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer more.Close()
 	if received := ended(t, more); !strings.HasPrefix(received, "HTTP/1.1 503 ") {
-		t.Errorf("one connection too many is told %q", received)
+		t.Errorf("one connection too many receives %q", received)
 	}
 	last := idle[len(idle)-1]
 	last.SetDeadline(time.Now().Add(10 * time.Second))
 	fmt.Fprint(last, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	if got, err := bufio.NewReader(last).ReadString('\n'); got != "HTTP/1.1 200 OK\r\n" {
-		t.Errorf("the last that there is room for: %q, %v", got, err)
+		t.Errorf("the last connection within the limit: %q, %v", got, err)
 	}
 }
 
@@ -75,11 +75,11 @@ func TestMoreConnectionsThanDescriptors(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if _, err := cfg.Check(); err == nil {
-		t.Error("not found by a check")
+		t.Error("not found by the check")
 	}
 }
 
-// Connections of SSH have descriptors of their own, which those of others do not count on.
+// TestDescriptorsForSSH: SSH connections have their own descriptors, which others cannot use.
 func TestDescriptorsForSSH(t *testing.T) {
 	served := func(ssh bool) (n int) {
 		t.Helper()
@@ -96,11 +96,11 @@ func TestDescriptorsForSSH(t *testing.T) {
 	}
 	without := served(false)
 	if got, want := served(true), without-min(1000, without/4); got != want {
-		t.Errorf("with SSH %d others are served, want %d of %d", got, want, without)
+		t.Errorf("with SSH %d other connections are served, want %d of %d", got, want, without)
 	}
 }
 
-// Every limit that can be set holds as it was set, and the client is told.
+// TestLimitsAreSettable: every configurable limit applies, and clients are told about it.
 func TestLimitsAreSettable(t *testing.T) {
 	web := start(t, func(c *server.Config) {
 		c.MaxText, c.MaxRoomsPerClient, c.MaxRooms = 10, 2, 3
@@ -128,7 +128,7 @@ func TestLimitsAreSettable(t *testing.T) {
 	if got := v1.until(`"type":"error"`); !strings.Contains(got, "2 rooms") {
 		t.Errorf("a third room: %s", got)
 	}
-	// The longest request is what the longest text needs, with each byte of it escaped, and no more.
+	// The longest request is that of the longest text with each byte escaped, and not longer.
 	v1.say(`{"type":"say","id":"a","room":"a","text":"` + strings.Repeat(`\u0078`, 10) + `","more":"` + strings.Repeat("x", 1300) + `"}`)
 	v1.until(`"type":"saved"`)
 	v1.say(`{"type":"ping","ref":"` + strings.Repeat("x", 1500) + `"}`)
@@ -142,7 +142,7 @@ func TestLimitsAreSettable(t *testing.T) {
 	}
 }
 
-// until hears frames until one has want in it.
+// until reads frames until one contains want.
 func (p *peer) until(want string) string {
 	p.t.Helper()
 	for {
@@ -152,7 +152,8 @@ func (p *peer) until(want string) string {
 	}
 }
 
-// However many come at once, there are no more sessions than there may be, and the others are told.
+// TestCrowdedAtOnce: however many clients connect at once, the number of sessions stays within the limit, and the others
+// are told.
 func TestCrowdedAtOnce(t *testing.T) {
 	const most, come = 20, 80
 	s := serve(t, func(c *server.Config) { c.MaxConns = most })
@@ -174,13 +175,13 @@ func TestCrowdedAtOnce(t *testing.T) {
 			}
 		})
 	}
-	t.Cleanup(coming.Wait) // when their context has ended
+	t.Cleanup(coming.Wait) // once their context has ended
 	for end := time.Now().Add(20 * time.Second); in.Load()+received.Load()+other.Load() < come; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			break
 		}
 	}
 	if in.Load() != most || received.Load() != come-most {
-		t.Errorf("%d are in, %d were told, %d got something else", in.Load(), received.Load(), other.Load())
+		t.Errorf("%d are connected, %d were refused, %d received something else", in.Load(), received.Load(), other.Load())
 	}
 }

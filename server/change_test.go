@@ -11,7 +11,8 @@ import (
 	"ramai/wire"
 )
 
-// A change, or a reply, that is not possible has the same code over WebSocket and over HTTP, and changes nothing.
+// TestBadChanges: a change or reply that is not possible gets the same code over WebSocket and over HTTP, and changes
+// nothing.
 func TestBadChanges(t *testing.T) {
 	t.Parallel()
 	base := start(t, func(c *server.Config) { c.Rate = 0 }).URL
@@ -31,7 +32,7 @@ func TestBadChanges(t *testing.T) {
 	p.hear(t, "welcome")
 	long := strings.Repeat("x", 4001)
 	for i, c := range []struct {
-		what, of, text string // of and text are JSON; no text deletes
+		what, of, text string // of and text are JSON; without text it deletes
 		code           wire.Code
 		status         int
 	}{
@@ -47,7 +48,7 @@ func TestBadChanges(t *testing.T) {
 		{"a deleted message, again", "3", "", wire.Gone, 410},
 		{"somebody else's", "2", `"x"`, wire.NotAllowed, 403},
 		{"somebody else's, to delete it", "2", "", wire.NotAllowed, 403},
-		{"that of a client without a session", "4", `"x"`, wire.NotAllowed, 403},
+		{"message of a client without a session", "4", `"x"`, wire.NotAllowed, 403},
 		{"a long text", "1", `"` + long + `"`, wire.TooLong, 413},
 		{"a control character", "1", `"\u0007"`, wire.BadRequest, 400},
 		{"half of a surrogate pair", "1", `"\ud800"`, wire.BadRequest, 400},
@@ -70,7 +71,7 @@ func TestBadChanges(t *testing.T) {
 			t.Errorf("%s over HTTP: %d %s, want %d %s", c.what, resp.StatusCode, answer, c.status, c.code)
 		}
 	}
-	for _, re := range []string{"6", "99", "5", "0", "-1"} { // itself, ahead, a change, and no numbers
+	for _, re := range []string{"6", "99", "5", "0", "-1"} { // itself, a future message, a change, and invalid numbers
 		p.say(fmt.Sprintf(`{"type":"say","room":"den","id":"re%s","text":"x","re":%s}`, strings.Trim(re, "-"), re))
 		if f := p.hear(t, "refused"); f.Code != wire.BadRequest {
 			t.Errorf("a reply to %s is refused with %s", re, f.Code)
@@ -87,7 +88,7 @@ func TestBadChanges(t *testing.T) {
 		t.Errorf("an edit with re: %d %s", resp.StatusCode, answer)
 	}
 	if _, after := call(t, http.MethodGet, base+"/api/v1/rooms/den/messages", ""); after != before {
-		t.Errorf("the room was\n%s\nand is\n%s", before, after)
+		t.Errorf("the room was\n%s\nand is now\n%s", before, after)
 	}
 	// The same ids can still be used, and a repeated change changes nothing.
 	p.say(`{"type":"change","room":"den","id":"bad0","of":1,"text":"edited"}`)
@@ -102,7 +103,7 @@ func TestBadChanges(t *testing.T) {
 	}
 }
 
-// answered has the fields of welcome, saved and refused that are compared.
+// answered has the fields of welcome, saved and refused that the test compares.
 type answered struct {
 	Type   string
 	ID     string
@@ -111,7 +112,7 @@ type answered struct {
 	Reason string
 }
 
-// hear reads the next frame, which is of a type.
+// hear reads the next frame, which must be of a type.
 func (p *peer) hear(t *testing.T, kind string) (f answered) {
 	t.Helper()
 	b := p.receive()

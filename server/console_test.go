@@ -14,14 +14,14 @@ import (
 	"ramai/server"
 )
 
-// TestCommandsOfTheDocuments runs the commands of the documents, a block each against a server of its own, and holds
-// what they print against what the document says.
+// TestCommandsOfTheDocuments runs the commands of the documents, each block against its own server, and compares their
+// output with the document.
 func TestCommandsOfTheDocuments(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatal("there is no curl: make tools installs it")
+			t.Fatal("curl is missing: make tools installs it")
 		}
-		t.Skip("there is no curl")
+		t.Skip("curl is missing")
 	}
 	for _, file := range []string{"../README.md", "../docs/PROTOCOL.md"} {
 		text, err := os.ReadFile(file)
@@ -46,7 +46,7 @@ func TestCommandsOfTheDocuments(t *testing.T) {
 	}
 }
 
-// runCommand runs a command in a shell until it has printed what is wanted. Of a stream that is never all.
+// runCommand runs a command in a shell until it has printed the wanted output. A stream never ends.
 func runCommand(t *testing.T, command, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -66,11 +66,11 @@ func runCommand(t *testing.T, command, want string) {
 	lines := bufio.NewScanner(out)
 	for w := range strings.SplitSeq(want, "\n") {
 		if !lines.Scan() {
-			t.Fatalf("$ %s\nends where the document says\n%s", command, w)
+			t.Fatalf("$ %s\nends, but the document continues\n%s", command, w)
 		}
 		pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(w), "…", ".*") + "$"
 		if !regexp.MustCompile(pattern).MatchString(lines.Text()) {
-			t.Fatalf("$ %s\nsays\n%s\nand the document\n%s", command, lines.Text(), w)
+			t.Fatalf("$ %s\nprints\n%s\nwant, from the document,\n%s", command, lines.Text(), w)
 		}
 	}
 }

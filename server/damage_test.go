@@ -19,7 +19,7 @@ import (
 	"ramai/wire"
 )
 
-// twoRooms is a folder with 200 messages in each of two rooms, left in good order.
+// twoRooms returns a folder with 200 messages in each of two rooms, after a clean stop.
 func twoRooms(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -41,7 +41,7 @@ func twoRooms(t *testing.T) string {
 	return dir
 }
 
-// alter overwrites the first place in the database that has a text, or the whole page of it.
+// alter overwrites the first occurrence of a text in the database, or the whole page that contains it.
 func alter(t *testing.T, dir, text string, page bool) {
 	t.Helper()
 	path := filepath.Join(dir, sqlite.FileName)
@@ -63,7 +63,7 @@ func alter(t *testing.T, dir, text string, page bool) {
 	}
 }
 
-// postText says something over HTTP and returns the answer's status and body.
+// postText posts a text over HTTP and returns the status and the body of the answer.
 func postText(t *testing.T, base, room, text string) (int, string) {
 	t.Helper()
 	resp, body := call(t, http.MethodPost, base+"/api/v1/rooms/"+room+"/messages", text, "Content-Type", "text/plain")
@@ -76,8 +76,8 @@ func fetch(t *testing.T, url string) (int, string) {
 	return resp.StatusCode, body
 }
 
-// A reader that reaches damaged records is told so on every transport, after all records before them; nothing more is
-// acknowledged into it, and the other room is read as ever.
+// TestDamage: a reader that reaches damaged records gets an error on every transport, after all records before them. No
+// message is acknowledged into the damaged data, and the other room is not affected.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	for name, page := range map[string]bool{"a text": false, "a page": true} {
@@ -93,7 +93,7 @@ func TestDamage(t *testing.T) {
 			v1.say(string(wire.Append(nil, wire.Join{Room: "lobby", Last: &last})))
 			received := frame[wire.Error](v1)
 			if received.Code != wire.Unavailable || !strings.Contains(received.Reason, "room den") {
-				t.Errorf("ramai.v1 is told %+v", received)
+				t.Errorf("ramai.v1 receives %+v", received)
 			}
 			plain := dial(t, s.url+"/r/den?last=100")
 			for {
@@ -119,7 +119,7 @@ func TestDamage(t *testing.T) {
 						continue
 					}
 					if received, ok := f.(wire.Error); !ok || received.Code != wire.Unavailable {
-						t.Errorf("a stream of %s hears %+v (%v)", accept, f, stream.lines.Err())
+						t.Errorf("a stream of %s receives %+v (%v)", accept, f, stream.lines.Err())
 					}
 					break
 				}
@@ -134,14 +134,14 @@ func TestDamage(t *testing.T) {
 				t.Errorf("readyz: %d %s", status, body)
 			}
 			if status, body := postText(t, base, "den", "more"); status != http.StatusServiceUnavailable {
-				t.Errorf("saying something there: %d %s", status, body)
+				t.Errorf("posting there: %d %s", status, body)
 			}
 			want := http.StatusCreated
-			if page { // SQLite found it: nobody knows what else is wrong
+			if page { // SQLite found the damage: there may be more
 				want = http.StatusServiceUnavailable
 			}
 			if status, body := postText(t, base, "lobby", "more"); status != want {
-				t.Errorf("saying something in the other room: %d %s, want %d", status, body, want)
+				t.Errorf("posting in the other room: %d %s, want %d", status, body, want)
 			}
 			if status, _ := fetch(t, base+"/healthz"); status != http.StatusOK {
 				t.Errorf("healthz: %d", status)
@@ -150,7 +150,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// The folder goes while the server runs: what is said then is not acknowledged.
+// TestFolderRemoved: if the folder is removed while the server runs, later messages are not acknowledged.
 func TestFolderRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	cfg := server.Defaults()
@@ -178,14 +178,15 @@ func TestFolderRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, body := postText(t, web, "lobby", "again"); status != http.StatusCreated {
-		t.Errorf("brought back: %d %s", status, body)
+		t.Errorf("after the folder is back: %d %s", status, body)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// Retention that meets a damaged page keeps no server from starting, and goes on in the other room.
+// TestRetentionMeetsDamage: a damaged page does not prevent the server from starting, and retention continues in the other
+// room.
 func TestRetentionMeetsDamage(t *testing.T) {
 	dir := twoRooms(t)
 	alter(t, dir, "den says 041", true)
@@ -197,10 +198,10 @@ func TestRetentionMeetsDamage(t *testing.T) {
 			break
 		}
 		if time.Now().After(until) {
-			t.Fatalf("the other room is not swept: %d %s", status, body)
+			t.Fatalf("retention does not run in the other room: %d %s", status, body)
 		}
 	}
 	if status, body := fetch(t, base+"/api/v1/rooms/den/messages?limit=1"); status != http.StatusOK || !strings.Contains(body, `"first":1,`) {
-		t.Errorf("the room with the page: %d %s", status, body)
+		t.Errorf("the damaged room: %d %s", status, body)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 const deflateAnswer = "permessage-deflate;server_no_context_takeover;client_no_context_takeover"
 
-// counted is a connection that counts what it reads.
+// counted is a connection that counts the bytes it reads.
 type counted struct {
 	net.Conn
 	read *atomic.Int64
@@ -29,7 +29,7 @@ func (c counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// dialDeflate connects a client that offers permessage-deflate, and tells what it reads from its connection.
+// dialDeflate connects a client that offers permessage-deflate, and returns a counter of the bytes that it reads.
 func dialDeflate(t *testing.T, url string, mode websocket.CompressionMode, protocols ...string) (*peer, *atomic.Int64) {
 	t.Helper()
 	read := new(atomic.Int64)
@@ -50,8 +50,8 @@ func dialDeflate(t *testing.T, url string, mode websocket.CompressionMode, proto
 	return &peer{t, c}, read
 }
 
-// A client of another library sends and receives compressed messages, with both protocols. A client without compression receives
-// the same messages.
+// TestDeflate: a client of another library sends and receives compressed messages, with both protocols. A client without
+// compression receives the same messages.
 func TestDeflate(t *testing.T) {
 	var texts []string
 	for i, n := range []int{100, 600, 4000} {
@@ -76,17 +76,17 @@ func TestDeflate(t *testing.T) {
 				old.expect(text)
 				plain.expect(text)
 				if m := frame[wire.Message](v1); m.Text != text {
-					t.Errorf("v1 hears %.100q, want %.100q", m.Text, text)
+					t.Errorf("v1 receives %.100q, want %.100q", m.Text, text)
 				}
 				v1.say(fmt.Sprintf(`{"type":"say","room":"lobby","id":"%d","text":"%s"}`, i, text))
 				if m := frame[wire.Message](v1); m.Text != text || m.N != uint64(2*i+2) {
-					t.Errorf("v1 hears %.100q as number %d", m.Text, m.N)
+					t.Errorf("v1 receives %.100q as number %d", m.Text, m.N)
 				}
 				old.expect(text)
 				plain.expect(text)
 			}
 			if n := read.Load(); n < 200 || n > 800 {
-				t.Errorf("9,400 bytes, of which 200 are in texts too short, came as %d", n)
+				t.Errorf("9,400 bytes, of which 200 are in texts too short for compression, were received as %d", n)
 			}
 			again, _ := dialDeflate(t, s.url+"/?last=6", mode)
 			again.expect(wire.Greeting, texts[0], texts[0], texts[1], texts[1], texts[2], texts[2])
@@ -94,7 +94,7 @@ func TestDeflate(t *testing.T) {
 			resumed.say(`{"type":"join","room":"lobby","last":3}`)
 			for n := uint64(4); n <= 6; n++ {
 				if m := frame[wire.Message](resumed); m.N != n || m.Text != texts[(n-1)/2] {
-					t.Errorf("resuming, it hears number %d as %.100q, want %d", m.N, m.Text, n)
+					t.Errorf("after resuming, number %d is %.100q, want %d", m.N, m.Text, n)
 				}
 			}
 			old.say(strings.Repeat("x", 70<<10))
@@ -105,8 +105,8 @@ func TestDeflate(t *testing.T) {
 	}
 }
 
-// Which offers are accepted is the business of package frame; here the first that will do is answered, over all lines
-// of the header, and one that is declined costs nothing.
+// TestOffers: package frame decides which offers are acceptable; here the first acceptable one is answered, over all lines
+// of the header, and a declined offer does not fail the handshake.
 func TestOffers(t *testing.T) {
 	s := serve(t, nil)
 	tests := []struct {
@@ -115,7 +115,7 @@ func TestOffers(t *testing.T) {
 		want   string
 	}{
 		{nil, 101, ""},
-		{[]string{"permessage-deflate; client_max_window_bits"}, 101, deflateAnswer}, // what browsers offer
+		{[]string{"permessage-deflate; client_max_window_bits"}, 101, deflateAnswer}, // the offer of browsers
 		{[]string{"x-other", "permessage-deflate; server_max_window_bits=9, permessage-deflate, permessage-deflate"}, 101, deflateAnswer},
 		{[]string{"permessage-deflate; unknown", "permessage-deflate; server_max_window_bits=15"}, 101, deflateAnswer + ";server_max_window_bits=15"},
 		{[]string{"permessage-deflate; unknown", "x-other"}, 101, ""},

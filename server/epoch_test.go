@@ -14,7 +14,7 @@ import (
 	"ramai/wire"
 )
 
-// copyFiles copies the files of a folder, and nothing else that is in it.
+// copyFiles copies the files of a folder, and nothing else in it.
 func copyFiles(t *testing.T, from, to string) {
 	t.Helper()
 	entries, err := os.ReadDir(from)
@@ -32,8 +32,8 @@ func copyFiles(t *testing.T, from, to string) {
 	}
 }
 
-// TestRestoredSnapshot: a machine is set back to a snapshot, and goes on. Whoever has heard what was said after the snapshot is told
-// that it is of another history, whichever way it comes back; whoever has not goes on where it was.
+// TestRestoredSnapshot: a machine is reset to a snapshot, and continues. A client that has received messages posted after
+// the snapshot is told that they belong to another history, however it resumes; any other client continues at its position.
 func TestRestoredSnapshot(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -53,7 +53,7 @@ func TestRestoredSnapshot(t *testing.T) {
 		s.stop()
 		<-s.done
 	}
-	// heard joins over ramai.v1, and returns the position after the newest message.
+	// received joins with ramai.v1, and returns the position after the newest message.
 	received := func() wire.Position {
 		p := dial(t, s.url, wire.Protocol)
 		p.say(`{"type":"join","room":"lobby"}`)
@@ -64,7 +64,7 @@ func TestRestoredSnapshot(t *testing.T) {
 	say("early", 1, 5)
 	stop()
 	start()
-	early := received() // the snapshot is taken while this epoch lasts
+	early := received() // the snapshot is taken during this epoch
 	copyFiles(t, data, copied)
 	say("lost", 6, 10)
 	same := received()
@@ -81,7 +81,7 @@ func TestRestoredSnapshot(t *testing.T) {
 	}
 	copyFiles(t, copied, data)
 	start()
-	// Somebody who never heard that it was saved says it again: it is new.
+	// A client that was not told about the saving posts again: it is a new message.
 	say("lost", 10, 10)
 	say("other", 7, 12)
 
@@ -90,12 +90,12 @@ func TestRestoredSnapshot(t *testing.T) {
 		p     wire.Position
 		reset bool
 	}{
-		"of the epoch of the snapshot, within it":    {early, false},
-		"of the epoch of the snapshot, after it":     {same, true},
-		"of a later epoch":                           {later, true},
-		"of a later epoch, with a number that stays": {wire.Position{HistoryID: later.HistoryID, Epoch: later.Epoch, N: 3}, true},
-		"of now":                             {now, false},
-		"without an epoch, of an old client": {wire.Position{HistoryID: later.HistoryID, N: later.N}, false},
+		"epoch of the snapshot, within it":     {early, false},
+		"epoch of the snapshot, after it":      {same, true},
+		"later epoch":                          {later, true},
+		"later epoch, number that remains":     {wire.Position{HistoryID: later.HistoryID, Epoch: later.Epoch, N: 3}, true},
+		"of now":                               {now, false},
+		"without an epoch, from an old client": {wire.Position{HistoryID: later.HistoryID, N: later.N}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := dial(t, s.url, wire.Protocol)
@@ -110,7 +110,7 @@ func TestRestoredSnapshot(t *testing.T) {
 					want = 1
 				}
 				if first := frame[wire.Message](p); first.N != want {
-					t.Errorf("ramai.v1: after %+v comes number %d, want %d", c.p, first.N, want)
+					t.Errorf("ramai.v1: after %+v, received number %d, want %d", c.p, first.N, want)
 				}
 			}
 			at := string(wire.AppendPosition(nil, c.p))
@@ -153,7 +153,7 @@ func TestRestoredSnapshot(t *testing.T) {
 	}
 	again := listen(t, base, "lobby", "", "Last-Event-ID", ears.id)
 	if f, ok := again.next().(wire.Reset); !ok {
-		t.Errorf("what a browser sends by itself, %s, is answered by %+v", ears.id, f)
+		t.Errorf("Last-Event-ID as browsers send it, %s, is answered by %+v", ears.id, f)
 	}
 	again.expect("early 1", "early 2", "early 3", "early 4", "early 5", "lost 10", "other 7", "other 8", "other 9", "other 10", "other 11", "other 12")
 }

@@ -42,8 +42,8 @@ func (b *blockedResponse) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// A page, hits, or the page of a room that are being written when one of their messages is edited or deleted are cut off
-// before the change is acknowledged. Later ones have the new text.
+// TestErasedWhileWritten: a page, hits, or the HTML page of a room that is being written when one of its messages is edited
+// or deleted is aborted before the change is acknowledged. Later ones have the new text.
 func TestErasedWhileWritten(t *testing.T) {
 	const secret = "0123456789abcdefghijkl"
 	var handler http.Handler
@@ -56,7 +56,7 @@ func TestErasedWhileWritten(t *testing.T) {
 		if resp, answer := call(t, http.MethodPost, base+"/api/v1/rooms/den/messages", fmt.Sprintf(`{"text":%q}`, former), auth...); resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusOK {
 			t.Fatalf("post: %d %s", resp.StatusCode, answer)
 		}
-		found(t, base+"/api/v1/search?q=common&room=den") // all is indexed
+		found(t, base+"/api/v1/search?q=common&room=den") // everything is indexed
 		if _, body, _ := get(t, base+path, "Accept", "text/html"); !strings.Contains(body, "former") {
 			t.Fatalf("%s has no former text: %s", path, body)
 		}
@@ -64,7 +64,7 @@ func TestErasedWhileWritten(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			defer func() { _ = recover() }() // as net/http does
+			defer func() { _ = recover() }() // as in net/http
 			r := httptest.NewRequest(http.MethodGet, base+path, nil).WithContext(t.Context())
 			r.Header.Set("Accept", "text/html")
 			handler.ServeHTTP(blocked, r)

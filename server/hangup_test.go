@@ -16,8 +16,8 @@ import (
 	"ramai/wire"
 )
 
-// Fast plain clients, faster than the rates allow, who hang up at once: with a close frame and without, with
-// and without having read what was for them. All that they sent is said, in their order.
+// TestFastSendersDisconnect: plain clients send faster than the rates allow, and disconnect at once: with and without a
+// close frame, with and without having read everything. All their messages are posted, in their order.
 func TestFastSendersDisconnect(t *testing.T) {
 	t.Parallel()
 	const senders, lines = 25, 100
@@ -39,15 +39,15 @@ func TestFastSendersDisconnect(t *testing.T) {
 		for range 3 * senders * lines {
 			who, line, _ := strings.Cut(other.receive(), ":")
 			if received[who]++; line != fmt.Sprint(received[who]) {
-				t.Fatalf("%s: line %s is heard, want %d", who, line, received[who])
+				t.Fatalf("%s: received line %s, want %d", who, line, received[who])
 			}
 		}
 		sending.Wait()
 	})
 }
 
-// postAndDisconnect says lines in one write and ends the connection: without a word (gone), behind a close frame (closing), or when
-// that is answered (closed); then the echo of all has come before the answer.
+// postAndDisconnect posts lines in one write and ends the connection: without a close frame (gone), right after one
+// (closing), or when that is answered (closed); in the last case the echo of all lines precedes the answer.
 func postAndDisconnect(url, how, who string, lines int) error {
 	nc, early, _, err := ws.Dial(context.Background(), url)
 	if err != nil {

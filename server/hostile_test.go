@@ -25,7 +25,7 @@ import (
 	"ramai/wire"
 )
 
-var crowdOf = flag.Int("crowd", 8, "how many times TestHostile runs each attack at once")
+var crowdOf = flag.Int("crowd", 8, "number of copies of each attack that TestHostile runs at once")
 
 // raw returns a frame with any header.
 func raw(first byte, length []byte, payload string) string {
@@ -51,7 +51,7 @@ func bomb() string {
 	return framed(0xc1, strings.TrimSuffix(b.String(), "\x00\x00\xff\xff"))
 }
 
-// target is what an attack is aimed at.
+// target is what is attacked.
 type target string
 
 // The targets.
@@ -59,7 +59,7 @@ const (
 	toPlain     target = "plain"     // frames after a handshake for the plain protocol
 	toV1        target = "v1"        // frames after a handshake for ramai.v1
 	toPost      target = "post"      // head and body of a request to post a message
-	toStream    target = "stream"    // head of a request for a stream, and what follows it
+	toStream    target = "stream"    // head of a request for a stream, and the bytes after it
 	toHandshake target = "handshake" // head of a handshake
 )
 
@@ -70,7 +70,7 @@ func (p perTarget) all() map[target]string {
 	return map[target]string{toPlain: p.plain, toV1: p.v1, toPost: p.post, toStream: p.stream, toHandshake: p.handshake}
 }
 
-// hostile is one row of the matrix: an attack on each target, and its result. Nothing of it is ever stored.
+// hostile is one row of the matrix: an attack on each target, and its results. Nothing of it is ever stored.
 type hostile struct {
 	name  string
 	input perTarget // v1 is the same as plain if it is empty
@@ -146,7 +146,7 @@ func matrix() []hostile {
 			},
 			want: perTarget{plain: "closes 1009", v1: "closes 1009", post: "HTTP 413", stream: "HTTP 431", handshake: "HTTP 431"},
 		}, {
-			name: "a size of 2^40 is claimed",
+			name: "a declared size of 2^40",
 			input: perTarget{
 				plain:     raw(0x81, big64(1<<40), "x"),
 				post:      say + plainT + "Content-Length: 1099511627776\r\n\r\nx",
@@ -155,7 +155,7 @@ func matrix() []hostile {
 			},
 			want: perTarget{plain: "closes 1009", v1: "closes 1009", post: "HTTP 413", stream: "lives", handshake: "HTTP 404"},
 		}, {
-			name: "a size of 2^63 is claimed",
+			name: "a declared size of 2^63",
 			input: perTarget{
 				plain:     raw(0x81, big64(1<<63), "x"),
 				post:      say + plainT + "Content-Length: 9223372036854775808\r\n\r\nx",
@@ -164,7 +164,7 @@ func matrix() []hostile {
 			},
 			want: perTarget{plain: "closes 1002", v1: "closes 1002", post: "HTTP 400", stream: "HTTP 400", handshake: "HTTP 400"},
 		}, {
-			name: "fragments without end",
+			name: "endless fragments",
 			input: perTarget{
 				plain:     fragments("a"),
 				post:      say + plainT + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\nx\r\n", 5000),
@@ -291,7 +291,7 @@ func matrix() []hostile {
 			want: perTarget{plain: "notice", v1: "error bad_request", post: "HTTP 404", stream: "HTTP 404", handshake: "HTTP 404"},
 		},
 	}
-	for what, name := range map[string][2]string{ // as it is, and escaped in a URL
+	for what, name := range map[string][2]string{ // raw, and escaped in a URL
 		"bidi": {"a\u202eb", "a%E2%80%AEb"}, "zero-width": {"a\u200bb", "a%E2%80%8Bb"}, "a look-alike": {"аdmin", "%D0%B0dmin"},
 		"4,000 combining marks": {"a" + strings.Repeat("\u0301", 4000), "a" + strings.Repeat("%CC%81", 2000)},
 	} {
@@ -367,9 +367,9 @@ func matrix() []hostile {
 	})
 }
 
-// TestHostile runs each attack on each target many times at once, while an honest client keeps posting, and compares the results
-// with the matrix. Afterwards only the messages of the honest client are stored, and no goroutine, descriptor or memory is
-// left.
+// TestHostile runs each attack on each target many times at once, while an honest client keeps posting, and compares the
+// results with the matrix. Afterwards only the messages of the honest client are stored, and no goroutine, descriptor or
+// memory is left.
 func TestHostile(t *testing.T) {
 	s := serve(t, func(c *server.Config) {
 		c.InMemory = true
@@ -388,7 +388,7 @@ func TestHostile(t *testing.T) {
 	goroutines, descriptors, memory := runtime.NumGoroutine(), openFiles(t), heap()
 	var all, slow sync.WaitGroup
 	rows := matrix()
-	slices.SortStableFunc(rows, func(a, b hostile) int { return cmp.Compare(b.slow(), a.slow()) }) // slow attacks run beside the others
+	slices.SortStableFunc(rows, func(a, b hostile) int { return cmp.Compare(b.slow(), a.slow()) }) // slow attacks run in parallel with the others
 	for _, row := range rows {
 		if row.input.v1 == "" {
 			row.input.v1 = row.input.plain
@@ -435,14 +435,14 @@ func TestHostile(t *testing.T) {
 	t.Errorf("%d goroutines, %d descriptors and %d bytes of memory became %d, %d and %d", goroutines, descriptors, memory, g, d, m)
 }
 
-// slow is 1 for attacks that last until a timeout of the server, otherwise 0.
+// slow returns 1 for attacks that last until a timeout of the server, otherwise 0.
 func (h hostile) slow() int { return strings.Count(h.input.handshake, "trickle ") }
 
 func openFiles(t *testing.T) int {
 	t.Helper()
 	all, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		return 0 // not on this system
+		return 0 // not available on this system
 	}
 	return len(all)
 }

@@ -11,7 +11,7 @@ import (
 	"ramai/wire"
 )
 
-// A client that connects while the server shuts down is told when to reconnect.
+// TestLateClient: a client that connects while the server shuts down is told when to reconnect.
 func TestLateClient(t *testing.T) {
 	cfg := Defaults()
 	cfg.InMemory, cfg.Quiet, cfg.Logger = true, true, slog.New(slog.DiscardHandler)

@@ -11,7 +11,8 @@ import (
 	"ramai/internal/store/sqlite"
 )
 
-// A server that runs alone raises the level of its data to that of the program. A folder of a higher level is refused.
+// TestLevel: a server that runs alone raises the level of its data to that of the program. A folder with a higher level is
+// refused.
 func TestLevel(t *testing.T) {
 	cfg := Defaults()
 	cfg.Data, cfg.Logger, cfg.Quiet = t.TempDir(), slog.New(slog.DiscardHandler), true

@@ -23,13 +23,13 @@ type majority struct {
 
 func (m *majority) Submit(b *eventlog.Batch) error {
 	if m.lost.Load() {
-		return fmt.Errorf("%w: only 1 of 3 nodes is in reach", eventlog.ErrUnavailable)
+		return fmt.Errorf("%w: only 1 of 3 nodes is reachable", eventlog.ErrUnavailable)
 	}
 	return m.Sequencer.Submit(b)
 }
 
-// A server that starts while nothing can be ordered serves readers, reports why it refuses messages, and accepts them once
-// the sequencer orders again.
+// TestStartWithoutMajority: a server that starts while nothing can be ordered serves readers, reports why it refuses
+// messages, and accepts them once the sequencer orders again.
 func TestStartWithoutMajority(t *testing.T) {
 	cfg := Defaults()
 	cfg.Data, cfg.Logger, cfg.Quiet = t.TempDir(), slog.New(slog.DiscardHandler), true

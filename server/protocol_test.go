@@ -41,7 +41,7 @@ func start(t *testing.T, change func(*server.Config)) *httptest.Server {
 	return web
 }
 
-// TestProtocolDocument runs the examples of docs/PROTOCOL.md: each block against a server of its own.
+// TestProtocolDocument runs the examples of docs/PROTOCOL.md, each block against its own server.
 func TestProtocolDocument(t *testing.T) {
 	text, err := os.ReadFile("../docs/PROTOCOL.md")
 	if err != nil {
@@ -94,19 +94,19 @@ func runExample(t *testing.T, block string) {
 		case strings.HasPrefix(rest, "< "):
 			got := receive(t, ctx, conns[who], rest[2:])
 			if !matches(rest[2:], got) {
-				t.Fatalf("the example says\n%s\nbut it was\n%s < %s", line, who, got)
+				t.Fatalf("the example says\n%s\nbut the frame is\n%s < %s", line, who, got)
 			}
 			var joined wire.Joined
 			if json.Unmarshal([]byte(got), &joined); joined.HistoryID != "" {
 				historyID, epoch = joined.HistoryID, joined.Epoch
 			}
 		default:
-			t.Fatalf("this line is not understood: %s", line)
+			t.Fatalf("invalid line: %s", line)
 		}
 	}
 }
 
-// receive returns the next frame; presence is passed over unless it is what is wanted.
+// receive returns the next frame. Presence is skipped unless it is wanted.
 func receive(t *testing.T, ctx context.Context, c *websocket.Conn, want string) string {
 	t.Helper()
 	for {
@@ -120,7 +120,7 @@ func receive(t *testing.T, ctx context.Context, c *websocket.Conn, want string) 
 	}
 }
 
-// matches compares a frame with an example, in which … stands for anything.
+// matches compares a frame with an example, in which … matches anything.
 func matches(want, got string) bool {
 	var w, g any
 	if json.Unmarshal([]byte(want), &w) != nil {
@@ -160,7 +160,8 @@ func like(want, got any) bool {
 	return reflect.DeepEqual(want, got)
 }
 
-// Who is here more than once is told everywhere of another name; where it was asked for, once.
+// TestRenamedOnOtherConnection: a client with several connections is told about a new name on each of them; on the
+// requesting one, once.
 func TestRenamedOnOtherConnection(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)

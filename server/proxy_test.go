@@ -19,8 +19,8 @@ import (
 	"ramai/wire"
 )
 
-// Behind a proxy, as docs/PROXIES.md has it set up, every transport works, messages arrive immediately, and limits are those of
-// the client's address.
+// TestBehindProxies: behind a proxy that is configured as in docs/PROXIES.md, every transport works, messages arrive
+// immediately, and limits apply to the client's address.
 func TestBehindProxies(t *testing.T) {
 	for _, name := range []string{"haproxy", "caddy", "apache2"} {
 		t.Run(name, func(t *testing.T) {
@@ -30,10 +30,11 @@ func TestBehindProxies(t *testing.T) {
 	}
 }
 
-// Behind nginx, who is idle stays, for longer than the time-out of the proxy, in which the server pings once.
+// TestBehindNginx: an idle client stays connected behind nginx for longer than the proxy's timeout, because the server
+// pings once meanwhile.
 func TestBehindNginx(t *testing.T) {
 	t.Parallel()
-	chat, over := behind(t, "nginx", "proxy_read_timeout 60s", "proxy_read_timeout 32s") // so that the test need not take longer
+	chat, over := behind(t, "nginx", "proxy_read_timeout 60s", "proxy_read_timeout 32s") // so that the test takes less time
 	if testing.Short() {
 		return
 	}
@@ -48,7 +49,8 @@ func TestBehindNginx(t *testing.T) {
 	events.expect("still here")
 }
 
-// behind starts a server, and a proxy in front, and tries every transport. It returns a client, and the way there.
+// behind starts a server with a proxy in front, and tries every transport. It returns a client, and a RoundTripper through
+// the proxy.
 func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripper) {
 	t.Helper()
 	var log proxytest.Buffer
@@ -75,7 +77,7 @@ func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripp
 	chat.expect(wire.Greeting)
 	events := listenWith(t, over, "https://chat.example.org", "lobby", "")
 	if _, ok := events.next().(wire.Joined); !ok {
-		t.Error("the stream does not begin")
+		t.Error("the stream does not start")
 	}
 	chat.say("at once")
 	chat.expect("at once")
@@ -84,7 +86,7 @@ func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripp
 	chat.expect("by POST")
 	events.expect("by POST")
 	if !strings.Contains(log.String(), "127.0.0.9:0") {
-		t.Errorf("the log does not know where they come from:\n%s", log.String())
+		t.Errorf("the log does not contain the addresses of the clients:\n%s", log.String())
 	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://chat.example.org/r/den", nil)
 	if err != nil {
@@ -96,12 +98,12 @@ func behind(t *testing.T, name string, change ...string) (*peer, http.RoundTripp
 	}
 	defer resp.Body.Close()
 	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), "ramai join https://chat.example.org/r/den\n") {
-		t.Errorf("people are told to type %s (%v)", b, err)
+		t.Errorf("the page tells people to type %s (%v)", b, err)
 	}
 	return chat, over
 }
 
-// postOver posts a text into the lobby behind a proxy.
+// postOver posts a text in the lobby through a proxy.
 func postOver(t *testing.T, over http.RoundTripper, text string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://chat.example.org/api/v1/rooms/lobby/messages", strings.NewReader(text))
@@ -114,6 +116,6 @@ func postOver(t *testing.T, over http.RoundTripper, text string) {
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusCreated {
-		t.Fatalf("saying %q: %s", text, resp.Status)
+		t.Fatalf("posting %q: %s", text, resp.Status)
 	}
 }

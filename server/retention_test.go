@@ -12,12 +12,12 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// sweepHarness is a server in memory whose clock a test sets, and a sweeper of its own that the test steps.
+// sweepHarness is a server in memory with a clock that the test sets, and its own sweeper that the test steps.
 type sweepHarness struct {
 	*Server
 	t       *testing.T
 	clockMu sync.Mutex
-	current time.Time // guarded by clockMu: the event log reads it in a goroutine of its own
+	current time.Time // guarded by clockMu: the event log reads it in another goroutine
 	elapsed time.Duration
 	log     bytes.Buffer
 	w       *sweeper
@@ -40,7 +40,7 @@ func newSweepHarness(t *testing.T, keep string) *sweepHarness {
 	return s
 }
 
-// start is a start of the server, as far as sweeps go.
+// start resets what a start of the server resets for sweeps.
 func (s *sweepHarness) start(keep string) {
 	s.t.Helper()
 	parsed, err := eventlog.ParseRetention(keep)
@@ -48,7 +48,7 @@ func (s *sweepHarness) start(keep string) {
 		s.t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(&s.log, nil))
-	// The server's own clock is passed to the log, so it is the one that is checked.
+	// The server's own clock is passed to the log, so it is the one to check.
 	*s.clock = clock{now: s.cfg.Now, elapsed: func() time.Duration { return s.elapsed }, logger: logger}
 	s.w = &sweeper{retention: parsed, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: logger}
 }
@@ -65,7 +65,7 @@ func (s *sweepHarness) setNow(now time.Time) {
 	s.current = now
 }
 
-// pass lets time pass, and sweeps each minute.
+// pass lets time pass, and sweeps every minute.
 func (s *sweepHarness) pass(d time.Duration) {
 	s.t.Helper()
 	for range d / time.Minute {
@@ -100,20 +100,20 @@ func (s *sweepHarness) left(want map[string]string) {
 	for room, want := range want {
 		h := s.store.Bounds(room)
 		if got := fmt.Sprintf("%d-%d", h.First, h.Last); got != want {
-			s.t.Errorf("of %s is left %s, want %s", room, got, want)
+			s.t.Errorf("%s has left %s, want %s", room, got, want)
 		}
 	}
 }
 
-// logged checks how many lines of the log have a text.
+// logged checks how many lines of the log contain a text.
 func (s *sweepHarness) logged(text string, want int) {
 	s.t.Helper()
 	if got := strings.Count(s.log.String(), text); got != want {
-		s.t.Errorf("%q is %d times in the log, want %d times:\n%s", text, got, want, &s.log)
+		s.t.Errorf("%q is in the log %d times, want %d:\n%s", text, got, want, &s.log)
 	}
 }
 
-// A sweep lets go of what is too old or too much, of every room, in steps.
+// TestSweep: a sweep deletes the messages of every room that are beyond the limit of age or number, in steps.
 func TestSweep(t *testing.T) {
 	for keep, want := range map[string]struct {
 		left map[string]string
@@ -138,7 +138,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// A first sweep that takes more than half waits for an hour and says so; once it was allowed, no other waits.
+// TestFirstSweepWaits: a first sweep that would delete more than half waits for an hour and logs that; later ones do not
+// wait.
 func TestFirstSweepWaits(t *testing.T) {
 	s := newSweepHarness(t, "10 messages")
 	s.say("lobby", 21)
@@ -154,7 +155,7 @@ func TestFirstSweepWaits(t *testing.T) {
 	s.logged("more than half of the messages", 1)
 }
 
-// A clock that is ahead deletes nothing if it is set right within the time that it takes to believe it.
+// TestClockAhead: a clock that is ahead deletes nothing if it is corrected before it counts as steady.
 func TestClockAhead(t *testing.T) {
 	s := newSweepHarness(t, "30d")
 	s.say("lobby", 10)
@@ -162,7 +163,7 @@ func TestClockAhead(t *testing.T) {
 	s.say("lobby", 10)
 	begun := s.now()
 
-	for _, stays := range []time.Duration{9 * time.Minute, 69 * time.Minute} { // not yet believed; believed, and held back
+	for _, stays := range []time.Duration{9 * time.Minute, 69 * time.Minute} { // not yet steady; steady, and still waiting
 		s.start("30d")
 		s.setNow(begun.Add(40 * 24 * time.Hour))
 		s.pass(stays)
@@ -173,17 +174,17 @@ func TestClockAhead(t *testing.T) {
 	s.logged("the clock was set", 2)
 	s.logged("more than half of the messages", 1)
 
-	// A jump while the server runs, too, even when sweeps were allowed before.
+	// The same holds for a jump while the server runs, even if sweeps were allowed before.
 	s.setNow(s.now().Add(40 * 24 * time.Hour))
 	s.pass(69 * time.Minute)
 	s.left(map[string]string{"lobby": "1-20"})
 	s.logged("the clock was set", 3)
-	// If it stays there, it is right: the server was off for so long.
+	// If the clock stays, it is right: the server was off for that long.
 	s.pass(3 * time.Minute)
 	s.left(map[string]string{"lobby": "21-20"})
 }
 
-// Where the clock does not fit what is stored, ten minutes do not do.
+// TestClockMismatch: if the clock does not match the stored data, ten minutes are not enough.
 func TestClockMismatch(t *testing.T) {
 	type away struct{ stored, newest time.Duration } // how far the clock is ahead of them
 	for name, away := range map[string]away{
@@ -206,23 +207,23 @@ func TestClockMismatch(t *testing.T) {
 	}
 	s := newSweepHarness(t, "7d")
 	if at := newest(s.store); !at.IsZero() {
-		t.Errorf("without a message the newest is of %v", at)
+		t.Errorf("without a message the newest time is %v", at)
 	}
 	s.say("lobby", 10)
 	s.say("den", 1)
 	if at := newest(s.store); !at.Equal(s.now()) {
-		t.Errorf("the newest message is of %v, want %v", at, s.now())
+		t.Errorf("the newest message has the time %v, want %v", at, s.now())
 	}
 	s.setNow(time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC))
 	s.do(eventlog.Command{Kind: eventlog.ReserveName, SenderID: "anna", Body: eventlog.ReserveNameBody{Name: "Anna", Key: "anna"}})
 	s.pass(3 * time.Hour)
 	s.setNow(time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC))
 	if s.pass(9 * time.Minute); s.store.Name("anna") != "Anna" {
-		t.Error("a name ran out by a clock that had never been right")
+		t.Error("a name expired by a clock that was never steady")
 	}
 }
 
-// Names run out a day after their last use, by a clock that can be relied on, and are gone from the store then.
+// TestNamesExpire: names expire a day after their last use, by a steady clock, and are then deleted from the store.
 func TestNamesExpire(t *testing.T) {
 	s := newSweepHarness(t, "all")
 	const many = 2*eventlog.TrimStep + 10
@@ -257,7 +258,7 @@ func TestNamesExpire(t *testing.T) {
 	}
 }
 
-// An id is known for at least a week after its message was saved, and is gone after two.
+// TestIDsPruned: an id is known for at least a week after its message was saved, and is deleted after two.
 func TestIDsPruned(t *testing.T) {
 	s := newSweepHarness(t, "1 messages")
 	said := func(want eventlog.Status) {
@@ -278,7 +279,7 @@ func TestIDsPruned(t *testing.T) {
 	s.say("lobby", 3)
 	day(5) // a generation has ended
 	s.setNow(s.now().Add(40 * 24 * time.Hour))
-	s.pass(30 * time.Minute) // and a second one, by a clock that is wrong for long
+	s.pass(30 * time.Minute) // and a second one, by a clock that is wrong for a long time
 	s.setNow(s.now().Add(-40 * 24 * time.Hour))
 	s.pass(30 * time.Minute)
 	if got := s.store.IDGeneration().Number; got != 3 {
@@ -286,7 +287,7 @@ func TestIDsPruned(t *testing.T) {
 	}
 	day(6)
 	if got := s.store.IDGeneration().Number; got != 3 {
-		t.Errorf("it is generation %d, want 3: it was dated anew", got)
+		t.Errorf("it is generation %d, want 3: the time was corrected", got)
 	}
 	day(2)
 	if got := s.store.IDGeneration().Number; got != 4 {
@@ -298,7 +299,7 @@ func TestIDsPruned(t *testing.T) {
 	}
 }
 
-// Times in the future are logged, once an hour.
+// TestFutureTimesReported: times in the future are logged, once an hour.
 func TestFutureTimesReported(t *testing.T) {
 	s := newSweepHarness(t, "all")
 	s.say("lobby", 1)

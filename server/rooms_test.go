@@ -15,7 +15,7 @@ import (
 	"ramai/wire"
 )
 
-// guest is somebody in a room.
+// guest is a member of a room.
 type guest struct{}
 
 func (guest) Wake()                      {}
@@ -23,7 +23,7 @@ func (guest) Interrupt()                 {}
 func (guest) SenderID() string           { return "guest" }
 func (guest) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
-// roomsHarness is a server whose rooms a test tidies.
+// roomsHarness is a server whose rooms the test cleans up.
 type roomsHarness struct {
 	*testing.T
 	*Server
@@ -50,7 +50,7 @@ func newRoomsHarness(t *testing.T, maxRooms int) *roomsHarness {
 	return st
 }
 
-// say says n things in a room and returns whether the last was saved.
+// say posts n messages in a room and returns whether the last one was saved.
 func (st *roomsHarness) say(name string, n int) bool {
 	st.Helper()
 	var o *eventlog.Outcome
@@ -68,11 +68,11 @@ func (st *roomsHarness) say(name string, n int) bool {
 func (st *roomsHarness) tidy(want int) {
 	st.Helper()
 	if got, err := st.r.tidy(context.Background(), st.now); err != nil || got != want {
-		st.Fatalf("%d rooms went, %v, want %d", got, err, want)
+		st.Fatalf("%d rooms were removed, %v, want %d", got, err, want)
 	}
 }
 
-// Rooms that are made without end make place for others, and those that are used stay.
+// TestTooManyRooms: if rooms are created endlessly, unused ones are removed for others, and used ones stay.
 func TestTooManyRooms(t *testing.T) {
 	st := newRoomsHarness(t, 100)
 	st.say(wire.Lobby, 1)
@@ -82,18 +82,18 @@ func TestTooManyRooms(t *testing.T) {
 	st.now = st.now.Add(24 * time.Hour)
 	for i := range 200 {
 		if saved := st.say(fmt.Sprint("junk", i), 1); saved != (i < 97) {
-			t.Fatalf("room %d was made: %v", i, saved)
+			t.Fatalf("room %d was created: %v", i, saved)
 		}
 	}
 	st.tidy(0)         // they are too new
-	st.say("class", 1) // and so is this one refused
+	st.say("class", 1) // refused for the same reason
 	st.now = st.now.Add(time.Hour)
 	st.tidy(0) // the clock may be ahead
 	st.clockTrusted = true
 	st.r.operator.Store = unreadable{st.store}
 	st.tidy(10)
 	if !st.say("class", 3) {
-		t.Fatal("no room can be made")
+		t.Fatal("no room can be created")
 	}
 	for _, name := range []string{wire.Lobby, "team", "visited", "class"} {
 		if st.store.Bounds(name).Empty() {
@@ -101,7 +101,7 @@ func TestTooManyRooms(t *testing.T) {
 		}
 	}
 	st.now = st.now.Add(100 * 24 * time.Hour)
-	for i := range 200 { // others, who say more; those of before go first
+	for i := range 200 { // others with more messages; the earlier ones are removed first
 		st.say(fmt.Sprint("more", i), 2)
 	}
 	st.now = st.now.Add(2 * time.Hour)
@@ -117,14 +117,14 @@ func TestTooManyRooms(t *testing.T) {
 	}
 }
 
-// unreadable is a store of which no message can be read.
+// unreadable is a store whose messages cannot be read.
 type unreadable struct{ eventlog.Store }
 
 func (unreadable) Read(string, uint64, int) ([]eventlog.Record, eventlog.Bounds, error) {
 	return nil, eventlog.Bounds{}, eventlog.ErrDamaged
 }
 
-// What the operator is told of rooms does not need their messages.
+// TestListRooms: the operator's list of rooms does not need their messages.
 func TestListRooms(t *testing.T) {
 	st := newRoomsHarness(t, 100)
 	st.say("den", 3)
@@ -136,7 +136,7 @@ func TestListRooms(t *testing.T) {
 	}
 }
 
-// A room that retention has emptied goes when nobody is in it, and its numbers go on.
+// TestEmptyRoomsRemoved: a room that retention has emptied is removed when it has no members, and its numbers continue.
 func TestEmptyRoomsRemoved(t *testing.T) {
 	st := newRoomsHarness(t, 100)
 	st.say("den", 3)
@@ -149,7 +149,7 @@ func TestEmptyRoomsRemoved(t *testing.T) {
 	leave := st.hub.Join("den", room.JSON, guest{}).Leave
 	st.tidy(0)
 	if len(st.store.AllBounds()) != 2 {
-		t.Fatal("a room went with somebody in it")
+		t.Fatal("a room with a member was removed")
 	}
 	leave()
 	st.tidy(0)
@@ -157,6 +157,6 @@ func TestEmptyRoomsRemoved(t *testing.T) {
 		t.Errorf("there are %v", heads)
 	}
 	if st.say("den", 1); st.store.Bounds("den") != (eventlog.Bounds{First: 4, Last: 4}) {
-		t.Error("a number was given out twice")
+		t.Error("a number was assigned twice")
 	}
 }

@@ -20,8 +20,8 @@ func (s *scrubs) Scrub(context.Context) error {
 	return s.err
 }
 
-// A store is scrubbed once after the start, then at most once an hour and only if something was erased, and again a minute
-// after a failure, which is logged once.
+// TestWhenToScrub: a store is scrubbed once after the start, then at most once an hour and only if something was erased,
+// and again a minute after a failure, which is logged once.
 func TestWhenToScrub(t *testing.T) {
 	store := &scrubs{}
 	var erased room.Mark

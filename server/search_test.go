@@ -23,7 +23,7 @@ func get(t *testing.T, address string, header ...string) (int, string, http.Head
 	return resp.StatusCode, body, resp.Header
 }
 
-// found searches until everything that was said is searched.
+// found searches until everything is indexed.
 func found(t *testing.T, address string) (wire.SearchResponse, string) {
 	t.Helper()
 	for range 500 {
@@ -41,11 +41,11 @@ func found(t *testing.T, address string) (wire.SearchResponse, string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	t.Fatal("the index does not come up to what was said")
+	t.Fatal("the index does not catch up")
 	return wire.SearchResponse{}, ""
 }
 
-// TestSearchDocument says what the example of docs/PROTOCOL.md says was said, and compares the answer.
+// TestSearchDocument posts the messages of the example in docs/PROTOCOL.md, and compares the answer.
 func TestSearchDocument(t *testing.T) {
 	text, err := os.ReadFile("../docs/PROTOCOL.md")
 	if err != nil {
@@ -64,11 +64,11 @@ func TestSearchDocument(t *testing.T) {
 	anna.say("Un café à Paris?")
 	anna.expect("anna: Un café à Paris?")
 	if _, got := found(t, web.URL+"/api/v1/search"+query); !matches(want, got) {
-		t.Errorf("the example says\n%s\nbut it was\n%s", want, got)
+		t.Errorf("the example says\n%s\nbut the answer is\n%s", want, got)
 	}
 }
 
-// TestSearch: what was said is found, over a restart in good order and one that was not.
+// TestSearch: messages are found after a clean restart and after a crash.
 func TestSearch(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
@@ -76,7 +76,7 @@ func TestSearch(t *testing.T) {
 	here := "http" + strings.TrimPrefix(s.url, "ws")
 	c := dial(t, s.url)
 	c.expect(wire.Greeting)
-	found(t, here+"/api/v1/search?q=x") // what is said from now on, it has to be told of
+	found(t, here+"/api/v1/search?q=x") // from now on, the index depends on notifications
 	for i := range 30 {
 		c.say(fmt.Sprint("hello 世界 ", i))
 		c.expect(fmt.Sprint("hello 世界 ", i))
@@ -140,7 +140,7 @@ func TestSearchRefuses(t *testing.T) {
 			t.Errorf("Authorization %q: %d %s, want 401", bad, got, body)
 		}
 	}
-	found(t, web.URL+"/api/v1/search?q=a") // it is open
+	found(t, web.URL+"/api/v1/search?q=a") // the index is open
 	for i, want := range []int{200, 200, 429, 429} {
 		got, body, header := get(t, web.URL+"/api/v1/search?q=a", "Authorization", "Bearer "+secret)
 		if got != want || (got == 429) != (header.Get("Retry-After") != "") {

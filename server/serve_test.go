@@ -21,7 +21,7 @@ import (
 	"ramai/wire"
 )
 
-// A Config made by hand may omit the kind of I/O.
+// TestReactorOfZeroConfig: a Config without a kind of I/O is valid.
 func TestReactorOfZeroConfig(t *testing.T) {
 	s := serve(t, func(c *server.Config) { c.IO = server.Config{}.IO })
 	dial(t, s.url).expect(wire.Greeting)
@@ -38,9 +38,9 @@ func TestOrigins(t *testing.T) {
 		ok           bool
 	}{
 		{"", here, true},
-		{"", "anything.example", true}, // no page, no rebinding
+		{"", "anything.example", true}, // neither a page nor DNS rebinding
 		{"http://" + here, here, true},
-		{"https://" + here, here, true}, // behind a proxy that ends TLS
+		{"https://" + here, here, true}, // behind a proxy that terminates TLS
 		{"https://chat.example", "chat.example", true},
 		{"https://pages.example", "chat.example", true},
 		{"https://pages.example", here, true},
@@ -56,7 +56,7 @@ func TestOrigins(t *testing.T) {
 		{"https://chat.example:8443", "chat.example", false},
 		{"http://chat.example", "chat.example:443", false},
 		{"https://chat.example", "chat.example:80", false},
-		{"https://CHAT.example", "chat.example", false}, // no browser writes that
+		{"https://CHAT.example", "chat.example", false}, // no browser sends that
 		{"https://chat.example@evil.example", "chat.example", false},
 		{"https://chat.example, https://evil.example", "chat.example", false},
 		{"null", here, false},
@@ -68,7 +68,7 @@ func TestOrigins(t *testing.T) {
 		{"https://PAGES.example", here, false},
 		{"http://pages.example", here, false},
 		{"https://pages.example/", here, false},
-		{"http://evil.example", "evil.example", false}, // a name that leads here, but is not ours
+		{"http://evil.example", "evil.example", false}, // a name that resolves to this server, but is not its own
 		{"https://pages.example", "evil.example", false},
 		{"http://chat.example:2000", "chat.example", false},
 	}
@@ -88,7 +88,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// Header fields on several lines, and in any case, mean what they mean on one.
+// TestHandshakeFields: header fields on several lines, and in any letter case, are equivalent to one line.
 func TestHandshakeFields(t *testing.T) {
 	s := serve(t, nil)
 	for _, c := range []struct {
@@ -103,7 +103,7 @@ func TestHandshakeFields(t *testing.T) {
 		{"Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Protocol: a|Sec-WebSocket-Protocol: b, ramai.v1", "101", "ramai.v1"},
 		{"Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Protocol: a, b", "101", ""},
 		{"Connection: keep-alive|Upgrade: websocket", "400", ""},
-		{"Connection: Upgrade|Upgrade: h2c", "200", ""}, // a visitor, who hears how to come in
+		{"Connection: Upgrade|Upgrade: h2c", "200", ""}, // a browser without WebSocket, which gets the page
 		{"Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Version: 8", "426", ""},
 	} {
 		nc, err := net.Dial("tcp", strings.TrimPrefix(s.url, "ws://"))
@@ -121,7 +121,7 @@ func TestHandshakeFields(t *testing.T) {
 		if !strings.HasPrefix(resp.Status, c.status) || resp.Header.Get("Sec-WebSocket-Protocol") != c.protocol {
 			t.Errorf("%s: %s %v, want %s", c.fields, resp.Status, resp.Header, c.status)
 		}
-		if c.status == "101" && resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" { // of RFC 6455, section 1.3
+		if c.status == "101" && resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" { // from RFC 6455, section 1.3
 			t.Errorf("%s is answered with %v", c.fields, resp.Header)
 		}
 	}
@@ -187,11 +187,11 @@ func TestCannotStart(t *testing.T) {
 	cfg.Logger, cfg.Data = discard, t.TempDir()
 	cfg.Durability = "often"
 	if _, err := server.New(cfg); err == nil {
-		t.Error("an unknown durability was taken")
+		t.Error("an unknown durability was accepted")
 	}
 	cfg.Durability, cfg.IO = server.Normal, "fast"
 	if _, err := server.New(cfg); err == nil {
-		t.Error("an unknown reactor was taken")
+		t.Error("an unknown reactor was accepted")
 	}
 	cfg.IO = server.Auto
 	first, err := server.New(cfg)
@@ -200,14 +200,14 @@ func TestCannotStart(t *testing.T) {
 	}
 	if second, err := server.New(cfg); err == nil {
 		second.Close()
-		t.Error("two servers have one folder")
+		t.Error("two servers share a folder")
 	}
 	if err := first.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestServeEndsWithItsListener: a listener that fails is an error, and everything is closed all the same.
+// TestServeEndsWithItsListener: a listener that fails is an error, and everything is closed nevertheless.
 func TestServeEndsWithItsListener(t *testing.T) {
 	cfg := server.Defaults()
 	cfg.Logger, cfg.InMemory = discard, true
@@ -222,7 +222,7 @@ func TestServeEndsWithItsListener(t *testing.T) {
 	}
 }
 
-// A folder may be named as seen from here.
+// TestRelativeFolder: a folder can be given as a relative path.
 func TestRelativeFolder(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := serve(t, func(c *server.Config) { c.Data = "data" })
@@ -240,6 +240,6 @@ func TestRelativeFolder(t *testing.T) {
 		}
 	}
 	if files, err := os.ReadDir("."); err != nil || len(files) != 1 {
-		t.Errorf("here there are %v, %v", files, err)
+		t.Errorf("the folder contains %v, %v", files, err)
 	}
 }

@@ -22,10 +22,10 @@ import (
 	"ramai/wire"
 )
 
-// A condition that a screen waits for is waited for a while longer after the screen has ended.
+// A condition that a screen waits for may still be waited for after the screen has ended.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // those that run beside others mostly wait
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // parallel tests mostly wait
 		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("charm.land/bubbletea/v2.Tick.func1"))
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 var discard = slog.New(slog.DiscardHandler)
 
-// serving is a server on a port of its own, over a folder.
+// serving is a server on its own port, with a folder.
 type serving struct {
 	url  string
 	stop context.CancelFunc
@@ -80,7 +80,7 @@ func serveAll(t *testing.T, listeners server.Listeners, change func(*server.Conf
 	return running
 }
 
-// peer is a client that fails its test when something else comes than it expects.
+// peer is a client that fails its test when it receives something unexpected.
 type peer struct {
 	t *testing.T
 	*websocket.Conn
@@ -118,12 +118,12 @@ func (p *peer) expect(want ...string) {
 	p.t.Helper()
 	for _, w := range want {
 		if got := p.receive(); got != w {
-			p.t.Fatalf("heard %q, want %q", got, w)
+			p.t.Fatalf("received %q, want %q", got, w)
 		}
 	}
 }
 
-// skip says a text so many times and hears it as often, a few at a time, so that one commit has several.
+// skip posts a text times times and receives it as often, a few at a time, so that one commit has several.
 func (p *peer) skip(text string, times int) {
 	p.t.Helper()
 	for part := 20; times > 0; times -= part {
@@ -151,7 +151,7 @@ func frame[F wire.Frame](p *peer) F {
 	}
 }
 
-// overReactors runs f over each way of moving bytes that this system has.
+// overReactors runs f with each kind of I/O that this system has.
 func overReactors(t *testing.T, f func(*testing.T, server.IOMode)) {
 	kinds := []server.IOMode{server.Portable}
 	if runtime.GOOS == "linux" {
@@ -213,19 +213,19 @@ func testOneOrder(t *testing.T, kind server.IOMode) {
 	}
 	first := <-received
 	if len(first) != clients*each {
-		t.Fatalf("heard %d of %d", len(first), clients*each)
+		t.Fatalf("received %d of %d", len(first), clients*each)
 	}
 	next := make([]int, clients)
 	for _, text := range first {
 		var k, i int
 		if fmt.Sscanf(text, "%d of %d", &k, &i); k != next[i] {
-			t.Fatalf("from %d came %d, want %d", i, k, next[i])
+			t.Fatalf("from %d received %d, want %d", i, k, next[i])
 		}
 		next[i]++
 	}
 	for range clients - 1 {
 		if !slices.Equal(first, <-received) {
-			t.Fatal("two clients heard another order")
+			t.Fatal("two clients received different orders")
 		}
 	}
 }
@@ -244,7 +244,7 @@ func TestNameOfAPlainConnection(t *testing.T) {
 		}
 		var body struct{ Code, Reason string }
 		if json.NewDecoder(r.Body).Decode(&body); body.Code == "" || body.Reason == "" {
-			t.Errorf("name %q: the refusal says nothing", name)
+			t.Errorf("name %q: the refusal has no reason", name)
 		}
 	}
 	anna.Close(websocket.StatusNormalClosure, "")
@@ -254,7 +254,7 @@ func TestNameOfAPlainConnection(t *testing.T) {
 	again.expect("anna: back")
 }
 
-// dialUntil dials until the server lets it in: the name is freed a moment after its connection ended.
+// dialUntil dials until the server accepts: the name is freed a moment after its connection has ended.
 func dialUntil(t *testing.T, url string) *peer {
 	t.Helper()
 	var err error
@@ -297,7 +297,7 @@ func testStopSendsEverything(t *testing.T, kind server.IOMode) {
 			break
 		}
 		if string(b) != fmt.Sprint("line ", received) {
-			t.Fatalf("heard %q, want line %d", b, received)
+			t.Fatalf("received %q, want line %d", b, received)
 		}
 		received++
 	}
@@ -309,19 +309,19 @@ func testStopSendsEverything(t *testing.T, kind server.IOMode) {
 		}
 		if m, ok := f.(wire.Message); ok {
 			if m.N != last+1 {
-				t.Fatalf("after %d comes %d", last, m.N)
+				t.Fatalf("received %d after %d", m.N, last)
 			}
 			last = m.N
 		}
 		if r, ok := f.(wire.Restarting); ok {
 			if r.RetryAfterMS < 1 {
-				t.Error("no time to come back is given")
+				t.Error("no time to reconnect is given")
 			}
 			break
 		}
 	}
 	if uint64(received) != last {
-		t.Errorf("one client heard %d messages, the other %d", received, last)
+		t.Errorf("one client received %d messages, the other %d", received, last)
 	}
 	if _, _, err := v1.Read(t.Context()); websocket.CloseStatus(err) != wire.CloseRestart {
 		t.Errorf("the v1 client was closed by %v", err)
@@ -336,7 +336,7 @@ func testStopSendsEverything(t *testing.T, kind server.IOMode) {
 	frame[wire.Welcome](back)
 	back.say(fmt.Sprintf(`{"type":"hello","session":%q}`, secret))
 	if w := frame[wire.Welcome](back); w.Session != secret || w.SenderID != wire.SenderIDOf(secret) {
-		t.Error("hello makes another sender")
+		t.Error("hello creates another sender")
 	}
 	back.say(fmt.Sprintf(`{"type":"join","room":"lobby","after":{"log":%q,"n":%d}}`, historyID, last-1))
 	if j := frame[wire.Joined](back); j.Reset || j.N != last || j.HistoryID != historyID {
@@ -347,8 +347,8 @@ func testStopSendsEverything(t *testing.T, kind server.IOMode) {
 	}
 }
 
-// TestDisconnectKeepsMessages: a client that ends its direction after its last word has all of it said, also what was
-// too fast, and hears its own.
+// TestDisconnectKeepsMessages: when a client closes its direction after its last message, all its messages are posted, even
+// those beyond the rate, and it receives its own.
 func TestDisconnectKeepsMessages(t *testing.T) {
 	const lines = 23
 	s := serve(t, func(c *server.Config) { c.Rate, c.Burst = 20, 20 })
@@ -367,6 +367,6 @@ func TestDisconnectKeepsMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	if received := strings.Count(string(all), "\x81\x02hi"); received != lines {
-		t.Errorf("heard %d of %d", received, lines)
+		t.Errorf("received %d of %d", received, lines)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"ramai/wire"
 )
 
-// from returns a dialer that comes from an address of this machine.
+// from returns a dialer that uses an address of this machine.
 func from(address string) *net.Dialer {
 	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}, Timeout: 30 * time.Second}
 }
@@ -40,18 +40,19 @@ func dialFrom(t *testing.T, url, address string, header http.Header, protocols .
 	return &peer{t, c}, resp, nil
 }
 
-// ended reports whether the other end of a connection has closed it; what it said before is in told.
+// ended waits for the other end to close a connection, and returns what it received before that.
 func ended(t *testing.T, nc net.Conn) (received string) {
 	t.Helper()
 	nc.SetReadDeadline(time.Now().Add(30 * time.Second))
 	b, err := io.ReadAll(nc)
 	if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-		t.Error("a connection too many is kept")
+		t.Error("a connection too many stays open")
 	}
 	return string(b)
 }
 
-// Connections of one address that say nothing take only its share, over every listener together, and others come in.
+// TestAddressShare: silent connections of one address use only its share, over all listeners together, and others can
+// connect.
 func TestAddressShare(t *testing.T) {
 	const slots, share, more = 200, 20, 64
 	s := serve(t, func(c *server.Config) { c.MaxConns, c.MaxConnsPerAddress = slots, share })
@@ -67,9 +68,9 @@ func TestAddressShare(t *testing.T) {
 	for range share + more {
 		silent()
 	}
-	for range 2 * slots { // all of them would be more places than there are
+	for range 2 * slots { // more than the limit of all connections
 		if received := ended(t, silent()); !strings.HasPrefix(received, "HTTP/1.1 503 ") || !strings.Contains(received, "\r\nRetry-After: 5\r\n") {
-			t.Fatalf("a connection too many is told %q", received)
+			t.Fatalf("a connection too many receives %q", received)
 		}
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader([]byte(ended(t, silent())))), nil)
@@ -77,7 +78,7 @@ func TestAddressShare(t *testing.T) {
 		t.Fatal(err)
 	}
 	if body, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(body), `{"code":"unavailable",`) || !json.Valid(body) {
-		t.Errorf("the answer is no HTTP: %q, %v", body, err)
+		t.Errorf("the answer is not HTTP: %q, %v", body, err)
 	}
 	honest, _, err := dialFrom(t, s.url, "127.0.0.3", nil)
 	if err != nil {
@@ -88,7 +89,8 @@ func TestAddressShare(t *testing.T) {
 	honest.expect("here")
 }
 
-// Who has the share of an address in sessions, whatever they are, is told so at the next, and gets a place that is given back.
+// TestShareExceeded: when sessions have used up the share of an address, the next one is told, and gets a slot that is
+// freed.
 func TestShareExceeded(t *testing.T) {
 	s := serve(t, func(c *server.Config) { c.MaxConns, c.MaxConnsPerAddress = 50, 3 })
 	first, _, err := dialFrom(t, s.url, "127.0.0.2", nil)
@@ -125,7 +127,7 @@ func TestShareExceeded(t *testing.T) {
 		}
 	}
 	if resp := get("/healthz"); resp.StatusCode != http.StatusOK {
-		t.Errorf("what takes no place: %s", resp.Status)
+		t.Errorf("a request that needs no slot: %s", resp.Status)
 	}
 	first.Close(websocket.StatusNormalClosure, "")
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -137,14 +139,14 @@ func TestShareExceeded(t *testing.T) {
 	}
 }
 
-// Behind a proxy that is trusted, each client has the share of its own address, and the proxy is not bound by one.
+// TestShareBehindProxy: behind a trusted proxy, each client has the share of its own address, and the proxy is not limited.
 func TestShareBehindProxy(t *testing.T) {
 	s := serve(t, func(c *server.Config) {
 		c.MaxConns, c.MaxConnsPerAddress = 300, 2
 		c.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")}
 	})
 	address := strings.TrimPrefix(s.url, "ws://")
-	for range 100 { // as a proxy keeps them open
+	for range 100 { // a proxy keeps them open
 		nc, err := from("127.0.0.9").Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)

@@ -21,7 +21,8 @@ import (
 	"ramai/wire"
 )
 
-// If the operator releases a name, its holder is notified on every connection, and continues without a name.
+// TestSSHNameReleased: if the operator releases a name, its holder is notified on every connection, and continues without a
+// name.
 func TestSSHNameReleased(t *testing.T) {
 	t.Parallel()
 	var operator http.Handler
@@ -83,7 +84,7 @@ func TestSSHNameReleased(t *testing.T) {
 	}
 }
 
-// A client that cannot have a name is told why, on a screen and in line mode.
+// TestSSHNoName: a client that cannot have a name is told why, on a screen and in line mode.
 func TestSSHNoName(t *testing.T) {
 	o := serveSSH(t, nil)
 	c := o.connect("an\u202ena", asGuest)
@@ -100,8 +101,8 @@ func TestSSHNoName(t *testing.T) {
 	}
 }
 
-// The keys of one address can register a limited number of names an hour, whichever keys they are. Beyond that they
-// hold a name only temporarily. An owner of a name is charged once.
+// TestSSHNameRegistrationsRateLimited: the keys of one address can register a limited number of names an hour, whichever
+// keys they are. Beyond that they hold a name only temporarily. An owner of a name is charged once.
 func TestSSHNameRegistrationsRateLimited(t *testing.T) {
 	t.Parallel()
 	const names = 3 // an hour: one in 20 minutes
@@ -128,7 +129,7 @@ func TestSSHNameRegistrationsRateLimited(t *testing.T) {
 		defer c.Close()
 		out, notes, status := command(t, c, "den --json", "one\ntwo\n")
 		if said := textsIn(t, out); status != 0 || len(said) != 2 || said[0].DisplayName != name || said[1].DisplayName != name {
-			t.Fatalf("%s cannot talk: %d %s%s", name, status, out, notes)
+			t.Fatalf("%s cannot post: %d %s%s", name, status, out, notes)
 		}
 	}
 	owned := func(name string, want bool) {
@@ -136,7 +137,7 @@ func TestSSHNameRegistrationsRateLimited(t *testing.T) {
 		v1 := dial(t, o.url, wire.Protocol)
 		v1.say(`{"type":"name","name":"` + name + `"}`)
 		if got := strings.Contains(v1.until(`"name_taken"`), "is registered for an SSH key"); got != want {
-			t.Errorf("%s is somebody's own: %t, want %t", name, got, want)
+			t.Errorf("%s is registered: %t, want %t", name, got, want)
 		}
 	}
 	own := func(want bool) (string, ssh.Signer) {
@@ -174,7 +175,8 @@ func TestSSHNameRegistrationsRateLimited(t *testing.T) {
 	own(false)
 }
 
-// If the secret from which senders are derived is missing, nobody owns the names, and the log says so.
+// TestSSHSecretMissing: if the secret from which senders are derived is missing, nobody owns the names, and the log says
+// so.
 func TestSSHSecretMissing(t *testing.T) {
 	var folder string
 	var notes proxytest.Buffer

@@ -25,10 +25,10 @@ type terminal struct {
 	*ssh.Session
 	t             *testing.T
 	stdin         io.WriteCloser
-	width, height int // of the emulator; a window can be of any size
+	width, height int // of the emulator; a window can have any size
 
 	mu   sync.Mutex
-	text []byte // guarded by mu: all that was written to it
+	text []byte // guarded by mu: everything that was written to it
 }
 
 func (o *overSSH) terminal(c *ssh.Client, line string, width, height int) *terminal {
@@ -83,13 +83,13 @@ func (term *terminal) shows(want string) {
 	}
 }
 
-// screen is what a terminal shows after the output so far.
+// screen returns what a terminal shows after the output so far.
 func (term *terminal) screen(text []byte) string {
 	screen := vt.NewEmulator(term.width, term.height)
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		io.Copy(io.Discard, screen) // what a terminal answers
+		io.Copy(io.Discard, screen) // replies of the terminal
 	}()
 	screen.Write(text)
 	shown := screen.String()
@@ -105,7 +105,7 @@ func (term *terminal) types(keys string) {
 	}
 }
 
-// A client with a key gets its draft back when it returns, and a window can have any size.
+// TestSSHScreen: a client with a key gets its draft back when it returns, and a window can have any size.
 func TestSSHScreen(t *testing.T) {
 	t.Parallel()
 	var folder string
@@ -123,7 +123,7 @@ func TestSSHScreen(t *testing.T) {
 				}
 			}
 			if time.Now().After(end) {
-				t.Fatalf("%q is not remembered in %v", draft, files)
+				t.Fatalf("%q is not stored in %v", draft, files)
 			}
 		}
 	}
@@ -132,7 +132,7 @@ func TestSSHScreen(t *testing.T) {
 	plain.expect(wire.Greeting)
 	first := o.terminal(c, "den", 80, 24)
 	first.shows("den")
-	first.types("\x9bMabc\x15") // what once ended the program: a report of the mouse of 8 bits, and no more of it
+	first.types("\x9bMabc\x15") // once crashed the program: an incomplete 8-bit mouse report
 	first.types("hello\r")
 	plain.expect("anna: hello")
 	first.types("half a thou")
@@ -150,7 +150,7 @@ func TestSSHScreen(t *testing.T) {
 		remembered("half a thou")
 		again := o.terminal(c, "den", size[0], size[1])
 		again.shows("half a thou")
-		again.types("\x03\x04") // away with it, and leave
+		again.types("\x03\x04") // clear it, and leave
 		if err := again.Wait(); err != nil {
 			t.Errorf("%v: %v", size, err)
 		}
@@ -162,7 +162,7 @@ func TestSSHScreen(t *testing.T) {
 	}
 }
 
-// The address of a room works in a browser.
+// TestSSHAddress: the address of a room works in a browser.
 func TestSSHAddress(t *testing.T) {
 	o := serveSSH(t, func(c *server.Config) { c.Port = 2345 })
 	screen := o.terminal(o.connect("x", asGuest), "den", 80, 24)
@@ -175,7 +175,7 @@ func TestSSHAddress(t *testing.T) {
 	}
 }
 
-// The options of a screen can be given over SSH, and its list of rooms is that of the server.
+// TestSSHScreenOptions: the options of a screen can be given over SSH, and its list of rooms is that of the server.
 func TestSSHScreenOptions(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)
@@ -194,7 +194,7 @@ func TestSSHScreenOptions(t *testing.T) {
 	}
 }
 
-// An SSH client that reads nothing loses nothing, and delays nobody.
+// TestSSHBlockedLineMode: an SSH client that reads nothing loses nothing, and delays nobody.
 func TestSSHBlockedLineMode(t *testing.T) {
 	t.Parallel()
 	const many = 1500
@@ -224,7 +224,7 @@ func TestSSHBlockedLineMode(t *testing.T) {
 	}
 	plain := dial(t, o.url+"/r/den")
 	plain.expect(wire.Greeting)
-	text := strings.Repeat("x", 4000) // all together more than SSH takes on its own
+	text := strings.Repeat("x", 4000) // in total more than SSH buffers
 	plain.skip(text, many)
 	for next := uint64(1); next <= many; {
 		if err := blocked.Decode(&f); err != nil {
@@ -243,7 +243,7 @@ func TestSSHBlockedLineMode(t *testing.T) {
 	}
 }
 
-// A client that blocks writes for too long loses its connection.
+// TestSSHBlockedScreen: a client that blocks writes for too long loses its connection.
 func TestSSHBlockedScreen(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, func(c *server.Config) { c.SlowClientTimeout = time.Second })
@@ -264,7 +264,7 @@ func TestSSHBlockedScreen(t *testing.T) {
 	plain := dial(t, o.url+"/r/den")
 	plain.expect(wire.Greeting)
 	text := strings.Repeat("x", 4000)
-	plain.skip(text, 700) // more than the client takes that reads nothing
+	plain.skip(text, 700) // more than the blocked client's buffers hold
 	ended := make(chan struct{})
 	go func() {
 		c.Wait()
@@ -273,11 +273,11 @@ func TestSSHBlockedScreen(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(20 * time.Second):
-		t.Error("it still has its connection")
+		t.Error("it is still connected")
 	}
 }
 
-// A stop ends SSH sessions, and says why.
+// TestSSHStop: when the server stops, SSH sessions end, and are told why.
 func TestSSHStop(t *testing.T) {
 	o := serveSSH(t, nil)
 	c := o.connect("anna", ssh.PublicKeys(newKey(t)))
@@ -317,21 +317,21 @@ func TestSSHStop(t *testing.T) {
 				t.Error("a session ended as if the client had left")
 			}
 		case <-ctx.Done():
-			t.Fatal("a session continues")
+			t.Fatal("a session does not end")
 		}
 	}
-	screen.shows("\x1b[?1049l") // the terminal is as it was
+	screen.shows("\x1b[?1049l") // the terminal is restored
 	if !strings.Contains(notes.String(), "the server is stopping") {
 		t.Errorf("line by line: %q", notes.String())
 	}
 }
 
-// A screen smaller than its window shows why.
+// TestSSHSmallScreen: a screen smaller than its window shows why.
 func TestSSHSmallScreen(t *testing.T) {
 	t.Parallel()
 	o := serveSSHTo(t, "192.0.2.1", nil)
 	c := o.connect("anna", ssh.PublicKeys(newKey(t))) // the same sender each time, who has the name
-	for range 7 {                                     // as many as an address can have of the largest
+	for range 7 {                                     // the limit of the largest screens for an address
 		o.terminal(c, "den", 500, 200).shows("say something in den")
 	}
 	o.terminal(c, "den", 500, 200).shows("the server has no memory for another large screen now")

@@ -25,7 +25,7 @@ type overSSH struct {
 	*serving
 	t       *testing.T
 	address string
-	host    string // fingerprint of the key
+	host    string // fingerprint of the host key
 }
 
 // otherHost is a listener whose connections appear to come from another machine.
@@ -87,7 +87,7 @@ func newKey(t *testing.T) ssh.Signer {
 	return signer
 }
 
-// asGuest answers what a client without a key is asked, which is nothing.
+// asGuest answers the questions to a client without a key; there are none.
 var asGuest = ssh.KeyboardInteractive(func(string, string, []string, []bool) ([]string, error) { return nil, nil })
 
 func (o *overSSH) dial(user string, auth ...ssh.AuthMethod) (*ssh.Client, error) {
@@ -95,7 +95,7 @@ func (o *overSSH) dial(user string, auth ...ssh.AuthMethod) (*ssh.Client, error)
 		User: user, Auth: auth, Timeout: 20 * time.Second,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			if got := ssh.FingerprintSHA256(key); got != o.host {
-				return fmt.Errorf("the host key is %s, and was told to be %s", got, o.host)
+				return fmt.Errorf("the host key is %s, but was announced as %s", got, o.host)
 			}
 			return nil
 		},
@@ -112,7 +112,7 @@ func (o *overSSH) connect(user string, auth ...ssh.AuthMethod) *ssh.Client {
 	return c
 }
 
-// command runs a command with some input, and returns what it wrote and its exit status.
+// command runs a command with some input, and returns its output and its exit status.
 func command(t *testing.T, c *ssh.Client, line, input string) (stdout, stderr string, status int) {
 	t.Helper()
 	s, err := c.NewSession()
@@ -132,7 +132,7 @@ func command(t *testing.T, c *ssh.Client, line, input string) (stdout, stderr st
 	return out.String(), notes.String(), status
 }
 
-// textsIn are the messages of some output in JSON.
+// textsIn returns the messages in JSON output.
 func textsIn(t *testing.T, out string) (all []wire.Message) {
 	t.Helper()
 	for line := range strings.Lines(out) {
@@ -147,7 +147,7 @@ func textsIn(t *testing.T, out string) (all []wire.Message) {
 	return all
 }
 
-// SSH has the same rooms and the same numbers, and a name belongs to a key.
+// TestSSHLineByLine: SSH has the same rooms and the same numbers, and a name belongs to a key.
 func TestSSHLineByLine(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)
@@ -166,7 +166,7 @@ func TestSSHLineByLine(t *testing.T) {
 	plain.say("hi")
 	plain.expect("hi")
 
-	// The same key is the same sender, from another connection too, and another key is another.
+	// The same key is the same sender, also on another connection, and another key is another sender.
 	again := o.connect("Anna Blue", ssh.PublicKeys(key))
 	out, _, _ = command(t, again, "den --json --last 10", "once more\n")
 	said := textsIn(t, out)
@@ -179,7 +179,7 @@ func TestSSHLineByLine(t *testing.T) {
 		t.Errorf("another key, with the name of the first: %d %s%s", status, out, notes)
 	}
 
-	// Its name is taken on every transport, and the first key to post under it gets it back.
+	// The name is taken on every transport, and belongs to the first key that posts under it.
 	for _, name := range []string{"anna", "ANNA", "Anna Blue"} {
 		v1 := dial(t, o.url, wire.Protocol)
 		v1.say(`{"type":"name","name":"` + name + `"}`)
@@ -188,11 +188,11 @@ func TestSSHLineByLine(t *testing.T) {
 		}
 	}
 	if out, _, _ := command(t, anna, "den --json", "mine\n"); textsIn(t, out)[0].DisplayName != "anna" {
-		t.Errorf("the owner is called otherwise: %s", out)
+		t.Errorf("the owner has another name: %s", out)
 	}
 }
 
-// borrowed is a public key without its private one.
+// borrowed is a public key without its private key.
 type borrowed struct{ ssh.Signer }
 
 func (b borrowed) Sign(random io.Reader, data []byte) (*ssh.Signature, error) {
@@ -203,19 +203,19 @@ func (b borrowed) Sign(random io.Reader, data []byte) (*ssh.Signature, error) {
 	return signature, err
 }
 
-// Algorithms based on SHA-1 are not offered, modern ones are.
+// TestSSHAlgorithms: algorithms based on SHA-1 are not offered, modern ones are.
 func TestSSHAlgorithms(t *testing.T) {
 	o := serveSSH(t, nil)
 	for name, test := range map[string]struct {
 		config ssh.Config
 		ok     bool
 	}{
-		"today's":              {ssh.Config{}, true},
-		"the common ones":      {ssh.Config{KeyExchanges: []string{ssh.KeyExchangeCurve25519}, Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.HMACSHA256}}, true},
-		"a key exchange":       {ssh.Config{KeyExchanges: []string{ssh.InsecureKeyExchangeDH14SHA1}}, false},
-		"a MAC":                {ssh.Config{Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.HMACSHA1}}, false},
-		"a MAC of 96 bits":     {ssh.Config{Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.InsecureHMACSHA196}}, false},
-		"a cipher of the past": {ssh.Config{Ciphers: []string{ssh.InsecureCipherTripleDESCBC}}, false},
+		"today's":            {ssh.Config{}, true},
+		"the common ones":    {ssh.Config{KeyExchanges: []string{ssh.KeyExchangeCurve25519}, Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.HMACSHA256}}, true},
+		"a key exchange":     {ssh.Config{KeyExchanges: []string{ssh.InsecureKeyExchangeDH14SHA1}}, false},
+		"a MAC":              {ssh.Config{Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.HMACSHA1}}, false},
+		"a MAC of 96 bits":   {ssh.Config{Ciphers: []string{ssh.CipherAES128CTR}, MACs: []string{ssh.InsecureHMACSHA196}}, false},
+		"an obsolete cipher": {ssh.Config{Ciphers: []string{ssh.InsecureCipherTripleDESCBC}}, false},
 	} {
 		c, err := ssh.Dial("tcp", o.address, &ssh.ClientConfig{Config: test.config, User: "x", Auth: []ssh.AuthMethod{asGuest}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})
 		if err == nil {
@@ -227,12 +227,12 @@ func TestSSHAlgorithms(t *testing.T) {
 	}
 }
 
-// A client with a signature by another key is rejected, for any user name.
+// TestSSHBorrowedKey: a client with a signature by another key is rejected, for any user name.
 func TestSSHBorrowedKey(t *testing.T) {
 	o := serveSSH(t, nil)
 	if c, err := o.dial("x", ssh.PublicKeys(borrowed{newKey(t)}, newKey(t)), asGuest); err == nil {
 		c.Close()
-		t.Error("somebody came in")
+		t.Error("the client was accepted")
 	}
 }
 
@@ -242,7 +242,7 @@ func TestSSHGuests(t *testing.T) {
 	if out, _, status := command(t, o.connect("gast", asGuest), "", "hi\n"); status != 0 || !strings.Contains(out, "gast: hi") {
 		t.Errorf("a guest: %d %q", status, out)
 	}
-	// The name is released after the exit status is sent, so the next client may come too early.
+	// The name is released after the exit status is sent, so the next client may be too early.
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		out, notes, status := command(t, o.connect("gast", asGuest), "", "again\n")
 		if status == 0 && strings.Contains(out, "gast: again") {
@@ -255,12 +255,12 @@ func TestSSHGuests(t *testing.T) {
 	closed := serveSSH(t, func(c *server.Config) { c.SSHKeysOnly = true })
 	if c, err := closed.dial("x", asGuest); err == nil {
 		c.Close()
-		t.Error("a guest came in, and only keys are to")
+		t.Error("a guest was accepted although keys are required")
 	}
 	closed.connect("x", ssh.PublicKeys(newKey(t)))
 }
 
-// SSH gives access to the chat, and to nothing else.
+// TestSSHOtherRequestsRefused: SSH gives access to the chat, and to nothing else.
 func TestSSHOtherRequestsRefused(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)
@@ -292,7 +292,7 @@ func TestSSHOtherRequestsRefused(t *testing.T) {
 		t.Errorf("%d variables could be set", set)
 	}
 	if ok, _ := s.SendRequest("exec", true, []byte(ssh4(strings.Repeat("x", 1<<16)))); ok {
-		t.Error("a command of 64 KiB was taken")
+		t.Error("a command of 64 KiB was accepted")
 	}
 	s.Close()
 	for _, line := range []string{"sh -c true", "../x", "den --nothing", "den --last 501", "a b", "--help", strings.Repeat("x", 1000), "'"} {
@@ -311,7 +311,7 @@ func TestSSHOtherRequestsRefused(t *testing.T) {
 		t.Errorf("%d channels wait for a command at once", waiting)
 	}
 	other, in, received := o.connect("y", asGuest), 0, 0
-	for range 40 { // more than may be open
+	for range 40 { // more than the limit
 		s, err := other.NewSession()
 		if err != nil {
 			t.Fatal(err)
@@ -332,11 +332,11 @@ func TestSSHOtherRequestsRefused(t *testing.T) {
 		}
 	}
 	if in != 8 || received != 32 {
-		t.Errorf("%d sessions at once on a connection, want 8; %d of 32 are told", in, received)
+		t.Errorf("%d sessions at once on a connection, want 8; %d of 32 got the reason", in, received)
 	}
 }
 
-// Requests on a channel without a session, or on a refused one, do not block the connection.
+// TestSSHChannelsDoNotBlock: requests on a channel without a session, or on a refused one, do not block the connection.
 func TestSSHChannelsDoNotBlock(t *testing.T) {
 	o := serveSSH(t, nil)
 	c := o.connect("x", asGuest)
@@ -376,7 +376,7 @@ func (m *muted) Write(b []byte) (int, error) {
 	return m.Conn.Write(b)
 }
 
-// A session that has ended leaves nothing behind, whether or not the client confirms its end.
+// TestSSHUnconfirmedEnd: a session that has ended leaves nothing behind, whether or not the client confirms its end.
 func TestSSHUnconfirmedEnd(t *testing.T) {
 	t.Parallel()
 	o := serveSSH(t, nil)
@@ -398,7 +398,7 @@ func TestSSHUnconfirmedEnd(t *testing.T) {
 	screen := o.terminal(client, "den", 80, 24)
 	screen.shows("den")
 	if !running() {
-		t.Fatal("it cannot be seen that a screen runs")
+		t.Fatal("no screen is running")
 	}
 	screen.types("\x04") // leaves
 	m.on.Store(true)
@@ -415,7 +415,7 @@ func TestSSHUnconfirmedEnd(t *testing.T) {
 	}
 	select {
 	case <-closed:
-		t.Error("it went with its connection alone")
+		t.Error("it ended only with its connection")
 	default:
 	}
 }

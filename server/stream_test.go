@@ -56,7 +56,7 @@ func listenWith(t *testing.T, over http.RoundTripper, base, room, query string, 
 	return &stream{t: t, lines: bufio.NewScanner(resp.Body), resp: resp}
 }
 
-// next returns the next object that is told, but for presence; nil at the end. It keeps the id of an event.
+// next returns the next object except presence; nil at the end. It keeps the id of an event.
 func (s *stream) next() wire.Frame {
 	s.t.Helper()
 	for s.lines.Scan() {
@@ -81,7 +81,7 @@ func (s *stream) next() wire.Frame {
 	return nil
 }
 
-// expect holds the texts that come next against want. Joined and reset are let pass.
+// expect compares the next texts with want. Joined and reset are skipped.
 func (s *stream) expect(want ...string) {
 	s.t.Helper()
 	for _, w := range want {
@@ -91,12 +91,13 @@ func (s *stream) expect(want ...string) {
 			f = s.next()
 		}
 		if m, ok := f.(wire.Message); !ok || m.Text != w {
-			s.t.Fatalf("heard %+v (%v), want %q", f, s.lines.Err(), w)
+			s.t.Fatalf("received %+v (%v), want %q", f, s.lines.Err(), w)
 		}
 	}
 }
 
-// A browser keeps the last retry that it was told, so each stream says the usual one, and only a stop says another.
+// TestStreamRetries: browsers keep the last retry they received, so each stream sends the usual one, and only a stop sends
+// another.
 func TestStreamRetries(t *testing.T) {
 	t.Parallel()
 	server := serve(t, nil)
@@ -106,7 +107,7 @@ func TestStreamRetries(t *testing.T) {
 		t.Errorf("a stream begins with %q", events.lines.Text())
 	}
 	if _, ok := lines.next().(wire.Joined); !ok {
-		t.Error("lines do not begin with joined")
+		t.Error("the lines do not begin with joined")
 	}
 	events.next()
 	server.stop()
@@ -121,7 +122,7 @@ func TestStreamRetries(t *testing.T) {
 	}
 }
 
-// A stream goes on where it was, over a restart of the server, and says so if that cannot be.
+// TestStreamResumes: a stream resumes across a restart of the server, and reports if that is impossible.
 func TestStreamResumes(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
@@ -129,7 +130,7 @@ func TestStreamResumes(t *testing.T) {
 	base := strings.Replace(first.url, "ws:", "http:", 1)
 	empty := listen(t, base, "den", "?last=0")
 	empty.next()
-	zero := empty.id // before anything was said there is a position already
+	zero := empty.id // a position exists before anything was posted
 	for i := range 5 {
 		post(t, base, "den", fmt.Sprint("text ", i+1))
 	}
@@ -138,7 +139,7 @@ func TestStreamResumes(t *testing.T) {
 	first.stop()
 	<-first.done
 	if f := s.next(); f != nil {
-		t.Fatalf("after the stop comes %+v", f)
+		t.Fatalf("after the stop, received %+v", f)
 	}
 	second := serve(t, func(c *server.Config) { c.Data = data })
 	base = strings.Replace(second.url, "ws:", "http:", 1)
@@ -182,7 +183,7 @@ func TestStreamResumes(t *testing.T) {
 	}
 }
 
-// At a stop in good order a stream tells everything, and when to come back.
+// TestStreamAtTheStop: at a clean stop a stream sends everything, and when to reconnect.
 func TestStreamAtTheStop(t *testing.T) {
 	overReactors(t, func(t *testing.T, kind server.IOMode) {
 		s := serve(t, func(c *server.Config) { c.IO = kind })
@@ -208,7 +209,7 @@ func TestStreamAtTheStop(t *testing.T) {
 			t.Errorf("lines end with %+v", f)
 		}
 		if f := lines.next(); f != nil || lines.lines.Err() != nil {
-			t.Errorf("then comes %+v, %v", f, lines.lines.Err())
+			t.Errorf("then received %+v, %v", f, lines.lines.Err())
 		}
 	})
 }
@@ -228,7 +229,7 @@ func startHTTP2(t *testing.T) (*server.Server, *httptest.Server) {
 	return s, web
 }
 
-// Over HTTP/2 many requests share a connection, which cannot be taken over. A stream is the same there.
+// TestStreamOverHTTP2: with HTTP/2 many requests share a connection, which cannot be hijacked. Streams work the same.
 func TestStreamOverHTTP2(t *testing.T) {
 	s, web := startHTTP2(t)
 	over := web.Client().Transport
@@ -236,7 +237,7 @@ func TestStreamOverHTTP2(t *testing.T) {
 	lines := listenWith(t, over, web.URL, "den", "", "Accept", "application/x-ndjson")
 	disconnected := listenWith(t, over, web.URL, "den", "")
 	if events.resp.ProtoMajor != 2 {
-		t.Fatalf("this is %s", events.resp.Proto)
+		t.Fatalf("the protocol is %s", events.resp.Proto)
 	}
 	say := func(text string) {
 		r, _ := http.NewRequest(http.MethodPost, web.URL+"/api/v1/rooms/den/messages", strings.NewReader(text))
@@ -260,16 +261,16 @@ func TestStreamOverHTTP2(t *testing.T) {
 		t.Error(err)
 	}
 	if f, ok := lines.next().(wire.Restarting); !ok || lines.next() != nil || lines.lines.Err() != nil {
-		t.Errorf("it ends with %+v, %v", f, lines.lines.Err())
+		t.Errorf("the stream ends with %+v, %v", f, lines.lines.Err())
 	}
 	for events.next() != nil {
-		t.Error("something comes after the end")
+		t.Error("received something after the end")
 	}
 	web.Close()
 	over.(*http.Transport).CloseIdleConnections()
 }
 
-// A blocked stream over HTTP/2 does not keep the server from shutting down.
+// TestBlockedStreamOverHTTP2: a blocked stream over HTTP/2 does not keep the server from shutting down.
 func TestBlockedStreamOverHTTP2(t *testing.T) {
 	t.Parallel()
 	s, web := startHTTP2(t)
@@ -299,7 +300,7 @@ func TestBlockedStreamOverHTTP2(t *testing.T) {
 	web.Close()
 }
 
-// A listener who sends nothing more is told everything up to now; then its stream ends.
+// TestStreamEndsWithItsReader: when a reader closes its direction, it receives everything up to now; then its stream ends.
 func TestStreamEndsWithItsReader(t *testing.T) {
 	overReactors(t, func(t *testing.T, kind server.IOMode) {
 		s := serve(t, func(c *server.Config) { c.IO = kind })
@@ -308,7 +309,7 @@ func TestStreamEndsWithItsReader(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer nc.Close()
-		fmt.Fprint(nc, "GET /api/v1/rooms/den/stream HTTP/1.1\r\nHost: localhost\r\n\r\nwhat comes after the request is nothing")
+		fmt.Fprint(nc, "GET /api/v1/rooms/den/stream HTTP/1.1\r\nHost: localhost\r\n\r\nignored after the request")
 		nc.(*net.TCPConn).CloseWrite()
 		nc.SetReadDeadline(time.Now().Add(20 * time.Second))
 		b, err := io.ReadAll(nc)

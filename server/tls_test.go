@@ -19,7 +19,8 @@ import (
 	"ramai/wire"
 )
 
-// TLS serves every transport on one port: WebSocket over HTTP/1.1, everything else over HTTP/2 if the client supports it.
+// TestTLS: TLS serves every transport on one port: WebSocket over HTTP/1.1, everything else over HTTP/2 if the client
+// supports it.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
@@ -27,7 +28,7 @@ func TestTLS(t *testing.T) {
 	var passed atomic.Int64
 	s := serve(t, func(c *server.Config) {
 		c.TLS = server.TLS{Cert: cert, Key: key}
-		c.Now = func() time.Time { // so that it is looked at each handshake
+		c.Now = func() time.Time { // so that the files are checked at each handshake
 			return time.Now().Add(time.Duration(passed.Add(1)) * time.Second)
 		}
 	})
@@ -43,7 +44,7 @@ func TestTLS(t *testing.T) {
 	}
 	c, _, err := websocket.Dial(t.Context(), "wss://"+address, &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: one}, Host: "chat.example.org",
-		HTTPHeader: http.Header{"Origin": {"https://chat.example.org"}}, // a name of the certificate is one of the server
+		HTTPHeader: http.Header{"Origin": {"https://chat.example.org"}}, // the names of the certificate are names of the server
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -58,15 +59,15 @@ func TestTLS(t *testing.T) {
 
 	first := serial(t, address)
 	if again := serial(t, address); again != first {
-		t.Error("the certificate changes by itself")
+		t.Error("the certificate has changed without a reason")
 	}
 	if err := os.WriteFile(key, []byte("half a file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if broken := serial(t, address); broken != first {
-		t.Error("what cannot be used is used")
+		t.Error("an invalid certificate is used")
 	}
-	// What could not be read for a moment is read again, also when nothing of the files tells that it can be now.
+	// Files that could not be read for a moment are read again, even if neither their size nor their time has changed.
 	newCert, newKey := filepath.Join(dir, "new cert"), filepath.Join(dir, "new key")
 	proxytest.SelfSigned(t, newCert, newKey)
 	good, err := os.ReadFile(newKey)
@@ -100,26 +101,26 @@ func TestTLS(t *testing.T) {
 	}
 	if c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
 		c.Close()
-		t.Error("TLS 1.1 is spoken")
+		t.Error("TLS 1.1 is accepted")
 	}
 	s.stop()
 	chat.expectEnd(websocket.StatusServiceRestart)
 }
 
-// expectEnd reads up to the end, which is to have a code.
+// expectEnd reads up to the end, which must have a code.
 func (p *peer) expectEnd(code websocket.StatusCode) {
 	p.t.Helper()
 	for {
 		if _, _, err := p.Read(p.t.Context()); err != nil {
 			if got := websocket.CloseStatus(err); got != code {
-				p.t.Errorf("it ends with %d (%v), want %d", got, err, code)
+				p.t.Errorf("the connection ends with %d (%v), want %d", got, err, code)
 			}
 			return
 		}
 	}
 }
 
-// serial is what tells apart the certificate of a server.
+// serial identifies the certificate of a server.
 func serial(t *testing.T, address string) string {
 	t.Helper()
 	c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
@@ -130,7 +131,7 @@ func serial(t *testing.T, address string) string {
 	return string(c.ConnectionState().PeerCertificates[0].Signature)
 }
 
-// A TLS client that closes its direction receives its messages, as without TLS.
+// TestHalfCloseOverTLS: a TLS client that closes its direction receives its messages, as without TLS.
 func TestHalfCloseOverTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")

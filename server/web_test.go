@@ -18,7 +18,7 @@ import (
 	"ramai/wire"
 )
 
-// call makes a request and returns the answer, its body read.
+// call makes a request and returns the answer and its body.
 func call(t *testing.T, method, address, body string, header ...string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
@@ -43,12 +43,12 @@ func call(t *testing.T, method, address, body string, header ...string) (*http.R
 	return resp, string(b)
 }
 
-// post says a text over HTTP.
+// post posts a text over HTTP.
 func post(t *testing.T, base, room, text string, header ...string) wire.PostResponse {
 	t.Helper()
 	resp, body := call(t, http.MethodPost, base+"/api/v1/rooms/"+room+"/messages", text, append(header, "Content-Type", "text/plain")...)
 	if resp.StatusCode != http.StatusCreated {
-		t.Fatalf("saying %q: %d %s", text, resp.StatusCode, body)
+		t.Fatalf("posting %q: %d %s", text, resp.StatusCode, body)
 	}
 	var said wire.PostResponse
 	if err := json.Unmarshal([]byte(body), &said); err != nil {
@@ -57,7 +57,7 @@ func post(t *testing.T, base, room, text string, header ...string) wire.PostResp
 	return said
 }
 
-// A message posted on one transport is received on all of them, in one order.
+// TestEveryTransport: a message posted on one transport is received on all of them, in one order.
 func TestEveryTransport(t *testing.T) { overReactors(t, testEveryTransport) }
 
 func testEveryTransport(t *testing.T, kind server.IOMode) {
@@ -83,14 +83,14 @@ func testEveryTransport(t *testing.T, kind server.IOMode) {
 	plain.expect("two")
 	said := post(t, base, "lobby", "three\n")
 	if said.N != 3 {
-		t.Errorf("the third is number %d", said.N)
+		t.Errorf("the third message is number %d", said.N)
 	}
 	plain.expect("three")
 	events.expect("one", "two", "three")
 	lines.expect("one", "two", "three")
 	for n := uint64(1); n <= 3; n++ {
 		if m := frame[wire.Message](v1); m.N != n {
-			t.Errorf("number %d comes where %d is due", m.N, n)
+			t.Errorf("received number %d, want %d", m.N, n)
 		}
 	}
 	if want := fmt.Sprintf("%s:%s:3", said.HistoryID, said.Epoch); events.id != want {
@@ -98,8 +98,8 @@ func testEveryTransport(t *testing.T, kind server.IOMode) {
 	}
 }
 
-// TestNormalizedTexts: a text is the same text whatever system its line ends are of, on every way in, and a retry that
-// came another way is known.
+// TestNormalizedTexts: a text is the same whatever line ends it is posted with, on every transport, and a retry on another
+// transport is recognized.
 func TestNormalizedTexts(t *testing.T) {
 	s := serve(t, func(c *server.Config) { c.Rate = 0 })
 	base := strings.Replace(s.url, "ws:", "http:", 1)
@@ -124,7 +124,7 @@ func TestNormalizedTexts(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("\n", 4000)
-	post(t, base, "lobby", strings.ReplaceAll(long, "\n", "\r\n")+"\r\n") // as long as a text may be, whatever it travels as
+	post(t, base, "lobby", strings.ReplaceAll(long, "\n", "\r\n")+"\r\n") // as long as a text may be, whatever its encoding
 	plain.say("\ufeffplain\r\n")
 	plain.expect("one\ntwo")
 	plain.expect(long)
@@ -132,7 +132,7 @@ func TestNormalizedTexts(t *testing.T) {
 	v1.say(`{"type":"say","room":"lobby","id":"1","text":"\ufeffv1\r\n"}`)
 	for _, want := range []string{"one\ntwo", long, "plain\n", "v1\n"} {
 		if got := frame[wire.Message](v1).Text; got != want {
-			t.Errorf("heard %.40q, want %.40q", got, want)
+			t.Errorf("received %.40q, want %.40q", got, want)
 		}
 	}
 	for _, bad := range []struct{ kind, body string }{
@@ -174,7 +174,7 @@ func TestHTTPRefuses(t *testing.T) {
 		{"POST", room, `{"text":`, json, 400, wire.BadRequest, "JSON"},
 		{"POST", room, `{"text":7}`, json, 400, wire.BadRequest, "string"},
 		{"POST", room, `{"word":"x"}`, json, 400, wire.BadRequest, "text"},
-		{"POST", room, `{"TEXT":"x"}`, json, 400, wire.BadRequest, "text"}, // names of fields are exact
+		{"POST", room, `{"TEXT":"x"}`, json, 400, wire.BadRequest, "text"}, // field names are case-sensitive
 		{"POST", room, `{"text":"x"}{}`, json, 400, wire.BadRequest, "one"},
 		{"POST", room, strings.Repeat("[", 20000), json, 400, wire.BadRequest, "JSON"},
 		{"POST", room, "x", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, wire.BadRequest, "text/plain"},
@@ -248,11 +248,11 @@ func TestHTTPRefuses(t *testing.T) {
 		}
 	}
 	if _, body := call(t, http.MethodGet, web.URL+room, ""); strings.Count(body, `"n":`) != 1 {
-		t.Errorf("after all refusals there is %s", body)
+		t.Errorf("after all refusals the room has %s", body)
 	}
 }
 
-// The same key is the same message, of the same sender.
+// TestRepeatedPost: the same key is the same message, of the same sender.
 func TestRepeatedPost(t *testing.T) {
 	web := start(t, nil)
 	say := func(text string, header ...string) (int, string) {
@@ -294,11 +294,11 @@ func TestRepeatedPost(t *testing.T) {
 	var past wire.HistoryResponse
 	json.Unmarshal([]byte(body), &past)
 	if len(past.Messages) != 4 || past.Messages[1].SenderID != "ilvbTMFRZBJsbvJm" || past.Messages[0].SenderID != past.Messages[2].SenderID {
-		t.Errorf("there is %s", body)
+		t.Errorf("the room has %s", body)
 	}
 }
 
-// Rate limits apply over HTTP, too: to a sender, and to an address from a trusted proxy.
+// TestHTTPRates: rate limits apply over HTTP, too: to a sender, and to an address reported by a trusted proxy.
 func TestHTTPRates(t *testing.T) {
 	web := start(t, func(c *server.Config) {
 		c.Rate, c.Burst = 0.01, 3
@@ -322,10 +322,10 @@ func TestHTTPRates(t *testing.T) {
 		header []string
 		want   int
 	}{
-		{nil, 10}, // loopback, and nobody
+		{nil, 10}, // loopback without a session
 		{[]string{"Authorization", "Bearer AAAAAAAAAAAAAAAAAAAAAA"}, 3},
 		{[]string{"X-Forwarded-For", "192.0.2.1"}, 3},
-		{[]string{"X-Forwarded-For", "10.1.1.1, 192.0.2.1"}, 0}, // what a client made up does not help it
+		{[]string{"X-Forwarded-For", "10.1.1.1, 192.0.2.1"}, 0}, // an address invented by the client has no effect
 		{[]string{"X-Forwarded-For", "127.0.0.1, 192.0.2.1"}, 0},
 		{[]string{"X-Forwarded-For", "garbage, 192.0.2.1"}, 0},
 		{[]string{"X-Forwarded-For", "192.0.2.1", "X-Forwarded-For", "127.0.0.2"}, 0},
@@ -340,14 +340,14 @@ func TestHTTPRates(t *testing.T) {
 
 func TestProxyNotTrustedByDefault(t *testing.T) {
 	web := start(t, func(c *server.Config) { c.Rate, c.Burst = 0.01, 1 })
-	for range 5 { // all from loopback, whatever they say
+	for range 5 { // all from loopback, whatever the header says
 		if resp, _ := call(t, http.MethodPost, web.URL+"/api/v1/rooms/den/messages", "hi", "X-Forwarded-For", "192.0.2.1"); resp.StatusCode != 201 {
 			t.Fatal(resp.Status)
 		}
 	}
 }
 
-// Commands shown to people are right behind a proxy that terminates TLS, too.
+// TestSchemeBehindAProxy: commands shown to people are right behind a proxy that terminates TLS, too.
 func TestSchemeBehindAProxy(t *testing.T) {
 	for _, c := range []struct {
 		trusted bool
@@ -375,7 +375,7 @@ func TestSchemeBehindAProxy(t *testing.T) {
 	}
 }
 
-// Pages elsewhere may use the API if they are allowed, and only then.
+// TestCORS: pages of other origins may use the API if they are allowed, and only then.
 func TestCORS(t *testing.T) {
 	web := start(t, func(c *server.Config) { c.AllowOrigins = []string{"https://pages.example"} })
 	address := web.URL + "/api/v1/rooms/den/messages"
@@ -390,7 +390,7 @@ func TestCORS(t *testing.T) {
 		t.Errorf("a page that is allowed: %d %v", resp.StatusCode, resp.Header)
 	}
 	if resp, _ := call(t, http.MethodGet, address, "", "Origin", "https://pages.example", "Sec-Fetch-Site", "cross-site"); resp.StatusCode != 200 {
-		t.Errorf("a page that is allowed, as a browser asks for it: %d", resp.StatusCode)
+		t.Errorf("an allowed page with the headers of a browser: %d", resp.StatusCode)
 	}
 	for _, site := range []string{"same-origin", "none", ""} {
 		if resp, _ := call(t, http.MethodGet, address, "", "Sec-Fetch-Site", site); resp.StatusCode != 200 {
@@ -404,11 +404,11 @@ func TestCORS(t *testing.T) {
 		}
 	}
 	if s := listen(t, web.URL, "den", "", "Origin", "https://pages.example"); s.resp.Header.Get("Access-Control-Allow-Origin") == "" {
-		t.Error("a stream says nothing of who may read it")
+		t.Error("a stream has no CORS header")
 	}
 }
 
-// From pages elsewhere there is a way to rooms by a link, and to the libraries; nothing else can be had into them.
+// TestCrossOrigin: pages of other origins can link to rooms and use the libraries; nothing else can be embedded in them.
 func TestCrossOrigin(t *testing.T) {
 	web := start(t, nil)
 	for _, c := range []struct {
@@ -430,7 +430,7 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
-// A type with a weight of 0 is not accepted.
+// TestAccept: a type with a weight of 0 is not accepted.
 func TestAccept(t *testing.T) {
 	web := start(t, nil)
 	for _, c := range []struct{ path, accept, want string }{
@@ -467,7 +467,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// A body that was announced and never comes holds nothing for long, whoever was asked for it.
+// TestBodyTimeout: a declared body that never arrives occupies nothing for long, whatever the path.
 func TestBodyTimeout(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
@@ -493,7 +493,7 @@ func TestBodyTimeout(t *testing.T) {
 	all.Wait()
 }
 
-// Requests that say nothing are limited too: reading them is work.
+// TestBadPostsAreLimited: invalid requests are limited, too: reading them is work.
 func TestBadPostsAreLimited(t *testing.T) {
 	s := start(t, func(c *server.Config) { c.Rate, c.Burst = 0.01, 1 })
 	statuses := func(session string) map[int]int {
@@ -501,19 +501,20 @@ func TestBadPostsAreLimited(t *testing.T) {
 		for range 50 {
 			resp, _ := call(t, http.MethodPost, s.URL+"/api/v1/rooms/lobby/messages", "{", "Content-Type", "application/json", "Authorization", "Bearer "+session)
 			if got[resp.StatusCode]++; resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") == "" {
-				t.Error("it is not said how long to wait")
+				t.Error("there is no Retry-After")
 			}
 		}
 		return got
 	}
 	for _, session := range []string{strings.Repeat("A", wire.SessionLen), strings.Repeat("B", wire.SessionLen)} {
 		if got := statuses(session); got[http.StatusBadRequest] < 32 || got[http.StatusTooManyRequests] < 10 {
-			t.Errorf("of 50 requests that are no JSON: %v", got)
+			t.Errorf("50 requests that are not JSON: %v", got)
 		}
 	}
 }
 
-// A request of unknown length is as much work as it may turn out to be, and one that is too long is told so.
+// TestPostsOfUnknownLengthAreLimited: a request of unknown length is charged for the maximum, and one that is too long gets
+// an error.
 func TestPostsOfUnknownLengthAreLimited(t *testing.T) {
 	s := start(t, func(c *server.Config) { c.Rate, c.Burst = 0.01, 1 })
 	post := func(session string, body io.Reader) int {
@@ -535,14 +536,15 @@ func TestPostsOfUnknownLengthAreLimited(t *testing.T) {
 		got[post(strings.Repeat("A", wire.SessionLen), io.MultiReader(strings.NewReader("{")))]++
 	}
 	if got[http.StatusBadRequest] != 1 || got[http.StatusTooManyRequests] != 9 {
-		t.Errorf("of 10 requests that are no JSON, and do not say how long they are: %v", got)
+		t.Errorf("10 requests that are not JSON, of unknown length: %v", got)
 	}
 	if got := post(strings.Repeat("B", wire.SessionLen), strings.NewReader(strings.Repeat("x", 1<<20))); got != http.StatusRequestEntityTooLarge {
 		t.Errorf("a body of 1 MiB is answered by %d", got)
 	}
 }
 
-// Names of plain connections that arrive at the same time wait for each other, and are not rejected.
+// TestPlainNamesRateLimited: names of plain connections that are made at the same time wait for each other, and are not
+// rejected.
 func TestPlainNamesRateLimited(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(c *server.Config) {

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// pebble builds the ACME server of Let's Encrypt's that is for tests, and a server of names for it, once.
+// pebble builds the ACME test server of Let's Encrypt, and a DNS server for it, once.
 var pebble = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "pebble")
 	if err != nil {
@@ -70,7 +70,7 @@ func background(ts *testscript.TestScript, cmd *exec.Cmd) {
 	})
 }
 
-// freePort is an address of this machine that is free now.
+// freePort returns an address of this machine that is free now.
 func freePort(ts *testscript.TestScript) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)

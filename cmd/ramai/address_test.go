@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// An invalid value is reported in the same words wherever it comes from, and before the server listens.
+// TestWrongSettings: an invalid value is reported in the same words wherever it comes from, before the server listens.
 func TestWrongSettings(t *testing.T) {
 	for _, c := range []struct {
 		args, environ []string
@@ -52,7 +52,7 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-// A flag can turn off what the environment has set.
+// TestNoAddress: a flag can turn off what the environment has set.
 func TestNoAddress(t *testing.T) {
 	t.Setenv("RAMAI_SSH", "127.0.0.1:99999") // an invalid port
 	var out, notes strings.Builder

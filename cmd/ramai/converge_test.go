@@ -27,12 +27,12 @@ import (
 type converger interface {
 	// done waits until everything is saved.
 	done(ctx context.Context) error
-	// room returns the messages of the room up to a number, and what is missing of them.
+	// room returns the messages of the room up to a number, and the ranges that are missing.
 	room(ctx context.Context, n uint64) ([]wire.Message, []wire.Range, error)
 }
 
-// TestClientsConverge: three programs and two pages say, edit and delete while the server is killed three times. Everything
-// happens once, and all of them end with the messages that somebody has who loads pages alone.
+// TestClientsConverge: three programs and two pages post, edit and delete while the server is killed three times.
+// Everything happens once, and all of them end with the messages that a client gets that only loads pages.
 func TestClientsConverge(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the server is killed by a signal")
@@ -106,7 +106,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// killedServer is a server that is killed and started again.
+// killedServer is a server that the test kills and restarts.
 type killedServer struct {
 	t               *testing.T
 	folder, address string
@@ -134,7 +134,7 @@ type goProgram struct {
 	replica client.Replica
 	n       uint64
 	joined  bool
-	numbers map[string]uint64 // of what is saved, by id
+	numbers map[string]uint64 // of saved messages, by id
 	failed  error
 	changed chan struct{} // closed at the next event
 	posted  chan error    // everything is posted
@@ -164,7 +164,7 @@ func startProgram(t *testing.T, ctx context.Context, url string, count int, seed
 	return p
 }
 
-// dialPatiently connects, also if the server is starting.
+// dialPatiently connects, even while the server is still starting.
 func dialPatiently(ctx context.Context, config client.Config) (*client.Client, error) {
 	for {
 		c, err := client.Dial(ctx, config)
@@ -216,9 +216,9 @@ func (p *goProgram) await(ctx context.Context, ok func() bool) error {
 	}
 }
 
-// post says, edits and deletes count times.
+// post posts, edits and deletes count times.
 func (p *goProgram) post(ctx context.Context, random *rand.Rand, count int, seed uint64) error {
-	var own []string // ids of what can be changed
+	var own []string // ids of messages that can be changed
 	for i := range count {
 		if err := p.await(ctx, func() bool { return p.client.Pending() < 20 }); err != nil {
 			return err
@@ -269,7 +269,7 @@ func (p *goProgram) change(ctx context.Context, change client.Change, id string)
 	return err
 }
 
-// any returns the number of a message, or 0.
+// any returns the number of some message, or 0.
 func (p *goProgram) any() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -372,7 +372,7 @@ func (p *pageProgram) room(ctx context.Context, n uint64) (messages []wire.Messa
 	return messages, missing, nil
 }
 
-// loadAll loads the room by pages alone, and returns its newest number.
+// loadAll loads the room by pages only, and returns its newest number.
 func loadAll(t *testing.T, ctx context.Context, url string) ([]wire.Message, uint64) {
 	c, err := client.Dial(ctx, client.Config{URL: url, Last: client.NoJoin})
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"ramai/wire"
 )
 
-// onDisk is a server whose disk a test has in its hands.
+// onDisk is a server on a disk that the test controls.
 type onDisk struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -26,7 +26,7 @@ type onDisk struct {
 	exited chan struct{}
 }
 
-// serveOn starts a server on a folder, by a command that ends in its arguments.
+// serveOn starts a server on a folder, as the last arguments of a wrapping command.
 func serveOn(t *testing.T, data string, wrap ...string) *onDisk {
 	t.Helper()
 	args := append(wrap, "ramai", "serve", "--listen", "127.0.0.1:0", "--rate", "0", "--quiet", "--data", data)
@@ -44,19 +44,19 @@ func serveOn(t *testing.T, data string, wrap ...string) *onDisk {
 	t.Cleanup(s.kill)
 	found := regexp.MustCompile(`ws://(localhost:\d+)/ `)
 	if !s.out.await(s.exited, found.MatchString) {
-		return s // it has ended, and why is in out
+		return s // it has ended; the reason is in out
 	}
 	s.url = "http://" + found.FindStringSubmatch(s.out.String())[1]
 	return s
 }
 
-// kill ends the server, and whoever watches it, without a word.
+// kill kills the server and its wrapper.
 func (s *onDisk) kill() {
 	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.exited
 }
 
-// say says a text under a key, and returns the status and the body of the answer.
+// say posts a text under a key, and returns the status and the body of the answer.
 func (s *onDisk) say(key, text string) (int, string) {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+"/api/v1/rooms/den/messages", strings.NewReader(text))
@@ -73,7 +73,7 @@ func (s *onDisk) say(key, text string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
-// sayUntil says a text until it is saved, and returns under which number.
+// sayUntil posts a text until it is saved, and returns its number.
 func (s *onDisk) sayUntil(key, text string) uint64 {
 	s.t.Helper()
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
@@ -93,7 +93,7 @@ func (s *onDisk) sayUntil(key, text string) uint64 {
 	return 0
 }
 
-// has compares the room with what was saved.
+// has compares the room with the saved messages.
 func (s *onDisk) has(saved map[uint64]string) {
 	s.t.Helper()
 	resp, err := http.Get(s.url + "/api/v1/rooms/den/messages?after=0")
@@ -111,18 +111,18 @@ func (s *onDisk) has(saved map[uint64]string) {
 		}
 	}
 	if len(past.Messages) != len(saved) {
-		s.t.Errorf("%d messages were saved, and there are %d", len(saved), len(past.Messages))
+		s.t.Errorf("%d messages were saved, but the room has %d", len(saved), len(past.Messages))
 	}
 }
 
-// Now and then a sync fails, and again after that. Nothing is acknowledged that is not there after the machine's end,
-// nothing is there twice, and the server goes on by itself.
+// TestSyncFails: syncs fail now and then. Every acknowledged message survives a crash of the machine, none is stored twice,
+// and the server recovers by itself.
 func TestSyncFails(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatal("there is no strace: make tools installs it")
+			t.Fatal("strace is missing: make tools installs it")
 		}
-		t.Skip("there is no strace")
+		t.Skip("strace is missing")
 	}
 	t.Parallel()
 	data := t.TempDir()
@@ -147,7 +147,7 @@ func TestSyncFails(t *testing.T) {
 	serveOn(t, data).has(saved)
 }
 
-// smallDisk mounts a file system of some MB, and returns where.
+// smallDisk mounts a file system of mb MB, and returns its path.
 func smallDisk(t *testing.T, mb int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -166,7 +166,7 @@ func smallDisk(t *testing.T, mb int) string {
 			t.Skipf("a file system cannot be mounted here: %v %s", err, out)
 		}
 	}
-	t.Cleanup(func() { // after the servers are gone
+	t.Cleanup(func() { // after the servers have ended
 		if out, err := exec.Command("umount", mount).CombinedOutput(); err != nil {
 			t.Errorf("umount: %v %s", err, out)
 		}
@@ -174,7 +174,7 @@ func smallDisk(t *testing.T, mb int) string {
 	return mount
 }
 
-// fill leaves so many bytes of a disk, or with 0 not one.
+// fill fills a disk except for leave bytes.
 func fill(t *testing.T, path string, leave int64) {
 	t.Helper()
 	if leave == 0 {
@@ -192,7 +192,7 @@ func fill(t *testing.T, path string, leave int64) {
 	}
 }
 
-// A full disk refuses what is said, and everything goes on when there is space again, without a restart.
+// TestFullDisk: a full disk refuses messages, and the server recovers without a restart when there is space again.
 func TestFullDisk(t *testing.T) {
 	disk := smallDisk(t, 64)
 	data, filler := filepath.Join(disk, "data"), filepath.Join(disk, "filler")
@@ -200,7 +200,7 @@ func TestFullDisk(t *testing.T) {
 	saved := map[uint64]string{s.sayUntil("a", "before"): "before"}
 	fill(t, filler, 8<<20)
 	if status, body := s.say("b", "while it is full"); status != http.StatusServiceUnavailable || !strings.Contains(body, "disk is full") {
-		t.Errorf("saying on a full disk: %d %s", status, body)
+		t.Errorf("posting on a full disk: %d %s", status, body)
 	}
 	if resp, err := http.Get(s.url + "/readyz"); err != nil || resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("ready on a full disk: %v %v", resp, err)
@@ -212,24 +212,24 @@ func TestFullDisk(t *testing.T) {
 	saved[s.sayUntil("b", "while it is full")] = "while it is full"
 	s.has(saved)
 
-	// Without a byte left it starts and tells what was said, or says why it does not.
+	// With no byte left, the server starts and serves the stored messages, or reports why it does not.
 	s.kill()
 	fill(t, filler, 0)
 	s = serveOn(t, data)
 	if s.url != "" {
 		if status, body := s.say("c", "c"); status != http.StatusServiceUnavailable {
-			t.Errorf("saying without a byte left: %d %s", status, body)
+			t.Errorf("posting with no byte left: %d %s", status, body)
 		}
 		s.has(saved)
 		s.kill()
 	} else if code := s.cmd.ProcessState.ExitCode(); code != exitUnusable || !strings.Contains(s.out.String(), "room") {
 		t.Errorf("it ends with %d:\n%s", code, s.out)
 	}
-	// A new folder cannot be made there, and nothing is left of the try.
+	// A new folder cannot be created there, and a failed attempt leaves nothing behind.
 	fresh := filepath.Join(disk, "fresh")
-	fill(t, filler+"2", 0) // the write-ahead log has left some
+	fill(t, filler+"2", 0) // the write-ahead log has left some space
 	if s := serveOn(t, fresh); s.url != "" || s.cmd.ProcessState.ExitCode() != exitUnusable {
-		t.Errorf("it makes a database without space:\n%s", s.out)
+		t.Errorf("it creates a database without space:\n%s", s.out)
 	}
 	os.Remove(filler)
 	os.Remove(filler + "2")
@@ -243,7 +243,7 @@ func TestFullDisk(t *testing.T) {
 	s.has(saved)
 }
 
-// A disk that can only be read all of a sudden, as Linux makes of one that fails.
+// TestDiskBecomesReadOnly: the disk becomes read-only, as Linux does with a failing one.
 func TestDiskBecomesReadOnly(t *testing.T) {
 	disk := smallDisk(t, 64)
 	s := serveOn(t, filepath.Join(disk, "data"))
@@ -252,17 +252,17 @@ func TestDiskBecomesReadOnly(t *testing.T) {
 		t.Skipf("remount: %v %s", err, out)
 	}
 	if status, body := s.say("b", "while it fails"); status != http.StatusServiceUnavailable {
-		t.Errorf("saying on a disk that fails: %d %s", status, body)
+		t.Errorf("posting on a failing disk: %d %s", status, body)
 	}
 	s.kill()
 	if s := serveOn(t, filepath.Join(disk, "data")); s.url != "" || s.cmd.ProcessState.ExitCode() != exitUnusable {
-		t.Errorf("it starts on a disk that can only be read:\n%s", s.out)
+		t.Errorf("it starts on a read-only disk:\n%s", s.out)
 	} else if !strings.Contains(s.out.String(), "must be writable") {
-		t.Errorf("it does not say what is wrong:\n%s", s.out)
+		t.Errorf("it does not report the cause:\n%s", s.out)
 	}
 	image := filepath.Join(filepath.Dir(disk), "image")
 	if out, err := exec.Command("sh", "-c", "umount "+disk+" && e2fsck -fy "+image+"; mount -o loop "+image+" "+disk).CombinedOutput(); err != nil {
-		t.Fatalf("mending the disk: %v %s", err, out)
+		t.Fatalf("repairing the disk: %v %s", err, out)
 	}
 	again := serveOn(t, filepath.Join(disk, "data"))
 	n := again.sayUntil("b", "while it fails")

@@ -13,7 +13,7 @@ import (
 	"ramai/wire"
 )
 
-// pages is a server that answers requests of history, each with the next of its pages.
+// pages is a server that answers each request for history with the next of its pages.
 type pages struct {
 	mu    sync.Mutex
 	asked []string    // guarded by mu: without the name of the room
@@ -46,7 +46,7 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestHistoryAfterRestore: what is printed is of one history, although the server was set back to an older one between two
+// TestHistoryAfterRestore: the output belongs to one history, even if the server was reset to an older one between two
 // pages.
 func TestHistoryAfterRestore(t *testing.T) {
 	page := func(epoch string, reset, more bool, texts ...string) wire.Page {
@@ -90,12 +90,12 @@ func TestHistoryAfterRestore(t *testing.T) {
 				printed = append(printed, strings.Join(fields[len(fields)-2:], " "))
 			}
 			if got := strings.Join(printed, " "); got != c.printed || code != c.code {
-				t.Errorf("%q is printed, and the code is %d; want %q and %d; %s", got, code, c.printed, c.code, notes.String())
+				t.Errorf("printed %q, exit code %d; want %q and %d; %s", got, code, c.printed, c.code, notes.String())
 			}
 			server.mu.Lock()
 			defer server.mu.Unlock()
 			if got := strings.Join(server.asked, " "); got != c.asked {
-				t.Errorf("asked was\n%s, want\n%s", got, c.asked)
+				t.Errorf("the requests are\n%s, want\n%s", got, c.asked)
 			}
 		})
 	}

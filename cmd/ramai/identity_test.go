@@ -10,7 +10,7 @@ import (
 	"ramai/client"
 )
 
-// TestIdentity: a search asks for the session while another may come to be held.
+// TestIdentity: a search uses the stored session while another one may be stored.
 func TestIdentity(t *testing.T) {
 	who := &identity{name: "anna", file: filepath.Join(t.TempDir(), "anna"), notes: io.Discard}
 	var searches sync.WaitGroup

@@ -8,7 +8,7 @@ import (
 
 func TestLists(t *testing.T) {
 	for _, c := range []struct {
-		kind, in, want string // want is empty: it is refused
+		kind, in, want string // empty: it is refused
 	}{
 		{"network", "10.0.0.1", "[10.0.0.1/32]"},
 		{"network", "10.1.2.3/8, 2001:db8::/32", "[10.0.0.0/8 2001:db8::/32]"},
@@ -71,7 +71,7 @@ func TestLists(t *testing.T) {
 	}
 }
 
-// read gives a list one value of a command line.
+// read parses one value of the command line into a list.
 func read[T string | netip.Prefix](parse func(string) (T, error), s string) (string, error) {
 	var all []T
 	err := list[T]{values: &all, parse: parse}.Set(s)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// An unread log blocks neither posting nor the exit of the server.
+// TestUnreadLog: a log that nobody reads blocks neither posting nor the exit of the server.
 func TestUnreadLog(t *testing.T) {
 	unread, stderr, err := os.Pipe()
 	if err != nil {
@@ -31,7 +31,7 @@ func TestUnreadLog(t *testing.T) {
 		url = regexp.MustCompile(`http://localhost:[0-9]+`).FindString(lines.Text())
 	}
 	go io.Copy(io.Discard, out)
-	const texts, size = 500, 190 // more than a pipe takes
+	const texts, size = 500, 190 // more than a pipe holds
 	for range texts {
 		resp, err := http.Post(url+"/api/v1/rooms/lobby/messages", "text/plain", strings.NewReader(strings.Repeat("x", size)))
 		if err != nil {
@@ -43,7 +43,7 @@ func TestUnreadLog(t *testing.T) {
 		}
 	}
 	cancel()
-	unread.Close() // or its last lines would be waited for
+	unread.Close() // otherwise the exit would wait for its last lines
 	if code := <-ended; code != 0 {
 		t.Errorf("exit code %d", code)
 	}

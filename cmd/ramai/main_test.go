@@ -12,12 +12,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-// leakless fails a run of tests that leaves goroutines behind.
+// leakless fails a test run that leaves goroutines behind.
 type leakless struct{ *testing.M }
 
 func (m leakless) Run() int {
 	flag.Parse()
-	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // scripts wait for other programs most of the time
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue { // scripts mostly wait for other programs
 		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	}
 	code := m.M.Run()
@@ -29,8 +29,8 @@ func (m leakless) Run() int {
 }
 
 func TestMain(m *testing.M) {
-	// A program with the race detector sleeps for a second before it exits, so that other goroutines can report what they found.
-	// The scripts start hundreds.
+	// With the race detector, a program sleeps for a second before it exits, so that other goroutines can report races. The
+	// scripts start hundreds of programs.
 	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=10")
 	testscript.Main(leakless{m}, map[string]func(){"ramai": main})
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// systemd hears when the server can be joined, and when it stops.
+// TestNotify: systemd is notified when the server can be joined, and when it stops.
 func TestNotify(t *testing.T) {
 	folder, err := os.MkdirTemp("", "ramai-") // short enough for a socket
 	if err != nil {
@@ -47,7 +47,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// A file that systemd has loaded for the service has a name that does not depend on the unit's.
+// TestCredentials: a file that systemd has loaded for the service has a path that does not depend on the name of the unit.
 func TestCredentials(t *testing.T) {
 	var p path
 	t.Setenv("CREDENTIALS_DIRECTORY", "")

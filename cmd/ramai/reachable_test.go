@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// answering serves the log of a history on an address, and returns the address.
+// answering serves a history with a log on an address, and returns the address.
 func answering(t *testing.T, address, log string) *net.TCPAddr {
 	t.Helper()
 	ln, err := net.Listen("tcp4", address)
@@ -28,7 +28,7 @@ func answering(t *testing.T, address, log string) *net.TCPAddr {
 	return ln.Addr().(*net.TCPAddr)
 }
 
-// The address for others is one where the same server answers, and nothing else.
+// TestReachable: the address for other machines is one at which the same server answers.
 func TestReachable(t *testing.T) {
 	lookUp := func(server string) string {
 		t.Helper()

@@ -15,7 +15,7 @@ import (
 	"ramai/internal/rehearse"
 )
 
-// faultyServer is a chat server that tells everybody everything, but for one client, to whom it tells what lie makes of it.
+// faultyServer is a chat server that sends everything to everyone, except that one client receives the result of lie.
 type faultyServer struct {
 	mu      sync.Mutex
 	clients []*websocket.Conn
@@ -50,12 +50,12 @@ func (l *faultyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestRehearseFindsFaults: of what a server does wrong with one message at one client, the report and the exit code tell.
+// TestRehearseFindsFaults: the report and the exit code show what a server does wrong with one message of one client.
 func TestRehearseFindsFaults(t *testing.T) {
 	const at = 20
 	for name, c := range map[string]struct {
 		fault func(l *faultyServer, text []byte) [][]byte
-		wrong func(*rehearse.Report) int64 // nil: nothing is wrong
+		wrong func(*rehearse.Report) int64 // nil: no fault
 	}{
 		"truth": {func(_ *faultyServer, text []byte) [][]byte { return [][]byte{text} }, nil},
 		"drop": {func(l *faultyServer, text []byte) [][]byte {
@@ -103,7 +103,7 @@ func TestRehearseFindsFaults(t *testing.T) {
 	}
 }
 
-// TestRehearseFindsChangedText: a text that was changed on its way breaks the rehearsal off.
+// TestRehearseFindsChangedText: a text that was changed in transit aborts the rehearsal.
 func TestRehearseFindsChangedText(t *testing.T) {
 	web := httptest.NewServer(&faultyServer{fault: func(l *faultyServer, text []byte) [][]byte {
 		if l.posted == 20 {
@@ -120,7 +120,7 @@ func TestRehearseFindsChangedText(t *testing.T) {
 	}
 }
 
-// TestRehearseUsage: what cannot be rehearsed is an error of usage, before anybody connects.
+// TestRehearseUsage: invalid parameters are usage errors, before anyone connects.
 func TestRehearseUsage(t *testing.T) {
 	for _, flags := range []string{
 		"--clients=0", "--publishers=-1", "--publishers=101", "--slow=97", "--slow=-1", "--rate=-1", "--rate=NaN", "--in-flight=-1",

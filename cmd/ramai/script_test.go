@@ -38,36 +38,36 @@ import (
 // limit is how long a script waits for anything before it fails.
 const limit = 60 * time.Second
 
-// TestScripts runs the scripts in testdata/script: real servers, real clients, as somebody at a terminal sees them. On
-// top of testscript's own commands they have
+// TestScripts runs the scripts in testdata/script: real servers and real clients, used as from a shell. In addition to
+// testscript's own commands there are
 //
 //	serve NAME [FLAG...]       start ramai serve in $WORK/NAME, or start it again; $NAME is its URL
-//	original NAME              start a server like the original chat: plain, without a past; $NAME is its URL
+//	original NAME              start a server like the original chat: plain, without history; $NAME is its URL
 //	cut NAME                   break all connections of an original
 //	certify NAME HOURS [HOST]  write NAME.pem and NAME.key, a certificate for this machine or for HOST
-//	authority                  start an ACME server, which finds all names on this machine; sets $DIRECTORY, its roots'
-//	                           address $ROOTS, and $PORT, where it looks for who wants a certificate
+//	authority                  start an ACME server that resolves all names to this machine; sets $DIRECTORY, $ROOTS (the
+//	                           URL of its roots), and $PORT, which it connects to for validation
 //	crowd URL N                wait until N connections are in the room of URL
 //	start NAME ARG...          start ramai ARG... in the background
 //	type NAME TEXT             type a line
 //	typelines NAME TEXT A B    type the lines TEXT A to TEXT B, in the background
-//	hears NAME LINE            wait until LINE stands in its stdout
-//	tells NAME TEXT            wait until TEXT stands in its stderr
-//	hangup NAME                end its stdin
+//	hears NAME LINE            wait until its stdout contains LINE
+//	tells NAME TEXT            wait until its stderr contains TEXT
+//	hangup NAME                close its stdin
 //	signal NAME SIGNAL         INT, TERM, HUP or KILL
-//	deaf NAME                  stop reading its stdout, for good
+//	deaf NAME                  stop reading its stdout
 //	ends NAME CODE             wait until it has ended, with CODE
 //	output NAME FILE           write its stdout to FILE
-//	once NAME TEXT A B         its stdout has the messages TEXT A to TEXT B in this order, each once
-//	same NAME NAME...          they have the same stdout
-//	logged NAME VAR REGEXP     wait for it on the stderr of NAME, and keep what is in its parentheses
+//	once NAME TEXT A B         check that its stdout has the messages TEXT A to TEXT B in this order, each once
+//	same NAME NAME...          check that they have the same stdout
+//	logged NAME VAR REGEXP     wait until the stderr of NAME matches, and store the first group in $VAR
 //	found N WORD               wait until ramai search WORD prints N lines
-//	terminal NAME SIZE         open a terminal (tmux) of 80x24, say, with a shell in it
-//	keys NAME KEY...           press keys there, as tmux calls them; what is no key of tmux's is typed
+//	terminal NAME SIZE         open a terminal (tmux) of a size such as 80x24, with a shell
+//	keys NAME KEY...           press keys there, by their names in tmux; any other text is typed
 //	paste NAME FILE            paste FILE there
 //	resize NAME SIZE           change its size
-//	sees NAME TEXT             wait until TEXT is on it; ! sees: that it is not
-//	shut NAME                  close it, so that what is in it is hung up
+//	sees NAME TEXT             wait until TEXT is on it; ! sees: until it is not
+//	shut NAME                  close it, which hangs up its programs
 func TestScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the scripts need signals")
@@ -104,7 +104,7 @@ func TestScripts(t *testing.T) {
 
 type scriptEnvKey struct{}
 
-// scriptEnv is what one script has started.
+// scriptEnv is everything that one script has started.
 type scriptEnv struct {
 	programs  map[string]*program
 	originals map[string]*original
@@ -127,7 +127,7 @@ func (s *scriptEnv) end() {
 	}
 }
 
-// program is one started ramai.
+// program is a running ramai.
 type program struct {
 	cmd            *exec.Cmd
 	stdin          io.WriteCloser
@@ -137,7 +137,7 @@ type program struct {
 	typing         sync.WaitGroup
 }
 
-// transcript is output, and whoever waits for it.
+// transcript collects output, and wakes those who wait for it.
 type transcript struct {
 	mu   sync.Mutex
 	text []byte
@@ -207,7 +207,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 
 func (s *scriptEnv) start(ts *testscript.TestScript, name string, args ...string) error {
 	if old := s.programs[name]; old != nil {
-		<-old.ended // a name may be used again when the first is gone
+		<-old.ended // a name may be reused after the first program has ended
 	}
 	p := &program{cmd: exec.Command("ramai", args...), ended: make(chan struct{}),
 		stdout: &transcript{more: make(chan struct{})}, stderr: &transcript{more: make(chan struct{})}}
@@ -245,7 +245,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	name, flags := args[0], args[1:]
 	_, address, _ := strings.Cut(ts.Getenv(name), "://")
 	if address == "" {
-		l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free now, and kept over a restart
+		l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free now, and kept across restarts
 		ts.Check(err)
 		address = l.Addr().String()
 		l.Close()
@@ -262,7 +262,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// certify writes NAME.pem and NAME.key: a certificate that signs itself, for this machine.
+// certify writes NAME.pem and NAME.key: a self-signed certificate for this machine.
 func certify(ts *testscript.TestScript, _ bool, args []string) {
 	hours, err := strconv.Atoi(args[1])
 	ts.Check(err)
@@ -292,7 +292,7 @@ func crowd(ts *testscript.TestScript, _ bool, args []string) {
 	c, err := client.Dial(ctx, client.Config{URL: args[0]})
 	ts.Check(err)
 	defer c.Close()
-	for count := -1; count != want+1; { // and this one
+	for count := -1; count != want+1; { // including this one
 		e, err := c.Next(ctx)
 		if err != nil {
 			ts.Fatalf("%d connections, not %d: %v", count-1, want, err)
@@ -317,13 +317,13 @@ func typeLines(ts *testscript.TestScript, _ bool, args []string) {
 	p.typing.Go(func() {
 		for _, line := range lines {
 			if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
-				return // its end will be noticed otherwise
+				return // the end of the program is noticed elsewhere
 			}
 		}
 	})
 }
 
-// numbered is TEXT A to TEXT B.
+// numbered returns the texts TEXT A to TEXT B.
 func numbered(ts *testscript.TestScript, args []string) (lines []string) {
 	from, err := strconv.Atoi(args[1])
 	ts.Check(err)
@@ -340,12 +340,12 @@ func hears(ts *testscript.TestScript, neg bool, args []string) {
 	has := func(s string) bool { return strings.Contains("\n"+s, "\n"+args[1]+"\n") }
 	if neg {
 		if has(p.stdout.String()) {
-			ts.Fatalf("%s hears %q", args[0], args[1])
+			ts.Fatalf("%s has printed %q", args[0], args[1])
 		}
 		return
 	}
 	if !p.stdout.await(p.ended, has) {
-		ts.Fatalf("%s does not hear %q, but\n%s\n%s", args[0], args[1], p.stdout, p.stderr)
+		ts.Fatalf("%s does not print %q, but\n%s\n%s", args[0], args[1], p.stdout, p.stderr)
 	}
 }
 
@@ -354,12 +354,12 @@ func tells(ts *testscript.TestScript, neg bool, args []string) {
 	has := func(s string) bool { return strings.Contains(s, args[1]) }
 	if neg {
 		if has(p.stderr.String()) {
-			ts.Fatalf("%s tells %q", args[0], args[1])
+			ts.Fatalf("%s has printed %q on stderr", args[0], args[1])
 		}
 		return
 	}
 	if !p.stderr.await(p.ended, has) {
-		ts.Fatalf("%s does not tell %q, but\n%s", args[0], args[1], p.stderr)
+		ts.Fatalf("%s does not print %q on stderr, but\n%s", args[0], args[1], p.stderr)
 	}
 }
 
@@ -399,7 +399,7 @@ func output(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(find(ts, args, 2).stdout.String()), 0o600))
 }
 
-// heard is what stands before a message.
+// heard precedes each message.
 const heard = "From server: "
 
 func once(ts *testscript.TestScript, _ bool, args []string) {
@@ -422,12 +422,12 @@ func same(ts *testscript.TestScript, _ bool, args []string) {
 	first := find(ts, args[:1], 1).stdout.String()
 	for _, name := range args[1:] {
 		if other := find(ts, []string{name}, 1).stdout.String(); other != first {
-			ts.Fatalf("%s hears\n%s\nand %s\n%s", args[0], first, name, other)
+			ts.Fatalf("%s prints\n%s\nand %s\n%s", args[0], first, name, other)
 		}
 	}
 }
 
-// found waits for the search index, which comes up to what was said in its own time.
+// found waits until the search index has caught up.
 func found(ts *testscript.TestScript, _ bool, args []string) {
 	lines := ""
 	for begin := time.Now(); time.Since(begin) < limit; time.Sleep(20 * time.Millisecond) {
@@ -437,10 +437,10 @@ func found(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 	}
-	ts.Fatalf("not %s lines are found, but\n%s", args[0], lines)
+	ts.Fatalf("want %s lines, found\n%s", args[0], lines)
 }
 
-// original is a server like the chat that ramai goes back to.
+// original is a server like the chat that ramai is based on.
 type original struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -477,7 +477,7 @@ func (o *original) send(ctx context.Context, b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, c := range o.conns {
-		c.Write(ctx, websocket.MessageText, b) // one that is gone hears nothing
+		c.Write(ctx, websocket.MessageText, b) // a closed connection is skipped
 	}
 }
 
@@ -505,7 +505,7 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 	o.cut()
 }
 
-// TestRunRepeatable runs the program without a process.
+// TestRunRepeatable runs the program inside this process, twice.
 func TestRunRepeatable(t *testing.T) {
 	var out, errs strings.Builder
 	if code := run(t.Context(), []string{"version"}, strings.NewReader(""), &out, &errs); code != 0 || !strings.HasPrefix(out.String(), "ramai ") {

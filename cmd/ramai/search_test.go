@@ -11,7 +11,7 @@ import (
 	"ramai/wire"
 )
 
-// A hit is one line without anything that acts on a terminal but the marks, whatever a server sends.
+// TestHitLine: a hit is one line in which nothing but the marks affects a terminal, whatever a server sends.
 func TestHitLine(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	hit := func(snippet string, marks ...[2]int) wire.Hit {
@@ -22,16 +22,16 @@ func TestHitLine(t *testing.T) {
 		plain bool
 		want  string
 	}{
-		"marks":              {hit: hit("Un café à\nParis", [2]int{3, 7}, [2]int{10, 15}), want: "anna: Un [café] à [Paris]"},
-		"no terminal":        {hit: hit("Un café", [2]int{3, 7}), plain: true, want: "anna: Un café"},
-		"nobody":             {hit: wire.Hit{Room: "team\n", N: 17, Snippet: "x", Marks: [][2]int{{0, 1}}}, want: "[x]"},
-		"sequences":          {hit: hit("a\x1b[2Jb\u009b2Jc\x07", [2]int{0, 1}), want: "anna: [a]bc"},
-		"sequences in a hit": {hit: hit("a\x1b[31m\nb", [2]int{0, 8}), want: "anna: [a b]"},
-		"across a mark":      {hit: hit("\x1b[2J", [2]int{1, 2}), want: "anna: [[]2J"},
-		"backwards":          {hit: hit("abc", [2]int{2, 1}), want: "anna: abc"},
-		"outside":            {hit: hit("abc", [2]int{-1, 2}, [2]int{1, 9}, [2]int{7, 9}), want: "anna: abc"},
-		"over each other":    {hit: hit("abc", [2]int{0, 2}, [2]int{1, 3}), want: "anna: [ab]c"},
-		"more bytes than go": {hit: hit("éé", [2]int{1, 4}), want: "anna: éé"},
+		"marks":                    {hit: hit("Un café à\nParis", [2]int{3, 7}, [2]int{10, 15}), want: "anna: Un [café] à [Paris]"},
+		"no terminal":              {hit: hit("Un café", [2]int{3, 7}), plain: true, want: "anna: Un café"},
+		"nobody":                   {hit: wire.Hit{Room: "team\n", N: 17, Snippet: "x", Marks: [][2]int{{0, 1}}}, want: "[x]"},
+		"sequences":                {hit: hit("a\x1b[2Jb\u009b2Jc\x07", [2]int{0, 1}), want: "anna: [a]bc"},
+		"sequences in a hit":       {hit: hit("a\x1b[31m\nb", [2]int{0, 8}), want: "anna: [a b]"},
+		"across a mark":            {hit: hit("\x1b[2J", [2]int{1, 2}), want: "anna: [[]2J"},
+		"backwards":                {hit: hit("abc", [2]int{2, 1}), want: "anna: abc"},
+		"outside":                  {hit: hit("abc", [2]int{-1, 2}, [2]int{1, 9}, [2]int{7, 9}), want: "anna: abc"},
+		"over each other":          {hit: hit("abc", [2]int{0, 2}, [2]int{1, 3}), want: "anna: [ab]c"},
+		"range splits a character": {hit: hit("éé", [2]int{1, 4}), want: "anna: éé"},
 	} {
 		p := hitPrinter{marks: !c.plain}
 		_, got, _ := strings.Cut(p.line(c.hit), "team  17  ")
@@ -50,7 +50,8 @@ func TestHitIsPrinted(t *testing.T) {
 	}
 }
 
-// A long search is several, as fast as the server allows, and what was not searched is told once.
+// TestLongSearch: a long search is several requests, as fast as the server allows, and unindexed messages are reported
+// once.
 func TestLongSearch(t *testing.T) {
 	asked := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +66,7 @@ func TestLongSearch(t *testing.T) {
 		case q.Get("limit") == "50" && q.Get("before") == "a:5":
 			io.WriteString(w, `{"hits":[{"room":"c","n":1}],"more":false,"behind":7}`)
 		default:
-			t.Errorf("asked for %v", q)
+			t.Errorf("the query is %v", q)
 		}
 	}))
 	defer server.Close()
@@ -74,7 +75,7 @@ func TestLongSearch(t *testing.T) {
 		t.Errorf("ends with %d", code)
 	}
 	if n := strings.Count(out.String(), "\n"); n != 101 || !strings.Contains(out.String(), "\nc 1  ") || asked != 3 {
-		t.Errorf("asked %d times, %d lines", asked, n)
+		t.Errorf("%d requests, %d lines", asked, n)
 	}
 	if want := "the newest 7 messages are not in the search index yet\n"; notes.String() != want {
 		t.Errorf("notes %q, want %q", &notes, want)

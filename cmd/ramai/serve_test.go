@@ -8,13 +8,13 @@ import (
 	"ramai/server"
 )
 
-// The server prints who can join, including over SSH.
+// TestPrintHowToJoin: the server prints who can join, including over SSH.
 func TestPrintHowToJoin(t *testing.T) {
 	at := func(ip string) *net.TCPAddr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 2022} }
 	local, everywhere := at("127.0.0.1"), at("::")
 	for _, test := range []struct {
 		addr, ssh *net.TCPAddr
-		want      string // beginning of the last line; empty: there is none
+		want      string // beginning of the last line; empty: no such line
 	}{
 		{local, nil, "Only clients on this machine can join. To"},
 		{local, local, "Only clients on this machine can join. To"},
@@ -30,7 +30,8 @@ func TestPrintHowToJoin(t *testing.T) {
 	}
 }
 
-// The address of the page comes first, then ssh, then the terminal, with the program as it was started.
+// TestPrintHowToJoinInOrder: the address of the page comes first, then ssh, then the terminal, with the program as it was
+// started.
 func TestPrintHowToJoinInOrder(t *testing.T) {
 	for _, c := range []struct {
 		listen, ssh string

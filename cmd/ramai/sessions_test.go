@@ -42,7 +42,7 @@ func TestSessionsPersist(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s, err := loadSession(file); s != "" || err != nil {
-		t.Errorf("a spoilt file: %q, %v", s, err)
+		t.Errorf("a damaged file: %q, %v", s, err)
 	}
 }
 
@@ -51,7 +51,7 @@ func TestSessionFiles(t *testing.T) {
 	one := file("http://Example.org:2000", "anna")
 	for _, other := range []string{"ws://example.org:2000/", "http://example.org:2000/r/tea"} {
 		if file(other, "anna") != one {
-			t.Errorf("%s is another server", other)
+			t.Errorf("%s counts as another server", other)
 		}
 	}
 	for _, other := range []string{
@@ -64,7 +64,8 @@ func TestSessionFiles(t *testing.T) {
 	}
 }
 
-// One server is one, in whatever way it is spelled; and what merely may be the same is another.
+// TestSessionOfTheSameServer: different spellings of one server share a session; servers that only might be the same do
+// not.
 func TestSessionOfTheSameServer(t *testing.T) {
 	for _, c := range []struct {
 		kept, now string

@@ -18,12 +18,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
-var update = flag.Bool("update", false, "write docs/config.example.toml anew")
+var update = flag.Bool("update", false, "rewrite docs/config.example.toml")
 
-// never are commands without settings of their own.
+// never lists commands without settings of their own.
 var never = []string{"completion", "help", "version"}
 
-// example is a file of settings in which everything is as it is without one.
+// example returns a configuration file in which every setting has its default.
 func example(root *cobra.Command) []byte {
 	var b bytes.Buffer
 	b.WriteString(`# Settings of ramai: $XDG_CONFIG_HOME/ramai/config.toml, or --config FILE. A flag on the command line takes precedence over the
@@ -46,7 +46,7 @@ func example(root *cobra.Command) []byte {
 	return b.Bytes()
 }
 
-// literal is the default of a flag in TOML.
+// literal returns the default of a flag in TOML.
 func literal(f *pflag.Flag) string {
 	switch {
 	case f.Name == "data":
@@ -61,7 +61,7 @@ func literal(f *pflag.Flag) string {
 	return fmt.Sprintf("%q", f.DefValue)
 }
 
-// The example has every setting there is, and none else.
+// TestExampleOfSettings: the example has every existing setting, and no other.
 func TestExampleOfSettings(t *testing.T) {
 	want := example(newRoot(&bytes.Buffer{}))
 	path := filepath.Join("..", "..", "docs", "config.example.toml")
@@ -77,7 +77,7 @@ func TestExampleOfSettings(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Error("docs/config.example.toml is not what the flags say: go test ./cmd/ramai -run TestExampleOfSettings -update")
 	}
-	// What is commented out is TOML too, and is taken.
+	// The commented-out settings are valid TOML, too, and are accepted.
 	live := regexp.MustCompile(`(?m)^# ([a-z-]+ = )`).ReplaceAll(got, []byte("$1"))
 	if err := toml.Unmarshal(live, new(map[string]any)); err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestExampleOfSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, notes strings.Builder
-	for _, cmd := range newRoot(&notes).Commands() { // some are called as a flag of another is
+	for _, cmd := range newRoot(&notes).Commands() { // some commands have the name of another one's flag
 		if slices.Contains(never, cmd.Name()) {
 			continue
 		}
@@ -103,7 +103,7 @@ func TestExampleOfSettings(t *testing.T) {
 	}
 }
 
-// A former name leads to a flag that exists.
+// TestRenamed: a former flag points to one that exists.
 func TestRenamed(t *testing.T) {
 	known := slices.Concat(slices.Collect(maps.Values(flagsOf(newRoot(io.Discard))))...)
 	for former, present := range renamed {

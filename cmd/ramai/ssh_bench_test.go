@@ -18,8 +18,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// BenchmarkSSH measures the cost of SSH sessions for an otherwise idle server: the time to the first screen, the memory
-// of an open one, and the bytes of a message of eleven characters, typed key by key and then posted.
+// BenchmarkSSH measures the cost of SSH sessions for an otherwise idle server: the time to the first screen, the memory of
+// an open one, and the bytes for a message of eleven characters that is typed key by key and posted.
 func BenchmarkSSH(b *testing.B) {
 	const screens = 20
 	free := func() string {
@@ -73,14 +73,14 @@ func BenchmarkSSH(b *testing.B) {
 			all = append(all, v)
 		}
 		time.Sleep(time.Second)
-		if memory == 0 { // later ones take what the first have left
+		if memory == 0 { // later runs reuse the memory of the first
 			memory = (resident() - before) / screens
 		}
 		v := all[0]
 		was := v.written()
 		for _, key := range "hello there" {
 			fmt.Fprintf(v.keys, "%c", key)
-			time.Sleep(50 * time.Millisecond) // a drawing for each
+			time.Sleep(50 * time.Millisecond) // one frame for each
 		}
 		fmt.Fprint(v.keys, "\r")
 		v.shows("✓")

@@ -8,7 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The commands of scripts for what only a terminal shows. It is tmux that draws.
+// The script commands for everything that only a terminal shows. tmux draws it.
 
 // tmux runs one of tmux's commands.
 func tmux(ts *testscript.TestScript, args ...string) string {
@@ -28,7 +28,7 @@ func tmux(ts *testscript.TestScript, args ...string) string {
 func measures(ts *testscript.TestScript, s string) (width, height string) {
 	width, height, ok := strings.Cut(s, "x")
 	if !ok {
-		ts.Fatalf("%q is no size; 80x24 is", s)
+		ts.Fatalf("invalid size %q (want, for example, 80x24)", s)
 	}
 	return width, height
 }
@@ -45,7 +45,7 @@ func keys(ts *testscript.TestScript, _ bool, args []string) {
 
 func paste(ts *testscript.TestScript, _ bool, args []string) {
 	tmux(ts, "load-buffer", ts.MkAbs(args[1]))
-	tmux(ts, "paste-buffer", "-p", "-t", args[0]) // -p: bracketed, if that is on
+	tmux(ts, "paste-buffer", "-p", "-t", args[0]) // -p: bracketed, if enabled
 }
 
 func resize(ts *testscript.TestScript, _ bool, args []string) {
