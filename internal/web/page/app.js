@@ -62,6 +62,7 @@ class App extends Component {
 			this.setState({ naming: true, refused: error.code === "bad_request" ? t.reasons.bad_name ?? errorText(error) : errorText(error) }, focus);
 		});
 		model.client.on("name", () => {
+			noteVisitor();
 			const named = document.activeElement?.id === "name" || document.activeElement?.closest(".name-form");
 			this.#renaming = false;
 			this.setState({ naming: false, refused: "", error: "" }, named ? () => focusBox(true) : undefined);
@@ -217,6 +218,7 @@ class App extends Component {
 	#rename(/** @type {string} */ name) {
 		const { client } = this.props.model;
 		shared.set("nameless", !name);
+		noteVisitor();
 		this.setState({ error: "", refused: "" });
 		if (!name) shared.set("name", "");
 		this.#renaming = client.name !== name;
@@ -259,7 +261,8 @@ class App extends Component {
 
 	#nameCard() {
 		const { model, model: { client } } = this.props;
-		const firstTime = !client.name && !this.#guest && !shared.get("nameless") && client.state === "live" && client.via !== "http";
+		const mayAsk = client.state === "live" ? client.via !== "http" : !shared.get("name"); // a name that is stored is not confirmed yet
+		const firstTime = !client.name && !this.#guest && !shared.get("nameless") && mayAsk;
 		if (!this.state.naming && !firstTime) return null;
 		const input = (/** @type {string} */ wish) => {
 			this.wish = wish;
@@ -373,6 +376,11 @@ function registerWorker() {
 	navigator.serviceWorker.register(policy?.createScriptURL("") ?? "/sw.js").catch((error) => console.warn("no service worker:", error));
 }
 
+/** Notes for the server that this page will not ask for a name: it leaves no space for the question then. */
+function noteVisitor() {
+	if (shared.get("name") || shared.get("nameless")) document.cookie = "ramai-visitor=1; path=/; max-age=31536000; samesite=lax";
+}
+
 /** @template T @param {T[]} list */
 function randomOf(list) {
 	return list[Math.floor(Math.random() * list.length)];
@@ -388,6 +396,7 @@ function servedPage() {
 }
 
 setTheme(shared.get("theme", "auto"));
+noteVisitor();
 const model = new Model(roomOf(location.pathname), servedPage()); // connects while the language loads
 await setLanguage(shared.get("language", ""));
 const root = document.getElementById("app");

@@ -141,6 +141,16 @@ func styleHash(style string) string {
 // LanguageCookie holds the language that someone has chosen; i18n.js sets it.
 const LanguageCookie = "ramai-language"
 
+// VisitorCookie says that a browser has chosen a name, or none; app.js sets it. The page does not ask again.
+const VisitorCookie = "ramai-visitor"
+
+// knownVisitor reports whether the script will not ask for a name. The card that asks takes space, which must not appear only
+// once the script runs.
+func knownVisitor(r *http.Request) bool {
+	_, err := r.Cookie(VisitorCookie)
+	return err == nil
+}
+
 // language returns the language of the response: the chosen one, or the best of those that the browser prefers.
 func (p *Page) language(r *http.Request) string {
 	if c, err := r.Cookie(LanguageCookie); err == nil && slices.Contains(p.languages, c.Value) {
@@ -169,7 +179,8 @@ func (p *Page) Room(out http.ResponseWriter, r *http.Request, v View) {
 	data := map[string]any{
 		"View": &v, "T": textsOf(language), "Language": language, "Languages": strings.Join(p.languages, " "), "Base": p.base, "Script": script,
 		"Path": r.URL.EscapedPath(), "Here": here, "Embedded": embed, "ID": rand.Text(),
-		"Style": template.CSS(p.style),
+		"Style":    template.CSS(p.style),
+		"AsksName": !embed && !knownVisitor(r),
 	}
 	hues := ""
 	if v.Past != nil {
@@ -286,6 +297,7 @@ func shorten(s string) string {
 // texts are the texts of the page before the script runs; lang/ has all others.
 type texts struct {
 	Loading, Reload, Static, Older, Newest, Log, Write, WriteTo, Send, Name, NoName, Guest, You string
+	NameOffer, NameUse, NameNone                                                                string // as in lang/
 	Beginning, Empty, EmptyHint, EmptyShare                                                     string
 	WrongRoom, RoomNames, OpenRoom, NotEmbedded, AskOperator                                    string
 	Deleted, Edited, Reply                                                                      string
@@ -308,6 +320,7 @@ func textsOf(language string) *texts {
 var english = texts{
 	Loading: "connecting…", Reload: "Reload", Static: "Without JavaScript, new messages appear when you reload.", Older: "Older messages", Newest: "Newest messages",
 	Log: "Messages", Write: "Write a message", WriteTo: "Message %s", Send: "Send", Name: "Your name", NoName: "guest", Guest: "guest %s",
+	NameOffer: "Choose a name", NameUse: "Join", NameNone: "Continue as guest",
 	Beginning: "This is the beginning of the room.", Empty: "No messages yet",
 	EmptyHint: "Anyone with the link can read and write here. No account needed.", EmptyShare: "Write the first message, or send the link to somebody.",
 	WrongRoom: "No room can be called “%s”", RoomNames: "A room name has up to 64 characters from a–z, 0–9, _ and -, and starts with a letter or digit.",
@@ -319,6 +332,7 @@ var english = texts{
 var indonesian = texts{
 	Loading: "menghubungkan…", Reload: "Muat ulang", Static: "Tanpa JavaScript, pesan baru muncul setelah halaman dimuat ulang.", Older: "Pesan sebelumnya", Newest: "Pesan terbaru",
 	Log: "Pesan", Write: "Tulis pesan", WriteTo: "Pesan untuk %s", Send: "Kirim", Name: "Nama Anda", NoName: "tamu", Guest: "tamu %s",
+	NameOffer: "Anda ingin dipanggil siapa?", NameUse: "Gabung", NameNone: "Lanjut sebagai tamu",
 	Beginning: "Ini awal percakapan di ruang ini.", Empty: "Belum ada pesan",
 	EmptyHint: "Siapa pun yang punya tautannya bisa membaca dan menulis di sini. Tidak perlu akun.", EmptyShare: "Tulis pesan pertama, atau kirim tautannya ke seseorang.",
 	WrongRoom: "Nama ruang “%s” tidak bisa dipakai", RoomNames: "Nama ruang maksimal 64 karakter: a–z, 0–9, _ dan -, diawali huruf atau angka.",
