@@ -167,7 +167,7 @@ test("a message first sent too long ago is not sent again, over a WebSocket or H
 	assert.deepEqual(client.unsaid, unsaid);
 	client.close();
 
-	client = connect("/", { via: "http", unsaid }).client;
+	client = connect("/", { via: "http", pending: unsaid }).client;
 	await settled();
 	await polls()[0]?.answer({ log: "L", first: 1, messages: [], more: false });
 	await streams()[0]?.stream();
@@ -506,7 +506,7 @@ test("a change of a message that has no number waits for it, across connections 
 	room.say("next");
 	assert.deepEqual(socket.sentOf("change"), []);
 	assert.equal(socket.sentOf("say").length, 1, "what follows waits, too");
-	const { unsaid } = client;
+	const unsaid = client.pending;
 	assert.deepEqual(unsaid.map(({ since, ...u }) => u)[1], { id: edit.id, room: "lobby", text: "the", ofId: sent.id });
 	socket.drop();
 	await pass(2_000);
@@ -644,4 +644,143 @@ test("a polled room gets changes from a stream, which is not kept", async () => 
 	await polls()[0].answer({ log: "L", first: 1, head: 5, messages: [], more: false });
 	assert.deepEqual([b.n, b.replica.missing], [5, []]);
 	assert.deepEqual(b.replica.messages.map((m) => m.text), ["new", "m3", "m5"]);
+});
+
+test("questions, polls and settings are sent in order with messages, and settled by answers or echoes", async () => {
+	const { room, socket } = await overSocket();
+	const question = room.say("why?", { as: "question" });
+	const poll = room.say("which?", { as: "poll", options: ["a", "b"] });
+	const topic = room.set("topic", "tea");
+	const unset = room.set("stage", null);
+	assert.deepEqual([question, poll, topic].map((s) => [s.isMessage, s.isChange]), [[true, false], [true, false], [false, false]]);
+	assert.deepEqual(socket.sent.filter((f) => f.id).map(({ id, ...f }) => f), [
+		{ type: "say", room: "lobby", text: "why?", as: "question" },
+		{ type: "say", room: "lobby", text: "which?", as: "poll", options: ["a", "b"] },
+		{ type: "set", room: "lobby", key: "topic", value: "tea", ref: topic.id },
+		{ type: "set", room: "lobby", key: "stage", value: null, ref: unset.id },
+	]);
+	const { pending } = client;
+	assert.deepEqual(pending.slice(1).map(({ since, id, ...p }) => p), [
+		{ room: "lobby", text: "which?", as: "poll", options: ["a", "b"] },
+		{ room: "lobby", text: "", key: "topic", value: "tea" },
+		{ room: "lobby", text: "", key: "stage", value: null },
+	]);
+	assert.equal(room.setting("topic"), "tea", "as it will be");
+	for (const [i, sent] of [question, poll].entries()) socket.receive({ type: "saved", room: "lobby", id: sent.id, n: i + 1, at: "" });
+	socket.receive({ type: "state", room: "lobby", n: 3, at: "", key: "topic", value: "tea", by: "me", from: "", id: topic.id });
+	socket.receive({ type: "error", code: "bad_request", reason: "unknown type", room: "lobby", ref: unset.id }); // an older server
+	assert.deepEqual([question, poll, topic, unset].map((s) => [s.state, s.n]), [["saved", 1], ["saved", 2], ["saved", 3], ["failed", 0]]);
+	client.close();
+
+	client = connect("/", { pending: JSON.parse(JSON.stringify(pending)) }).client;
+	await settled();
+	const again = Socket.made.at(-1);
+	again.open();
+	assert.deepEqual(again.sent.filter((f) => f.id), socket.sent.filter((f) => f.id));
+	const set = client.outbox[3];
+	again.receive({ type: "refused", room: "lobby", id: set.id, code: "not_allowed", reason: "no" });
+	client.again(set);
+	assert.deepEqual([again.sent.at(-1).key, again.sent.at(-1).value], ["stage", null]);
+});
+
+test("marks are sent one at a time, and again after a break, unless another device was later", async () => {
+	const { room, socket } = await overSocket();
+	const told = [];
+	room.on("marked", ({ of, key, on }) => told.push([of, key, on]));
+	const answer = (s, { room, of, key, on, ref }) => s.receive({ type: "marked", room, of, key, on, ref });
+	const settles = [room.mark(1, "up"), room.mark(1, "👍"), room.mark(2, "up"), room.mark(1, "👍", false), room.mark(3, 0), room.mark(3, 1)];
+	assert.deepEqual(client.marks.map((m) => [m.of, m.key, m.on]), [[1, "up", true], [2, "up", true], [1, "👍", false], [3, "0", true], [3, "1", true]]);
+	const [first, ...more] = socket.sentOf("mark");
+	assert.deepEqual([more, first.of, first.key, first.on], [[], 1, "up", true]);
+	socket.receive({ type: "marked", room: "lobby", of: 1, key: "up", on: false }); // of another device, and earlier
+	assert.equal(client.marks.length, 5);
+	answer(socket, first);
+	await settles[0];
+	await settles[1]; // replaced
+	socket.drop();
+	await pass(2_000);
+	const again = Socket.made.at(-1);
+	again.open();
+	again.receive(joined("lobby", 0));
+	const resent = () => again.sentOf("mark").at(-1);
+	assert.deepEqual([resent().of, resent().key, resent().ref], [2, "up", socket.sentOf("mark")[1].ref], "it was not answered");
+	again.receive({ type: "error", request: "mark", code: "rate_limited", reason: "slowly", room: "lobby", ref: resent().ref, retry_after_ms: 500 });
+	again.receive({ type: "marked", room: "lobby", of: 2, key: "up", on: false }); // of another device, and later
+	await settles[2];
+	await pass(600);
+	assert.deepEqual([resent().of, resent().key, resent().on], [1, "👍", false]);
+	again.receive({ type: "error", request: "mark", code: "gone", reason: "deleted", room: "lobby", ref: resent().ref });
+	await assert.rejects(settles[3], { code: "gone" });
+	for (let i = 0; i < 2; i++) answer(again, resent());
+	await Promise.all(settles.slice(4));
+	assert.deepEqual(client.marks, []);
+	assert.deepEqual(told, [[1, "up", false], [1, "up", true], [2, "up", false], [3, "0", true], [3, "1", true]]);
+	assert.equal(again.sentOf("mark").length, 4);
+});
+
+test("the marks that wait are bounded", async () => {
+	const room = connect("/");
+	client = room.client;
+	for (let n = 1; n <= 1000; n++) room.mark(n, "up");
+	room.mark(1, "up", false);
+	assert.deepEqual([client.marks.length, client.marks.at(-1).of, client.marks.at(-1).on], [1000, 1, false], "one of a key");
+	await assert.rejects(room.mark(1001, "up"), { code: "unavailable" });
+});
+
+test("tallies and settings move the position, and the room shows them", async () => {
+	const { room, socket } = await overSocket();
+	const events = [];
+	for (const event of ["message", "tally", "state", "gap"]) room.on(event, (f) => events.push([event, f.n]));
+	assert.equal(room.replica.messages.length, 0);
+	socket.receive({ ...message("lobby", 1), as: "poll", options: ["a", "b"] });
+	socket.receive({ type: "tally", room: "lobby", n: 2, at: "", of: { 1: { 0: 3 } } });
+	socket.receive({ type: "state", room: "lobby", n: 3, at: "", key: "poll/1", value: "hidden" });
+	room.mark(1, 1);
+	assert.deepEqual(events, [["message", 1], ["tally", 2], ["state", 3]]);
+	assert.deepEqual([room.n, room.behind], [3, 0]);
+	const [{ tally, mine, status, pending }] = room.shown;
+	assert.deepEqual([tally, mine, status, pending], [{ 0: 3, 1: 1 }, ["1"], "hidden", true]);
+	assert.equal(room.replica.shown()[0], room.replica.shown()[0], "the same object");
+});
+
+test("marks and settings over HTTP", async () => {
+	const room = await overHTTP();
+	await streams()[0].stream();
+	await streams()[0].send({ ...joined("lobby", 1), state: { topic: "tea" } });
+	const { replica } = room;
+	const waiting = () => requests.find((a) => a.method);
+	const mark = room.mark(1, "❤️");
+	await settled();
+	assert.deepEqual([waiting().method, decodeURIComponent(waiting().url.pathname)], ["PUT", "/api/v1/rooms/lobby/messages/1/marks/❤️"]);
+	await waiting().answer({ code: "rate_limited", reason: "" }, 429, { "Retry-After": "1" });
+	await pass(1_100);
+	await waiting().answer({ of: 1, key: "❤️", on: true });
+	await mark;
+	const off = room.mark(1, "up", false);
+	await settled();
+	assert.equal(waiting().method, "DELETE");
+	await waiting().answer({ code: "gone", reason: "deleted" }, 410);
+	await assert.rejects(off, { code: "gone" });
+	const settings = room.settings({ prefix: "poll/" });
+	await settled();
+	const asked = requests.find((a) => a.url.pathname.endsWith("/state"));
+	assert.equal(asked.url.search, "?prefix=poll%2F");
+	await asked.answer({ n: 9, settings: [{ key: "poll/1", value: "closed" }], more: false });
+	assert.equal((await settings).n, 9);
+	assert.deepEqual([replica.setting("poll/1"), replica.setting("stage")], ["closed", null]);
+});
+
+test("the plain protocol has no marks and no settings", async () => {
+	const room = connect("/");
+	client = room.client;
+	await settled();
+	const early = room.mark(1, "up");
+	const [socket] = Socket.made;
+	socket.readyState = 1;
+	socket.onmessage({ data: "Welcome to chat! Type a message" });
+	await assert.rejects(early, { code: "bad_request" });
+	await assert.rejects(room.mark(1, "up"), { code: "bad_request" });
+	const [set, question] = [room.set("topic", "tea"), room.say("why?", { as: "question" })];
+	assert.deepEqual([set.state, question.state], ["failed", "failed"]);
+	assert.deepEqual(socket.sent, []);
 });

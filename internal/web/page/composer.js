@@ -221,7 +221,7 @@ export class Composer extends Component {
 	/** Begins to edit the last message: takes it back if it was not sent. Returns false if there is none. */
 	#editLast() {
 		const { roomState, model: { client } } = this.props;
-		const unsent = roomState.sent.findLast((s) => s.state !== "saved" && !s.isChange);
+		const unsent = roomState.sent.findLast((s) => s.state !== "saved" && s.isMessage);
 		if (unsent && client.withdraw(unsent)) {
 			const re = unsent.re > 0 && roomState.room.replica.get(unsent.re);
 			if (re) roomState.startReply(re);

@@ -10,9 +10,10 @@ import { ActionBar, actionsFor } from "./messagemenu.js";
 import "./moreicons.js";
 import { notify, replaceNotification } from "./notifications.js";
 import { EmojiPicker, loadEmoji } from "./picker.js";
+import { HTTPConnection } from "./ramai/http.js";
 import { Jump, Search } from "./search.js";
 import { Settings } from "./settings.js";
 
 addTexts(enLater);
 
-export { ActionBar, actionsFor, ConfirmDelete, CopyLink, EditTime, EmojiPicker, Jump, loadEmoji, LongPaste, Menu, notify, RefusedChange, replaceNotification, Search, Settings, settledText, Share, WritingBar };
+export { ActionBar, actionsFor, ConfirmDelete, CopyLink, EditTime, EmojiPicker, HTTPConnection, Jump, loadEmoji, LongPaste, Menu, notify, RefusedChange, replaceNotification, Search, Settings, settledText, Share, WritingBar };

@@ -304,7 +304,7 @@ export class Log extends Component {
 		const last = rows.at(-1);
 		const { client } = model;
 		const continues = last?.kind === "message" && last.m.by === client.by && last.m.from === client.name && Date.now() - Date.parse(last.m.at) < TOGETHER;
-		const unsent = roomState.sent.filter((s) => !s.isChange);
+		const unsent = roomState.sent.filter((s) => s.isMessage);
 		const empty = room.log && room.head === 0 && rows.length === 0 && roomState.sent.length === 0;
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
 			onClick=${clicked} onKeyDown=${this.#key} onPointerDown=${this.#pressed} onContextMenu=${this.#contextMenu}>

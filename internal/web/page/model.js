@@ -1,8 +1,9 @@
 // What the page knows: the connection, the rooms, what is not sent yet. It draws nothing, and announces changes as
 // "change", at most once a frame.
 import { HiddenPeople } from "./hidden.js";
+import { loadLater } from "./lazy.js";
 import { Outage } from "./outage.js";
-import { connect } from "./ramai.js";
+import { openRoom } from "./ramai/client.js";
 import { Emitter } from "./ramai/emitter.js";
 import { newSession, pathOf } from "./ramai/protocol.js";
 import { RoomState } from "./roomstate.js";
@@ -49,7 +50,7 @@ export class Model extends Emitter {
 		super();
 		const session = shared.get("session") ?? newSession();
 		shared.set("session", session);
-		const first = connect(pathOf(room), { session, name: shared.get("name", ""), unsaid: perTab.get("unsaid", []) });
+		const first = openRoom(pathOf(room), { session, name: shared.get("name", ""), pending: perTab.get("unsaid", []) }, async () => (await loadLater()).HTTPConnection);
 		this.client = first.client;
 		/** @type {string[]} */
 		const others = shared.get("rooms", []).filter((/** @type {string} */ name) => name !== room).slice(0, this.client.limits.rooms - 1);
@@ -209,7 +210,7 @@ export class Model extends Emitter {
 			this.dropHits(sent.room, [[sent.of, sent.of]], sent.deletes ? null : sent.text);
 		}
 		if (roomState && sent.isChange && (sent.state === "saved" || sent.state === "failed") && this.client.outbox.includes(sent) === (sent.state === "failed")) this.emit("settled", roomState, sent);
-		perTab.set("unsaid", this.client.unsaid);
+		perTab.set("unsaid", this.client.pending);
 		this.changed();
 	}
 

@@ -10,8 +10,8 @@
 // connection breaks. See docs/PAGE.md.
 //
 // The server joins this module and those it imports into one file when another site asks for /ramai.js: see join.go.
-import { Client } from "./ramai/client.js";
-import { roomOf } from "./ramai/protocol.js";
+import { openRoom } from "./ramai/client.js";
+import { HTTPConnection } from "./ramai/http.js";
 
 /** @typedef {import("./ramai/client.js").Options} Options */
 
@@ -21,8 +21,5 @@ import { roomOf } from "./ramai/protocol.js";
  * @param {string|URL} url @param {Options} [options]
  */
 export function connect(url, options = {}) {
-	const base = new URL(url, location.href);
-	base.username = base.password = ""; // the browser sends credentials by itself, and fetch rejects URLs that have them
-	base.protocol = base.protocol.replace(/^ws/, "http");
-	return new Client(base, options).join(roomOf(base.pathname), options);
+	return openRoom(url, options, async () => HTTPConnection);
 }

@@ -7,7 +7,7 @@ import { errorText, number, plural, t, timeOfDay } from "./i18n.js";
 /** @param {{model: Model, showPeople: (() => void)|null}} props */
 export function Status({ model, showPeople }) {
 	const { client, current: { room }, outage } = model;
-	const unsent = client.unsaid.length;
+	const unsent = client.pending.length;
 	let [kind, text] = ["live", t.live];
 	if (client.state !== "live" && outage.since && room.log) [kind, text] = ["off", t.offlineSince(timeOfDay(outage.since))];
 	else if (client.state !== "live" || !room.live) [kind, text] = ["wait", t.connecting];
@@ -55,6 +55,6 @@ function Disconnected({ client }) {
 	}
 	const waiting = client.state === "waiting";
 	const seconds = Math.max(0, Math.ceil((client.retryAt - Date.now()) / 1000));
-	return html`<div class="banner offline" role="status"><span><b>${t.offline}</b> <span aria-hidden="true">· ${waiting ? t.againIn(number(seconds)) : t.trying}</span>${client.unsaid.length > 0 && html` <span class="kept">· ${t.kept}</span>`}</span>
+	return html`<div class="banner offline" role="status"><span><b>${t.offline}</b> <span aria-hidden="true">· ${waiting ? t.againIn(number(seconds)) : t.trying}</span>${client.pending.length > 0 && html` <span class="kept">· ${t.kept}</span>`}</span>
 		${waiting && html`<button type="button" onClick=${() => client.reconnectNow()}>${t.tryNow}</button>`}</div>`;
 }

@@ -1,16 +1,18 @@
 // A connection to a server that is made again whenever it breaks, and who one is on that server.
+import { API } from "./api.js";
 import { TransportChoice } from "./choice.js";
 import { Emitter } from "./emitter.js";
-import { API, HTTPConnection } from "./http.js";
 import { Outbox } from "./outbox.js";
-import { newSession, NOT_RAMAI, Refusal } from "./protocol.js";
+import { Marks } from "./marks.js";
+import { newSession, NOT_RAMAI, Refusal, roomOf } from "./protocol.js";
 import { Room } from "./room.js";
 import { SocketConnection } from "./socket.js";
 
 /**
+ * @typedef {import("./http.js").HTTPConnection} HTTPConnection
  * @typedef {import("./outbox.js").Kind} Kind
+ * @typedef {import("./outbox.js").Pending} Pending
  * @typedef {import("./outbox.js").Sent} Sent
- * @typedef {import("./outbox.js").Unsaid} Unsaid
  * @typedef {import("./protocol.js").Hit} Hit
  * @typedef {import("./protocol.js").Position} Position
  *
@@ -19,7 +21,8 @@ import { SocketConnection } from "./socket.js";
  * @property {string} [name] the name you want
  * @property {number} [last] how many of the newest messages to receive first, 0 to 500; default 50
  * @property {Position} [after] resume after this position instead
- * @property {Unsaid[]} [unsaid] messages of an earlier page, see Client.unsaid
+ * @property {Pending[]} [pending] what an earlier page could not send, see Client.pending
+ * @property {Pending[]} [unsaid] the former name of pending
  * @property {"auto"|"socket"|"http"} [via] auto: a WebSocket, or HTTP where WebSockets are blocked
  */
 
@@ -29,10 +32,22 @@ const BACKOFF_MAX = 10_000;
 const TYPING_EVERY = 3_000; // ms
 
 /**
+ * See connect in ramai.js.
+ * @param {string|URL} url @param {Options} options
+ * @param {() => Promise<typeof import("./http.js").HTTPConnection>} loadHTTP called where WebSockets are blocked
+ */
+export function openRoom(url, options, loadHTTP) {
+	const base = new URL(url, location.href);
+	base.username = base.password = ""; // the browser sends credentials by itself, and fetch rejects URLs that have them
+	base.protocol = base.protocol.replace(/^ws/, "http");
+	return new Client(base, options, loadHTTP).join(roomOf(base.pathname), options);
+}
+
+/**
  * Events:
  * - state(): state, retryAt or via have changed
  * - name(): the name has changed
- * - sent(Sent): a message is new, has another state, or was withdrawn
+ * - sent(Sent): a message, a change or a setting is new, has another state, or was withdrawn
  * - refused(Refusal): something other than a message was refused
  */
 export class Client extends Emitter {
@@ -52,12 +67,15 @@ export class Client extends Emitter {
 
 	#api;
 	#outbox = new Outbox((sent) => {
-		if (sent.state === "saved" && sent.isChange) this.rooms.get(sent.room)?.changeSaved(sent);
+		if (sent.state === "saved") this.rooms.get(sent.room)?.saved(sent);
 		this.emit("sent", sent);
 	});
+	#marks = new Marks();
 	/** @type {SocketConnection|HTTPConnection|null} */
 	#connection = null;
+	#loadHTTP;
 	#attempt = 0; // failed ones in a row
+	#attempts = 0; // over HTTP; a connection that is closed ends the attempt
 	#choice;
 	#focused = "";
 	#typed = 0;
@@ -68,29 +86,40 @@ export class Client extends Emitter {
 	#renameTimer;
 	#checkTimer;
 
-	/** @param {URL} base @param {Options} options */
-	constructor(base, options) {
+	/** @param {URL} base @param {Options} options @param {() => Promise<typeof import("./http.js").HTTPConnection>} loadHTTP */
+	constructor(base, options, loadHTTP) {
 		super();
 		this.base = base;
 		this.session = options.session || newSession();
 		this.wanted = options.name ?? "";
 		this.#choice = new TransportChoice(options.via ?? "auto");
 		this.#api = new API(base, this.session);
-		this.#outbox.restore(options.unsaid ?? []);
+		this.#loadHTTP = loadHTTP;
+		this.#outbox.restore(options.pending ?? options.unsaid ?? []);
 		this.#checkTimer = setInterval(() => this.#checkAlive(), 1000);
 		for (const [target, event] of this.#wakeEvents()) target.addEventListener(event, this.#wake);
 		window.addEventListener("offline", this.#offline);
 		queueMicrotask(() => this.#connect());
 	}
 
-	/** @type {Sent[]} the messages that are not settled, in order */
+	/** @type {Sent[]} the messages, changes and settings that are not settled, in order */
 	get outbox() {
 		return this.#outbox.list;
 	}
 
-	/** What to store where a reload does not reach it, and pass to the next connect. @returns {Unsaid[]} */
+	/** The marks that the server has not answered, in order. @returns {import("./protocol.js").Mark[]} */
+	get marks() {
+		return this.#marks.list;
+	}
+
+	/** What to store where a reload does not reach it, and pass to the next connect. @returns {Pending[]} */
+	get pending() {
+		return this.#outbox.pending;
+	}
+
+	/** The former name of pending. */
 	get unsaid() {
-		return this.#outbox.unsaid;
+		return this.pending;
 	}
 
 	/**
@@ -104,6 +133,7 @@ export class Client extends Emitter {
 		room.on("joined", () => { this.#attempt = 0; });
 		room.on("message", (m) => this.#echo(m));
 		room.on("changed", (c) => this.#echo(c));
+		room.on("state", (s) => this.#echo(s));
 		this.rooms.set(name, room);
 		if (this.state === "live") this.#enter(room);
 		return room;
@@ -123,13 +153,18 @@ export class Client extends Emitter {
 	}
 
 	/**
-	 * Says a text, or changes what was said: see Room.say, edit and delete.
+	 * Says a text, changes what was said, or sets something: see Room.say, edit, delete and set.
 	 * @param {string} room @param {string} text @param {Kind} [kind]
 	 */
 	say(room, text, kind) {
-		const sent = this.#outbox.add(room, text, kind);
-		if (this.via === "plain") this.#outbox.failChangesAndReplies();
-		return sent;
+		return this.#outbox.add(room, text, kind);
+	}
+
+	/** See Room.mark. @param {import("./protocol.js").Mark} mark */
+	mark(mark) {
+		const settled = this.#marks.add(mark);
+		if (this.via === "plain") this.#marks.fail();
+		return settled;
 	}
 
 	/**
@@ -146,7 +181,7 @@ export class Client extends Emitter {
 	/** Sends a failed message again. @param {Sent} sent */
 	again(sent) {
 		if (sent.state !== "failed" || sent.target || !this.withdraw(sent)) return sent;
-		return this.say(sent.room, sent.text, { re: sent.re, of: sent.of, deletes: sent.deletes });
+		return this.say(sent.room, sent.text, sent);
 	}
 
 	/** Asks for a name; an empty one gives it up. Settled by the event name or refused. @param {string} name */
@@ -218,7 +253,7 @@ export class Client extends Emitter {
 
 	/** The connection over HTTP, once it works. */
 	get #http() {
-		return this.state === "live" && this.#connection instanceof HTTPConnection ? this.#connection : null;
+		return this.state === "live" && this.via === "http" ? /** @type {HTTPConnection|null} */ (this.#connection) : null;
 	}
 
 	#connect() {
@@ -245,17 +280,18 @@ export class Client extends Emitter {
 
 	/** Finds out whether the server can be reached over HTTP, and if so stays there. */
 	async #connectHTTP() {
-		const connection = new HTTPConnection(this.#api, this.rooms, this.#outbox, this.#focused, (after, error) => this.#broken(after, error));
-		this.#connection = connection;
-		let failed;
+		const attempt = ++this.#attempts;
+		let failed, HTTPConnection;
 		try {
-			await connection.probe();
+			const [room] = this.rooms.values();
+			await this.#api.get(`/api/v1/rooms/${room?.name ?? "lobby"}/messages`, "messages", { limit: 1 });
+			HTTPConnection = await this.#loadHTTP();
 		} catch (error) {
 			failed = error;
 		}
-		if (connection.closed) return;
-		if (failed) {
-			if (failed instanceof TypeError) this.#choice.noServer();
+		if (attempt !== this.#attempts) return;
+		if (!HTTPConnection) {
+			if (!(failed instanceof Refusal)) this.#choice.noServer();
 			this.#broken(failed instanceof Refusal && failed.retryAfter ? failed.retryAfter : undefined, failed);
 			return;
 		}
@@ -263,6 +299,8 @@ export class Client extends Emitter {
 			this.#connect();
 			return;
 		}
+		const connection = new HTTPConnection(this.#api, this.rooms, this.#outbox, this.#marks, this.#focused, (after, error) => this.#broken(after, error));
+		this.#connection = connection;
 		this.via = "http";
 		this.retryAt = 0;
 		this.#setState("live");
@@ -285,7 +323,9 @@ export class Client extends Emitter {
 		clearTimeout(this.#renameTimer);
 		this.#connection?.close();
 		this.#connection = null;
+		this.#attempts++;
 		this.#outbox.stop();
+		this.#marks.stop();
 		for (const room of this.rooms.values()) room.disconnected();
 	}
 
@@ -345,6 +385,7 @@ export class Client extends Emitter {
 		this.#send({ type: "hello", session: this.session });
 		for (const room of this.rooms.values()) this.#enter(room);
 		this.#outbox.start({ window: WINDOW, send: (sent) => this.#send(sent.frame) });
+		this.#marks.start(({ room, of, key, on, ref }) => this.#send({ type: "mark", room, of, key, on, ref }));
 	}
 
 	/** @param {any} f */
@@ -370,10 +411,15 @@ export class Client extends Emitter {
 			case "refused":
 				this.#outbox.refused(f.id, new Refusal(f.code, f.reason, f.retry_after_ms), f.retry_after_ms !== undefined);
 				return;
-			case "error":
-				if (f.ref && this.#outbox.find(f.ref)) this.#outbox.refused(f.ref, new Refusal(f.code, f.reason), false);
-				else this.#refused(f);
+			case "error": {
+				const why = new Refusal(f.code, f.reason, f.retry_after_ms);
+				if (f.ref && this.#outbox.find(f.ref)) this.#outbox.refused(f.ref, why, false);
+				else if (!this.#marks.refused(f.ref, why)) this.#refused(f);
 				return;
+			}
+			case "marked":
+				this.#marks.marked(f);
+				break;
 			case "restarting":
 				this.#attempt = 0;
 				this.#broken(f.retry_after_ms);
@@ -409,7 +455,7 @@ export class Client extends Emitter {
 		this.emit("name");
 	}
 
-	/** A message or a change arrived that may be one of ours, whose confirmation is still on its way. @param {{id: string, n: number, at: string, by: string}} m */
+	/** A message, a change or a setting arrived that may be one of ours, whose confirmation is still on its way. @param {{id: string, n: number, at: string, by: string}} m */
 	#echo(m) {
 		if (!this.#outbox.find(m.id) || (this.by && m.by !== this.by)) return;
 		this.#outbox.settle(m.id, m.n, m.at);
@@ -423,11 +469,11 @@ export class Client extends Emitter {
 		this.via = "plain";
 		const room = this.rooms.values().next().value;
 		this.#outbox.failTried();
-		this.#outbox.failChangesAndReplies();
+		this.#marks.fail();
 		this.#alive();
 		room?.receive({ type: "joined", log: "", n: room.n, first: 1, count: 0 });
 		this.#receiveLine(line);
-		this.#outbox.start({ window: WINDOW, send: ({ text }) => this.#socket?.sendPlain(text) ?? false });
+		this.#outbox.start({ window: WINDOW, plain: true, send: ({ text }) => this.#socket?.sendPlain(text) ?? false });
 	}
 
 	/** @param {string} line */

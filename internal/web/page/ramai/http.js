@@ -1,109 +1,75 @@
 // A connection without a WebSocket: server-sent events for one room, polling for the others, and POST.
+import { ANSWER, hasType, jsonOf, POST_AGAIN, refusalOf } from "./api.js";
 import { formatPosition, NOT_RAMAI, Refusal } from "./protocol.js";
 
 /**
+ * @typedef {import("./api.js").API} API
+ * @typedef {import("./marks.js").Marks} Marks
+ * @typedef {import("./marks.js").WaitingMark} WaitingMark
  * @typedef {import("./outbox.js").Outbox} Outbox
  * @typedef {import("./outbox.js").Sent} Sent
  * @typedef {import("./room.js").Room} Room
  */
 
 const EVENTS = "text/event-stream";
-const ANSWER = 30_000; // ms that a request may take
 const STREAM_DEAD = 60_000; // ms without data on the stream, where the server sends a comment every 25 s
 const POLL_MIN = 2_000; // ms between polling one room and the next
 const POLL_MAX = 300_000; // the same while the server refuses
-const POST_AGAIN = 2_000; // ms until a failed request is repeated, unless the server says when
-const INTERCEPTED_AGAIN = 5_000; // the same if something in front of the server answered
+const INTERCEPTED_AGAIN = 5_000; // ms until a failed request is repeated if something in front of the server answered
 
-/** Whether a response has a content type. @param {Response} response @param {string} type */
-const hasType = (response, type) => (response.headers.get("Content-Type") ?? "").split(";")[0].trim() === type;
-
-/** The JSON of a response; an empty object if it has none. @param {Response} response @returns {Promise<any>} */
-const jsonOf = async (response) => (hasType(response, "application/json") && (await response.json().catch(() => null))) || {};
-
-/** @param {Response} response @param {any} body */
-function refusalOf(response, body) {
-	const wait = Number(response.headers.get("Retry-After") ?? 0) * 1000;
-	const again = response.status === 429 || response.status >= 500;
-	if (body.code === undefined && !again) {
-		return new Refusal(NOT_RAMAI, "the response did not come from ramai; a proxy in front of it may ask you to sign in: reload the page");
-	}
-	return new Refusal(body.code ?? "internal", body.reason ?? `HTTP ${response.status}`, again ? wait || POST_AGAIN : 0);
+/**
+ * Posts a message, or changes one, or sets something. Rejects with a Refusal.
+ * @param {API} api @param {Sent} sent @param {AbortSignal} closed @returns {Promise<{n: number, at: string}>}
+ */
+async function post(api, { id, room, text, of, deletes, key, value, body }, closed) {
+	if (key) return request(api, "PUT", `${room}/state/${key}`, { value }, id, "n", closed);
+	if (!of) return request(api, "POST", `${room}/messages`, body, id, "n", closed);
+	return request(api, deletes ? "DELETE" : "PATCH", `${room}/messages/${of}`, deletes ? undefined : { text }, id, "n", closed);
 }
 
-/** Requests to the server's API. */
-export class API {
-	/** @param {URL} base @param {string} session */
-	constructor(base, session) {
-		this.base = base;
-		this.session = session;
-	}
+/** Adds a mark, or takes it away. Rejects with a Refusal. @param {API} api @param {WaitingMark} mark @param {AbortSignal} closed @returns {Promise<any>} */
+function putMark(api, { room, of, key, on }, closed) {
+	return request(api, on ? "PUT" : "DELETE", `${room}/messages/${of}/marks/${encodeURIComponent(key)}`, undefined, "", "of", closed);
+}
 
-	/**
-	 * A request with the session. Authorization and cookies are left to a proxy in front of the server. Redirects are not
-	 * followed: the API has none, and the session must not go elsewhere.
-	 * @param {URL} url @param {RequestInit} [options]
-	 */
-	fetch(url, options) {
-		return fetch(url, { ...options, headers: { "Ramai-Session": this.session, ...options?.headers }, credentials: "same-origin", redirect: "manual" });
-	}
-
-	/**
-	 * Rejects with a Refusal, or with a TypeError if the server cannot be reached.
-	 * @param {string} path @param {string} list the array that every answer has @param {Record<string, string|number|undefined>} params
-	 * @returns {Promise<any>}
-	 */
-	async get(path, list, params = {}) {
-		const url = new URL(path, this.base);
-		for (const [key, value] of Object.entries(params)) if (value !== undefined) url.searchParams.set(key, String(value));
-		const response = await this.fetch(url, { signal: AbortSignal.timeout(ANSWER) }).catch((error) => {
-			throw error instanceof TypeError ? error : new TypeError(String(error)); // a timeout counts as unreachable
+/**
+ * @param {API} api @param {string} method @param {string} path below the rooms @param {any} sent @param {string} id
+ * @param {string} field the number that the answer has @param {AbortSignal} closed
+ */
+async function request(api, method, path, sent, id, field, closed) {
+	let response;
+	try {
+		response = await api.fetch(new URL(`/api/v1/rooms/${path}`, api.base), {
+			method,
+			headers: { ...(sent && { "Content-Type": "application/json" }), ...(id && { "Idempotency-Key": id }) },
+			body: sent && JSON.stringify(sent),
+			signal: AbortSignal.any([AbortSignal.timeout(ANSWER), closed]),
 		});
-		const body = await jsonOf(response);
-		if (!response.ok || !Array.isArray(body[list])) throw refusalOf(response, body);
-		return body;
+	} catch {
+		throw new Refusal("unavailable", "the server cannot be reached", POST_AGAIN);
 	}
+	const body = await jsonOf(response);
+	if (response.ok && Number.isInteger(body[field])) return body;
+	if (method !== "POST" && body.code === undefined && [404, 405, 501].includes(response.status)) throw new Refusal("bad_request", "the server, or a proxy in front of it, does not support this");
+	throw refusalOf(response, body);
+}
 
-	/**
-	 * Posts a message, or changes one. Rejects with a Refusal.
-	 * @param {Sent} sent @param {AbortSignal} closed @returns {Promise<{n: number, at: string}>}
-	 */
-	async post(sent, closed) {
-		const { id, room, text, re, of, deletes } = sent;
-		let response;
-		try {
-			response = await this.fetch(new URL(`/api/v1/rooms/${room}/messages${of ? `/${of}` : ""}`, this.base), {
-				method: !of ? "POST" : deletes ? "DELETE" : "PATCH",
-				headers: { ...(!deletes && { "Content-Type": "application/json" }), "Idempotency-Key": id },
-				body: deletes ? undefined : JSON.stringify({ text, ...(re && { re }) }),
-				signal: AbortSignal.any([AbortSignal.timeout(ANSWER), closed]),
-			});
-		} catch {
-			throw new Refusal("unavailable", "the server cannot be reached", POST_AGAIN);
-		}
-		const body = await jsonOf(response);
-		if (response.ok && Number.isInteger(body.n)) return body;
-		if (of && body.code === undefined && [404, 405, 501].includes(response.status)) throw new Refusal("bad_request", "the server, or a proxy in front of it, does not support changes");
-		throw refusalOf(response, body);
-	}
-
-	/**
-	 * Reads a stream, and yields the complete events of each chunk, as the HTML standard formats them. Throws a Refusal or the
-	 * error of the network.
-	 * @param {URL} url @param {AbortSignal} signal
-	 */
-	async *stream(url, signal) {
-		const response = await this.fetch(url, { headers: { Accept: EVENTS }, signal });
-		if (!response.ok || !response.body || !hasType(response, EVENTS)) throw refusalOf(response, await jsonOf(response));
-		let rest = "";
-		const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-		for (;;) {
-			const { value, done } = await reader.read();
-			if (done) return;
-			const events = (rest + value).split("\n\n");
-			rest = events.pop() ?? "";
-			yield events;
-		}
+/**
+ * Reads a stream, and yields the complete events of each chunk, as the HTML standard formats them. Throws a Refusal or the
+ * error of the network.
+ * @param {API} api @param {URL} url @param {AbortSignal} signal
+ */
+async function* readStream(api, url, signal) {
+	const response = await api.fetch(url, { headers: { Accept: EVENTS }, signal });
+	if (!response.ok || !response.body || !hasType(response, EVENTS)) throw refusalOf(response, await jsonOf(response));
+	let rest = "";
+	const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+	for (;;) {
+		const { value, done } = await reader.read();
+		if (done) return;
+		const events = (rest + value).split("\n\n");
+		rest = events.pop() ?? "";
+		yield events;
 	}
 }
 
@@ -115,6 +81,7 @@ export class HTTPConnection {
 	#api;
 	#rooms;
 	#outbox;
+	#marks;
 	#broken;
 	#closed = new AbortController();
 	#posting = false;
@@ -131,21 +98,16 @@ export class HTTPConnection {
 	#polls = 0;
 
 	/**
-	 * @param {API} api @param {Map<string, Room>} rooms @param {Outbox} outbox @param {string} focused the room on screen
+	 * @param {API} api @param {Map<string, Room>} rooms @param {Outbox} outbox @param {Marks} marks @param {string} focused the room on screen
 	 * @param {(after?: number, error?: unknown) => void} broken called when the connection breaks; after: ms until the next attempt
 	 */
-	constructor(api, rooms, outbox, focused, broken) {
+	constructor(api, rooms, outbox, marks, focused, broken) {
 		this.#api = api;
 		this.#rooms = rooms;
 		this.#outbox = outbox;
+		this.#marks = marks;
 		this.#focused = focused;
 		this.#broken = broken;
-	}
-
-	/** Finds out whether the server can be reached. Rejects as API.get does. */
-	async probe() {
-		const room = this.#rooms.values().next().value;
-		await this.#api.get(`/api/v1/rooms/${room?.name ?? "lobby"}/messages`, "messages", { limit: 1 });
 	}
 
 	get closed() {
@@ -159,6 +121,7 @@ export class HTTPConnection {
 	start() {
 		this.#listen();
 		this.#outbox.start({ window: 1, send: (sent) => this.#send(sent) }); // one at a time keeps the order
+		this.#marks.start((mark) => !this.closed && (this.#mark(mark), true));
 		this.#poll();
 	}
 
@@ -210,7 +173,7 @@ export class HTTPConnection {
 		else url.searchParams.set("last", String(room.last));
 		let failed;
 		try {
-			for await (const events of this.#api.stream(url, stop.signal)) {
+			for await (const events of readStream(this.#api, url, stop.signal)) {
 				this.#lastReceived = Date.now();
 				for (const event of events) this.#event(room, event);
 			}
@@ -239,7 +202,7 @@ export class HTTPConnection {
 		url.searchParams.set("after", formatPosition(room.position));
 		const stop = new AbortController();
 		try {
-			for await (const events of this.#api.stream(url, AbortSignal.any([stop.signal, this.#closed.signal, AbortSignal.timeout(ANSWER)]))) {
+			for await (const events of readStream(this.#api, url, AbortSignal.any([stop.signal, this.#closed.signal, AbortSignal.timeout(ANSWER)]))) {
 				for (const event of events) if (this.#rooms.get(room.name) === room) this.#event(room, event);
 				if (room.n >= head) return;
 			}
@@ -288,7 +251,7 @@ export class HTTPConnection {
 		/** @type {any} */
 		let refusal;
 		try {
-			saved = await this.#api.post(sent, this.#closed.signal);
+			saved = await post(this.#api, sent, this.#closed.signal);
 		} catch (error) {
 			refusal = error;
 		}
@@ -298,5 +261,24 @@ export class HTTPConnection {
 		const after = refusal.code === NOT_RAMAI ? INTERCEPTED_AGAIN : refusal.retryAfter;
 		if (after) this.#outbox.postpone(sent.id, after);
 		else this.#outbox.refused(sent.id, refusal, false);
+	}
+
+	/** @param {WaitingMark} mark */
+	async #mark(mark) {
+		/** @type {any} */
+		let why;
+		try {
+			await putMark(this.#api, mark, this.#closed.signal);
+		} catch (error) {
+			why = error;
+		}
+		if (this.closed) return;
+		if (why) {
+			this.#marks.refused(mark.ref, why.code === NOT_RAMAI ? new Refusal(why.code, why.reason, INTERCEPTED_AGAIN) : why);
+			return;
+		}
+		const { room, of, key, on, ref } = mark;
+		this.#marks.marked({ room, of, key, on, ref });
+		this.#rooms.get(room)?.receive({ type: "marked", room, of, key, on });
 	}
 }

@@ -1,22 +1,26 @@
 // Messages on their way to the server's disk, in order, over any number of connections.
-import { randomToken, Refusal } from "./protocol.js";
+import { NOT_PLAIN, randomToken, Refusal } from "./protocol.js";
 
 /**
- * What is stored of a Sent. ofId is the id of the message that it changes, if that has no number yet.
- * @typedef {{id: string, room: string, text: string, since?: number, re?: number, of?: number, ofId?: string, deletes?: boolean}} Unsaid
+ * @typedef {import("./protocol.js").Value} Value
  *
- * What a Sent is, besides its text: a reply to the message re, or a change of the message of, which may be a Sent without a number.
- * @typedef {{re?: number, of?: number|Sent, deletes?: boolean}} Kind
+ * What is stored of a Sent. ofId is the id of the message that it changes, if that has no number yet.
+ * @typedef {{id: string, room: string, text: string, since?: number, re?: number, of?: number, ofId?: string, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value}} Pending
+ *
+ * What a Sent is, besides its text: a message, which may reply to the message re and be a question or a poll with options; a change of
+ * the message of, which may be a Sent without a number; or a new value of the setting key.
+ * @typedef {{re?: number, of?: number|Sent, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value}} Kind
  *
  * How the current connection sends.
  * @typedef {object} Sender
  * @property {number} window how many messages may be unanswered
  * @property {(sent: Sent) => boolean} send false: the connection cannot send now
+ * @property {boolean} [plain] the protocol has texts only
  */
 
 const RETRY_FOR = 6 * 86_400_000; // ms after the first attempt. The server remembers ids for a week; a later retry might post twice.
 
-/** A message that was said, or a change of one, and its state. */
+/** A message, a change of one, or a setting, and its state. */
 export class Sent {
 	/** @type {"waiting"|"sending"|"saved"|"failed"} */
 	state = "waiting";
@@ -28,7 +32,7 @@ export class Sent {
 	since = 0; // the first attempt, by Date.now()
 
 	/** @param {string} id @param {string} room @param {string} text @param {Kind} [kind] */
-	constructor(id, room, text, { re = 0, of = 0, deletes = false } = {}) {
+	constructor(id, room, text, { re = 0, of = 0, deletes = false, as = "", options, key = "", value = null } = {}) {
 		this.id = id;
 		this.room = room;
 		this.text = text;
@@ -37,6 +41,10 @@ export class Sent {
 		/** @type {Sent|null} the message that it changes, until that has a number */
 		this.target = typeof of === "number" || of.n ? null : of;
 		this.deletes = deletes; // it deletes that message
+		this.as = as; // question, poll or notice; empty: a message like most
+		this.options = options; // of a poll
+		this.key = key; // of a setting; empty: it is none
+		this.value = value;
 		/** Resolves with this once it is saved; rejects with a Refusal. @type {Promise<Sent>} */
 		this.saved = new Promise((resolve, reject) => {
 			this.resolve = resolve;
@@ -45,22 +53,35 @@ export class Sent {
 		this.saved.catch(() => {}); // no unhandled rejection for callers that do not use the promise
 	}
 
-	/** Whether it is a change, not a message. */
+	/** Whether it is a change of a message. */
 	get isChange() {
 		return this.of > 0 || this.target !== null;
 	}
 
-	/** The frame that says it. */
-	get frame() {
-		const { room, id, text } = this;
-		if (!this.isChange) return { type: "say", room, id, text, ...(this.re && { re: this.re }) };
-		return { type: "change", room, id, of: this.of, text: this.deletes ? null : text, ref: id }; // an older server's error has the ref alone
+	/** Whether it is a message, and neither a change nor a setting. */
+	get isMessage() {
+		return !this.isChange && !this.key;
 	}
-}
 
-/** @param {Sent} sent @returns {Unsaid} */
-function unsaidOf({ id, room, text, since, re, of, target, deletes }) {
-	return { id, room, text, since, ...(re && { re }), ...(of && { of }), ...(target && { ofId: target.id }), ...(deletes && { deletes }) };
+	/** The frame to send. An older server's error has the ref alone. */
+	get frame() {
+		const { room, id, of, key, value, text } = this;
+		if (key) return { type: "set", room, id, key, value, ref: id };
+		if (this.isChange) return { type: "change", room, id, of, text: this.deletes ? null : text, ref: id };
+		return { type: "say", room, id, ...this.body };
+	}
+
+	/** What a message is, besides its room and its id. */
+	get body() {
+		const { text, re, as, options } = this;
+		return { text, ...(re && { re }), ...(as && { as }), ...(options && { options }) };
+	}
+
+	/** What to store of it. @returns {Pending} */
+	get stored() {
+		const { id, room, since, of, target, deletes, key, value, body } = this;
+		return { id, room, ...body, since, ...(of && { of }), ...(target && { ofId: target.id }), ...(deletes && { deletes }), ...(key && { key, value }) };
+	}
 }
 
 export class Outbox {
@@ -80,19 +101,19 @@ export class Outbox {
 		this.#changed = changed;
 	}
 
-	/** What to store for the next connect. @returns {Unsaid[]} */
-	get unsaid() {
-		return this.list.filter((s) => s.state !== "saved").map(unsaidOf);
+	/** What to store for the next connect. @returns {Pending[]} */
+	get pending() {
+		return this.list.filter((s) => s.state !== "saved").map((s) => s.stored);
 	}
 
-	/** Adds the messages of an earlier page. @param {Unsaid[]} unsaid */
-	restore(unsaid) {
-		for (const u of unsaid) {
-			const of = u.ofId ? this.find(u.ofId) : u.of;
-			if (u.ofId && !of) continue; // the message was withdrawn
-			const sent = new Sent(u.id, u.room, u.text, { ...u, of });
+	/** Adds what an earlier page has stored. @param {Pending[]} pending */
+	restore(pending) {
+		for (const p of pending) {
+			const of = p.ofId ? this.find(p.ofId) : p.of;
+			if (p.ofId && !of) continue; // the message was withdrawn
+			const sent = new Sent(p.id, p.room, p.text, { ...p, of });
 			sent.tried = true;
-			sent.since = u.since || Date.now();
+			sent.since = p.since || Date.now();
 			this.list.push(sent);
 		}
 	}
@@ -137,6 +158,11 @@ export class Outbox {
 				this.#next++;
 				continue;
 			}
+			if (this.#sender.plain && (!sent.isMessage || sent.re || sent.as)) {
+				this.#next++;
+				this.#fail(sent, new Refusal("bad_request", NOT_PLAIN));
+				continue;
+			}
 			if (sent.target) return; // it has no number yet
 			const unanswered = this.list.slice(0, this.#next).filter((s) => s.state === "sending").length;
 			if (unanswered >= this.#sender.window || !this.#sender.send(sent)) return;
@@ -154,7 +180,7 @@ export class Outbox {
 		return this.list.find((s) => s.id === id);
 	}
 
-	/** A message is on the server's disk. @param {string} id @param {number} n @param {string} at */
+	/** A message, a change or a setting is on the server's disk. @param {string} id @param {number} n @param {string} at */
 	settle(id, n, at) {
 		const sent = this.find(id);
 		if (!sent) return;
@@ -196,13 +222,6 @@ export class Outbox {
 	failTried() {
 		for (const sent of [...this.list]) {
 			if (sent.tried && sent.state !== "failed") this.#fail(sent, new Refusal("unavailable", "the connection broke before the server confirmed this message; it may have been posted"));
-		}
-	}
-
-	/** Fails what the plain protocol does not have. */
-	failChangesAndReplies() {
-		for (const sent of [...this.list]) {
-			if ((sent.isChange || sent.re) && sent.state !== "failed") this.#fail(sent, new Refusal("bad_request", "the server speaks the plain protocol, which has no changes and no replies"));
 		}
 	}
 

@@ -2,16 +2,29 @@
 
 /**
  * A message as it was sent: re is the number of the message that it replies to, edited that of its newest change; a deleted one is
- * gone and has no text.
- * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string, re?: number, edited?: number, gone?: boolean}} Message
+ * gone and has no text. as: question, poll (which has options) or notice. tally: how many people have marked it, by key; tallied: the
+ * number of its newest tally.
+ * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string, re?: number, edited?: number, gone?: boolean, as?: string, options?: string[], tally?: Record<string, number>, tallied?: number}} Message
  * @typedef {{log: string, epoch?: string, n: number}} Position
- * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, head?: number, skipped?: [number, number][], target?: number, reset?: boolean}} Page
+ * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, head?: number, skipped?: [number, number][], target?: number, reset?: boolean, as?: string, mine?: Record<string, string[]>}} Page
+ *
+ * A mark of a message: a reaction (an emoji), an upvote ("up"), or a vote in a poll (the index of an option).
+ * @typedef {{room: string, of: number, key: string, on: boolean}} Mark
+ *
+ * The value of a setting of a room; null: it is not set.
+ * @typedef {string|number|number[]|null} Value
  * @typedef {{by: string, from: string}} Typist
  * @typedef {{room: string, n: number, from: string, by: string, id: string, at: string, snippet: string, marks: number[][]}} Hit
  */
 
 /** The code of a Refusal if something in front of the server answered, such as a login page. */
 export const NOT_RAMAI = "not_ramai";
+
+/** Whether the key of a mark is the index of an option of a poll. @param {string} key */
+export const isVote = (key) => /^\d\d?$/.test(key);
+
+/** Why something is refused on the plain protocol. */
+export const NOT_PLAIN = "the server speaks the plain protocol, which has texts only";
 
 const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 

@@ -1,23 +1,30 @@
-// A copy of the messages of one room. client/replica.go is the same in Go, and both pass the cases in client/testdata.
+// A copy of one room. client/replica.go is the same in Go, and both pass the cases in client/testdata.
+import { isVote } from "./protocol.js";
 
 /**
  * @typedef {import("./protocol.js").Message} Message
+ * @typedef {import("./protocol.js").Mark} Mark
  * @typedef {import("./protocol.js").Page} Page
+ * @typedef {import("./protocol.js").Value} Value
  *
  * The numbers from the first to the second, both included.
  * @typedef {[number, number]} Range
  *
  * The parameters of a request for a page, as in Room.history.
- * @typedef {{before?: number, after?: number, at?: string, limit?: number}} PageParams
+ * @typedef {{before?: number, after?: number, at?: string, limit?: number, as?: "question"|"poll"}} PageParams
  *
- * A change of this client, as outbox.js has it.
- * @typedef {{of: number, text: string, deletes: boolean}} OwnChange
+ * A change or a setting of this client, as outbox.js has it.
+ * @typedef {{of: number, text: string, deletes: boolean, key?: string, value?: Value}} OwnChange
+ *
+ * A message as a screen shows it. tally is at least 1 for each of mine, the keys of one's own marks, sorted. status: of a poll open,
+ * closed or hidden; of a question open or answered. pending: a part of it is not saved.
+ * @typedef {Message & {mine?: string[], status?: string, pending?: boolean}} ShownMessage
  *
  * A page that has not arrived, and what had been received when it was asked for.
  * @typedef {{params: PageParams, n: number}} PageRequest
  */
 
-const MAX_HEARD = 4096; // changes that are kept for pages that have not arrived; after more, the pages are asked for again
+const MAX_HEARD = 4096; // frames that are kept for pages that have not arrived; after more, the pages are asked for again
 
 /** A set of numbers: ascending ranges that do not touch each other. */
 export class Ranges {
@@ -76,12 +83,16 @@ export class Ranges {
 }
 
 /**
- * A copy of the messages of one room. Whatever order frames and pages of history arrive in, it ends with the messages that
- * the server has. Pass every frame of the room to apply, and pages to addPage. Messages are replaced, not changed.
+ * A copy of one room: its messages, one's own marks of them, and its settings. Whatever order frames and pages of history arrive in,
+ * it ends with the room that the server has. Pass every frame of the room to apply, and pages to addPage. Messages are replaced, not
+ * changed.
  *
  * A message is replaced only by a newer form of it. The number of the change that made a form decides which is newer; a form
- * from a page is as new as the page's head. Changes that arrive between the request for a page and the page are applied to
- * the page, too.
+ * from a page is as new as the page's head. The same holds for the counts of its marks, and for settings. What arrives between the
+ * request for a page and the page is applied to the page, too.
+ *
+ * One's own marks have no numbers. The replica has those that are in pages and replays, and those that arrive while the client is
+ * connected. What another device has marked in between is known once a page has the message.
  */
 export class Replica {
 	log = "";
@@ -96,8 +107,15 @@ export class Replica {
 	#known = new Ranges(); // numbers that need not be loaded: messages that are here, and numbers that are none
 	/** @type {Set<PageRequest>} */
 	#asked = new Set();
-	/** @type {any[]} changes that may be newer than a page or a frame that has not arrived */
+	/** @type {any[]} frames that change messages and marks, and may be newer than a page or a frame that has not arrived */
 	#heard = [];
+	/** @type {Map<number, string[]>} by number: the keys of one's own marks, sorted; replaced, not changed */
+	#mine = new Map();
+	/** @type {Map<string, {value: Value, n: number}>} the settings, each as of n */
+	#settings = new Map();
+	#joinedAt = 0; // n of the newest joined. It has all settings, except that those of polls and questions may be left out
+	/** @type {WeakMap<Message, ShownMessage>} messages with nothing pending */
+	#shown = new WeakMap();
 
 	/** Announces a request for a page. It has to be followed by addPage or cancel. @param {PageParams} params @returns {PageRequest} */
 	ask(params) {
@@ -112,9 +130,9 @@ export class Replica {
 		this.#dropHeard();
 	}
 
-	/** Drops the changes that are as old as all that has not arrived: those that were received as frames, once no page is on its way. */
+	/** Drops what no outstanding page or frame can be older than: what was received as frames, once no page is outstanding. */
 	#dropHeard() {
-		if (this.#asked.size === 0 && this.#heard.length > 0) this.#heard = this.#heard.filter((f) => f.n > this.n);
+		if (this.#asked.size === 0 && this.#heard.length > 0) this.#heard = this.#heard.filter((f) => f.type === "changed" && f.n > this.n);
 	}
 
 	/**
@@ -130,15 +148,21 @@ export class Replica {
 		if (!asked || page.reset || (this.log && page.log !== this.log) || (head > 0 && head < request.n)) return false;
 		this.log = page.log;
 		this.head = Math.max(this.head, head, page.messages.at(-1)?.n ?? 0);
-		for (const m of page.messages) this.#add(m, head);
-		this.#known.add(...covered(request.params, page));
-		for (const [from, to] of page.skipped ?? []) this.#known.add(from, to);
+		for (const m of page.messages) {
+			this.#add(m, head);
+			this.#setMine(m.n, page.mine?.[m.n]);
+			this.#known.add(m.n, m.n);
+		}
+		if (!page.as) {
+			this.#known.add(...covered(request.params, page));
+			for (const [from, to] of page.skipped ?? []) this.#known.add(from, to);
+		}
 		this.#dropBelow(page.first);
-		this.#change(heard);
+		this.#repeat(heard);
 		return true;
 	}
 
-	/** Applies a frame of the room. Frames that change no message are ignored. @param {any} f */
+	/** Applies a frame of the room. Frames that change nothing here are ignored. @param {any} f */
 	apply(f) {
 		switch (f.type) {
 			case "joined":
@@ -146,6 +170,8 @@ export class Replica {
 				if (f.reset || f.type === "reset" || (this.log && f.log !== this.log)) this.reset();
 				this.log = f.log;
 				this.head = Math.max(this.head, f.n);
+				if (f.state !== null) this.#joined(f.state ?? {}, f.n);
+				this.#hear({ ...f, type: "joined" });
 				this.#dropBelow(f.first);
 				return;
 			case "gap":
@@ -154,10 +180,15 @@ export class Replica {
 				return;
 			case "message":
 				this.#add(f, 0);
-				this.#change(this.#heard);
+				this.#repeat(this.#heard);
 				break;
 			case "changed":
+			case "tally":
+			case "marked":
 				this.#hear(f);
+				break;
+			case "state":
+				this.#set(f.key, f.value, f.n);
 				break;
 		}
 		if (typeof f.n !== "number") return;
@@ -166,9 +197,15 @@ export class Replica {
 		this.#dropHeard();
 	}
 
-	/** Applies a change of this client that is saved, whose frame may not have arrived. @param {OwnChange & {n: number}} sent */
-	applySaved({ n, of, text, deletes }) {
-		this.#hear({ n, of, text: deletes ? null : text });
+	/** Applies a change or a setting of this client that is saved, whose frame may not have arrived. @param {OwnChange & {n: number}} sent */
+	applySaved({ n, of, text, deletes, key, value = null }) {
+		if (key) this.#set(key, value, n);
+		else this.#hear({ type: "changed", n, of, text: deletes ? null : text });
+	}
+
+	/** Adds a page of settings, as Room.settings returns it. @param {{n: number, settings: {key: string, value: Value}[]}} page */
+	addSettings({ n, settings }) {
+		for (const { key, value } of settings) this.#set(key, value, n);
 	}
 
 	/** The room has another history. */
@@ -180,6 +217,9 @@ export class Replica {
 		this.#known = new Ranges();
 		this.#asked.clear();
 		this.#heard = [];
+		this.#mine.clear();
+		this.#settings.clear();
+		this.#joinedAt = 0;
 	}
 
 	/**
@@ -191,7 +231,7 @@ export class Replica {
 		if (from > to) return;
 		const i = this.at(from);
 		const stay = this.messages.slice(i, this.at(to + 1)).filter((m) => this.#version(m) > this.n);
-		for (const m of this.messages.slice(i, this.at(to + 1))) if (!stay.includes(m)) this.#asOf.delete(m.n);
+		for (const m of this.messages.slice(i, this.at(to + 1))) if (!stay.includes(m)) this.#drop(m.n);
 		this.messages.splice(i, this.at(to + 1) - i, ...stay);
 		this.#known.remove(from, to);
 		for (const m of stay) this.#known.add(m.n, m.n);
@@ -203,16 +243,44 @@ export class Replica {
 	}
 
 	/**
-	 * The messages as they will be once changes are saved.
-	 * @param {OwnChange[]} pending what the outbox has of the room, in order
+	 * The messages as a screen shows them: as they will be once what is pending is saved. A message that has not changed since the last
+	 * call is the same object.
+	 * @param {OwnChange[]} [outbox] what the outbox has of the room, in order @param {Mark[]} [marks] that are not answered, in order
 	 */
-	shown(pending) {
-		const shown = [...this.messages];
-		for (const { of, text, deletes } of pending) {
-			const i = this.at(of);
-			if (of && this.messages[i]?.n === of && !shown[i].gone) shown[i] = after(shown[i], 0, deletes ? null : text);
+	shown(outbox = [], marks = []) {
+		const shown = this.messages.map((m) => this.#show(m));
+		for (const s of outbox) {
+			const of = s.key ? Number(STATUS.exec(s.key)?.[1]) : s.of;
+			this.#showPending(shown, of, (m) => (s.key ? { ...m, ...(keyOfStatus(m) === s.key && { status: String(s.value) }) } : after(m, m.edited ?? 0, s.deletes ? null : s.text)));
 		}
+		for (const mark of marks) this.#showPending(shown, mark.of, (m) => withMine(m, marked(m.mine, mark, m.as === "poll")));
 		return shown;
+	}
+
+	/** @param {ShownMessage[]} shown @param {number} n @param {(m: ShownMessage) => ShownMessage} apply */
+	#showPending(shown, n, apply) {
+		const i = this.at(n);
+		if (n && shown[i]?.n === n && !shown[i].gone) shown[i] = { ...apply(shown[i]), pending: true };
+	}
+
+	/** A message without what is pending. @param {Message} m @returns {ShownMessage} */
+	#show(m) {
+		const [mine, key] = [this.#mine.get(m.n), keyOfStatus(m)];
+		const status = key && /** @type {string} */ (this.#settings.get(key)?.value ?? "open");
+		if (m.gone || (!mine && !status)) return m;
+		const last = this.#shown.get(m);
+		if (last && last.mine === mine && last.status === status) return last;
+		const shown = withMine({ ...m, ...(status && { status }) }, mine);
+		this.#shown.set(m, shown);
+		return shown;
+	}
+
+	/** A setting as it will be once what is pending is saved. @param {string} key @param {OwnChange[]} [outbox] @returns {Value} */
+	setting(key, outbox = []) {
+		const pending = outbox.findLast((s) => s.key === key);
+		const value = pending ? (pending.value ?? null) : (this.#settings.get(key)?.value ?? null);
+		if (key === "pin" && Array.isArray(value)) return value.filter((n) => n >= this.first);
+		return key === "stage" && Number(value) < this.first ? null : value;
 	}
 
 	/** The message with a number, if it is here. @param {number} n @returns {Message|undefined} */
@@ -255,11 +323,19 @@ export class Replica {
 		this.first = first;
 		this.#remove(0, this.at(first));
 		this.#known.remove(0, first - 1);
+		for (const n of this.#mine.keys()) if (n < first) this.#mine.delete(n);
+		for (const key of this.#settings.keys()) if (Number(STATUS.exec(key)?.[1]) < first) this.#settings.delete(key);
 	}
 
 	/** @param {number} i @param {number} end */
 	#remove(i, end) {
-		for (const m of this.messages.splice(i, end - i)) this.#asOf.delete(m.n);
+		for (const m of this.messages.splice(i, end - i)) this.#drop(m.n);
+	}
+
+	/** @param {number} n */
+	#drop(n) {
+		this.#asOf.delete(n);
+		this.#mine.delete(n);
 	}
 
 	/** The number as of which the text of a message is known. @param {Message} m */
@@ -267,37 +343,111 @@ export class Replica {
 		return Math.max(m.n, m.edited ?? 0, this.#asOf.get(m.n) ?? 0);
 	}
 
-	/** Adds a form of a message, unless there is a newer one. @param {Message} m @param {number} asOf */
+	/** The number as of which the counts of a message are known. @param {Message} m */
+	#talliedAt(m) {
+		return Math.max(m.n, m.tallied ?? 0, this.#asOf.get(m.n) ?? 0);
+	}
+
+	/** Adds a form of a message. The newer text and the newer counts are kept. @param {Message} m @param {number} asOf */
 	#add(m, asOf) {
 		if (m.n < this.first) return;
 		const i = this.at(m.n);
 		const old = this.messages[i];
 		if (old?.n !== m.n) this.messages.splice(i, 0, m);
-		else if (this.#version(old) < Math.max(m.n, m.edited ?? 0, asOf)) this.messages[i] = m;
+		else {
+			const newer = this.#version(old) < Math.max(m.n, m.edited ?? 0, asOf);
+			const counted = this.#talliedAt(old) < Math.max(m.n, m.tallied ?? 0, asOf);
+			if (newer || counted) this.messages[i] = counted === newer ? m : withTally(newer ? m : old, counted ? m : old);
+		}
 		if (asOf > (this.#asOf.get(m.n) ?? 0)) this.#asOf.set(m.n, asOf);
 	}
 
-	/** Applies a change, and keeps it for what has not arrived. @param {any} f */
+	/** Applies a frame that changes messages or marks, and keeps it for pages and frames that have not arrived. @param {any} f */
 	#hear(f) {
-		if (this.#asked.size > 0 || f.n > this.n) this.#heard.push(f);
+		if (this.#asked.size > 0 || (f.type === "changed" && f.n > this.n)) this.#heard.push(f);
 		if (this.#heard.length > MAX_HEARD) {
 			this.#asked.clear();
 			this.#heard = [];
 		}
-		this.#change([f]);
+		this.#repeat([f]);
 	}
 
-	/** Applies edits and deletions to the messages that are here. Deleted messages stay deleted. @param {any[]} changes */
-	#change(changes) {
-		for (const { n, of, by, text } of changes) {
-			for (const [from, to] of typeof of === "number" ? [[of, of]] : of) {
-				for (let i = this.at(from); i < this.messages.length && this.messages[i].n <= to; i++) {
-					const m = this.messages[i];
-					if (this.#version(m) < n && !m.gone && (!by || by === m.by)) this.messages[i] = after(m, n, text);
-				}
+	/** Applies frames to what is here. Those that are older than it change nothing. @param {any[]} frames */
+	#repeat(frames) {
+		for (const f of frames) {
+			if (f.type === "changed") this.#change(f);
+			else if (f.type === "tally") this.#tally(f);
+			else if (f.type === "marked") this.#marked(f);
+			else for (const [n, keys] of Object.entries(f.mine ?? {})) this.#setMine(Number(n), keys); // joined
+		}
+	}
+
+	/** Applies an edit or a deletion. Deleted messages stay deleted. @param {any} f */
+	#change({ n, of, by, text }) {
+		for (const [from, to] of typeof of === "number" ? [[of, of]] : of) {
+			for (let i = this.at(from); i < this.messages.length && this.messages[i].n <= to; i++) {
+				const m = this.messages[i];
+				if (this.#version(m) < n && !m.gone && (!by || by === m.by)) this.messages[i] = after(m, n, text);
 			}
 		}
 	}
+
+	/** Replaces all counts of some messages. @param {any} f */
+	#tally({ n, of }) {
+		for (const [key, tally] of Object.entries(of)) {
+			const i = this.at(Number(key));
+			const m = this.messages[i];
+			if (m?.n === Number(key) && !m.gone && this.#talliedAt(m) < n) this.messages[i] = withTally(m, { tally, tallied: n });
+		}
+	}
+
+	/** Adds an own mark, or takes it away. A message that was received before and is not here has none: its page will. @param {Mark} mark */
+	#marked(mark) {
+		if (mark.of > this.n || this.get(mark.of)) this.#setMine(mark.of, marked(this.#mine.get(mark.of), mark, false));
+	}
+
+	/** @param {number} n @param {string[]} [keys] */
+	#setMine(n, keys = []) {
+		if (keys.length > 0 && n >= this.first) this.#mine.set(n, [...keys].sort());
+		else this.#mine.delete(n);
+	}
+
+	/** Notes a setting as of a number, unless a newer one is known. @param {string} key @param {Value} value @param {number} n */
+	#set(key, value, n) {
+		const known = this.#settings.get(key)?.n ?? (STATUS.test(key) ? 0 : this.#joinedAt);
+		if (known < n) this.#settings.set(key, { value, n });
+	}
+
+	/** Notes all settings as of a number. @param {Record<string, Value>} state @param {number} n */
+	#joined(state, n) {
+		for (const [key, old] of this.#settings) if (!STATUS.test(key) && old.n <= n) this.#settings.delete(key);
+		this.#joinedAt = 0;
+		for (const [key, value] of Object.entries(state)) this.#set(key, value, n);
+		this.#joinedAt = n;
+	}
+}
+
+const STATUS = /^(?:poll|question)\/(\d+)$/; // the setting that is the status of a message
+
+/** The key of a message's status; empty: it has none. @param {Message} m */
+const keyOfStatus = ({ as, n }) => (as === "poll" || as === "question" ? `${as}/${n}` : "");
+
+/** A message with other counts. @param {Message} m @param {{tally?: Record<string, number>, tallied?: number}} counts @returns {Message} */
+function withTally({ tally: _, tallied: __, ...m }, { tally, tallied }) {
+	return m.gone ? m : { ...m, ...(tally && Object.keys(tally).length > 0 && { tally }), ...(tallied && { tallied }) };
+}
+
+/** A message with own marks, which are counted. @param {ShownMessage} m @param {string[]} [mine] @returns {ShownMessage} */
+function withMine({ mine: _, ...m }, mine = []) {
+	const missing = mine.filter((key) => !m.tally?.[key]);
+	return { ...m, ...(mine.length > 0 && { mine }), ...(missing.length > 0 && { tally: { ...m.tally, ...Object.fromEntries(missing.map((key) => [key, 1])) } }) };
+}
+
+/** Own marks after another one. In a poll, a vote replaces another one. @param {string[]|undefined} keys @param {Mark} mark @param {boolean} poll */
+function marked(keys = [], { key, on }, poll) {
+	const vote = poll && isVote(key);
+	const rest = keys.filter((k) => k !== key && !(on && vote && isVote(k)));
+	return (on ? [...rest, key] : rest).sort();
 }
 
 /** A message after a change. @param {Message} m @param {number} n @param {string|null} text @returns {Message} */

@@ -23,6 +23,9 @@ const PUSHED = 200; // connections in a room, above which the server pushes no n
  * - message(Message): in order, each once
  * - changed({n, of, text, by, from, id}): messages were edited, or deleted if text is null. of: a number, or ranges of those that
  *   by has posted; empty: a later change has replaced this one
+ * - tally({n, of}): all counts of the marks of some messages: of[number][key]
+ * - state({n, key, value, by, from, id}): a setting was changed
+ * - marked({of, key, on}): you have marked a message, over this connection or another
  * - gap({from, to}): these numbers are deleted
  * - joined({n, first, count, reset}): the state of the room; missed messages follow. reset: it is another history
  * - presence(), typing(): count, names or typists have changed
@@ -62,9 +65,13 @@ export class Room extends Emitter {
 		return Math.max(0, this.head - this.n);
 	}
 
-	/** @param {string} text @param {{re?: number}} [reply] re: the number of the message that it replies to */
-	say(text, { re } = {}) {
-		return this.client.say(this.name, text, { re });
+	/**
+	 * @param {string} text
+	 * @param {{re?: number, as?: "question"|"poll"|"notice", options?: string[]}} [kind] re: the number of the message that it replies
+	 * to; options: of a poll
+	 */
+	say(text, { re, as, options } = {}) {
+		return this.client.say(this.name, text, { re, as, options });
 	}
 
 	/** Replaces the text of a message of yours. @param {number|Sent} of its number, or the message while it has none @param {string} text */
@@ -77,11 +84,54 @@ export class Room extends Emitter {
 		return this.client.say(this.name, "", { of, deletes: true });
 	}
 
-	/** A copy of the room's messages from the first use on. It holds what load and the connection bring, as it is now. */
+	/**
+	 * Marks a message: an emoji is a reaction, "up" an upvote, and the index of an option of a poll a vote. Settles once the server has
+	 * answered. Rejects with a Refusal.
+	 * @param {number} of @param {string|number} key @param {boolean} [on] false: takes the mark away
+	 */
+	mark(of, key, on = true) {
+		return this.client.mark({ room: this.name, of, key: String(key), on });
+	}
+
+	/**
+	 * Changes a setting of the room: topic, pin (numbers of messages), stage (the number of a message), poll/N (open, closed or
+	 * hidden), question/N (open or answered).
+	 * @param {string} key @param {import("./protocol.js").Value} value null unsets it
+	 */
+	set(key, value) {
+		return this.client.say(this.name, "", { key, value });
+	}
+
+	/**
+	 * A page of the room's settings, in the order of their keys: those that begin with prefix, and follow the key after.
+	 * @param {{prefix?: string, after?: string, limit?: number}} [params]
+	 * @returns {Promise<{n: number, settings: {key: string, value: import("./protocol.js").Value}[], more: boolean}>}
+	 */
+	async settings(params = {}) {
+		const page = await this.client.get(`/api/v1/rooms/${this.name}/state`, "settings", params);
+		this.#replica?.addSettings(page);
+		return page;
+	}
+
+	/** The messages of the replica as a screen shows them, with what is not saved yet: see Replica.shown. */
+	get shown() {
+		return this.replica.shown(this.#outbox, this.client.marks.filter((m) => m.room === this.name));
+	}
+
+	/** A setting, as it will be once what is pending is saved. null: it is not set. @param {string} key */
+	setting(key) {
+		return this.replica.setting(key, this.#outbox);
+	}
+
+	get #outbox() {
+		return this.client.outbox.filter((s) => s.room === this.name && s.state !== "failed");
+	}
+
+	/** A copy of the room from the first use on. It holds what load and the connection bring, as it is now. */
 	get replica() {
 		if (!this.#replica) {
 			this.#replica = new Replica();
-			if (this.log) this.#replica.apply({ type: "joined", log: this.log, n: this.head, first: this.first });
+			if (this.log) this.#replica.apply({ type: "joined", log: this.log, n: this.head, first: this.first, state: null });
 			this.#replica.n = this.n;
 		}
 		return this.#replica;
@@ -100,9 +150,9 @@ export class Room extends Emitter {
 		throw new Refusal("unavailable", "the server is behind, or the room was replaced meanwhile: try again", LOAD_AGAIN);
 	}
 
-	/** A change of this client is stored. @param {Sent} sent */
-	changeSaved(sent) {
-		this.#replica?.applySaved(sent);
+	/** What this client has sent is stored. @param {Sent} sent */
+	saved(sent) {
+		if (!sent.isMessage) this.#replica?.applySaved(sent);
 	}
 
 	/** Asks for the names in a room that is too large for the server to push them. Settled by the event presence. */
@@ -117,7 +167,8 @@ export class Room extends Emitter {
 
 	/**
 	 * A page of history: before a number, after a number or a position (LOG:EPOCH:N), around a time (RFC 3339), or the newest messages.
-	 * @param {{before?: number, after?: number|string, at?: string, limit?: number}} [params]
+	 * as: only the questions or the polls among them.
+	 * @param {{before?: number, after?: number|string, at?: string, limit?: number, as?: "question"|"poll"}} [params]
 	 * @returns {Promise<Page>}
 	 */
 	history(params = {}) {
@@ -175,11 +226,14 @@ export class Room extends Emitter {
 				this.typists = f.by ?? [];
 				this.emit("typing");
 				return;
+			case "marked":
+				this.emit("marked", f);
+				return;
 		}
 		if (typeof f.n !== "number" || f.n <= this.n) return;
 		this.#advance(f.n); // also of a kind that this version does not know
 		this.head = Math.max(this.head, f.n);
-		if (f.type === "changed") this.emit("changed", f);
+		if (["changed", "tally", "state"].includes(f.type)) this.emit(f.type, f);
 	}
 
 	/** @param {any} f @param {boolean} reset */
@@ -204,7 +258,7 @@ export class Room extends Emitter {
 		const newest = head ?? messages.at(-1)?.n ?? Math.max(this.n, first - 1);
 		const fresh = reset || !this.log;
 		const from = Math.max((messages[0]?.n ?? newest + 1) - 1, first - 1);
-		if (fresh || !this.live) this.receive({ type: "joined", log, epoch, n: newest, first, from, count: this.count, reset });
+		if (fresh || !this.live) this.receive({ type: "joined", log, epoch, n: newest, first, from, count: this.count, reset, state: null }); // a page has no settings
 		this.currentEpoch = epoch ?? "";
 		this.#replica?.addPage(this.#replica.ask(fresh ? {} : { after: this.n }), { ...page, reset: false }); // with what it skips
 		for (const m of messages) {
