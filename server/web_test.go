@@ -166,7 +166,7 @@ func TestHTTPRefuses(t *testing.T) {
 	}{
 		{"POST", room, big, text, 413, wire.TooLong, "4001"},
 		{"POST", room, `{"text":"` + big + `"}`, json, 413, wire.TooLong, "4001"},
-		{"POST", room, `{"text":"` + strings.Repeat("x", 1<<17) + `"}`, json, 413, wire.TooLong, "25408"},
+		{"POST", room, `{"text":"` + strings.Repeat("x", 1<<17) + `"}`, json, 413, wire.TooLong, "31424"},
 		{"POST", room, "a\x00b", text, 400, wire.BadRequest, "U+0000"},
 		{"POST", room, "a\rb", text, 400, wire.BadRequest, "U+000D"},
 		{"POST", room, "a\xffb", text, 400, wire.BadRequest, "UTF-8"},

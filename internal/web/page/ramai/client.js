@@ -61,7 +61,7 @@ export class Client extends Emitter {
 	/** @type {Refusal|null} set while something in front of the server answers instead of it */
 	intercepted = null;
 	/** edit_window_ms: how long one can edit and delete one's messages; 0: not at all; undefined: the server knows no changes @type {{text: number, frame: number, rate: number, burst: number, rooms: number, edit_window_ms?: number}} */
-	limits = { text: 4000, frame: 25408, rate: 5, burst: 20, rooms: 8, edit_window_ms: 900_000 }; // until the server says them
+	limits = { text: 4000, frame: 31424, rate: 5, burst: 20, rooms: 8, edit_window_ms: 900_000 }; // until the server says them
 	/** @type {Map<string, Room>} */
 	rooms = new Map();
 
