@@ -13,7 +13,7 @@ type ask struct {
 	frame     wire.Frame // a Join is rebuilt when it is sent: its room's position may have changed
 	sent      bool
 	notBefore time.Time               // the earliest time to send it
-	done      func(wire.Frame, error) // for History and Who, whose answers are not events
+	done      func(wire.Frame, error) // for History, Who and Settings, whose answers are not events
 }
 
 func (a *ask) isJoin(name string) bool {
@@ -49,7 +49,7 @@ func (c *core) askAnew(held string) {
 	c.asks = append(first, c.asks...)
 }
 
-// dropAsks keeps the requests of History and Who, to be sent on the next connection. askAnew creates the others again.
+// dropAsks keeps the requests of History, Who and Settings, to be sent on the next connection. askAnew creates the others again.
 func (c *core) dropAsks() {
 	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return a.done == nil })
 	for _, a := range c.asks {
@@ -127,6 +127,11 @@ func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 			w, ok := a.frame.(wire.Who)
 			return ok && w.Room == f.Room
 		})
+	case wire.Settings:
+		c.deliver(f, func(a *ask) bool {
+			s, ok := a.frame.(wire.StateRequest)
+			return ok && s.Room == f.Room
+		})
 	case wire.Error:
 		c.onError(now, f, raw)
 	}
@@ -140,7 +145,7 @@ func (c *core) deliver(f wire.Frame, fits func(*ask) bool) {
 
 // onError handles an error frame. It belongs to the request that waits, if there is one.
 func (c *core) onError(now time.Time, f wire.Error, raw []byte) {
-	if c.refusedChange(f) {
+	if c.refusedByOlder(f) || c.refusedMark(now, f, raw) {
 		return
 	}
 	if len(c.asks) > 0 && c.asks[0].sent && f.RetryAfterMS > 0 {

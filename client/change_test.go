@@ -11,7 +11,7 @@ import (
 	"ramai/wire"
 )
 
-// TestChangesModel steps a client that posts, edits and deletes through random cuts and refusals. Everything happens once,
+// TestChangesModel steps a client that posts, edits, deletes and sets through random cuts and refusals. Everything happens once,
 // in order, and the client ends with the server's messages.
 func TestChangesModel(t *testing.T) {
 	rooms := []string{"lobby", "tea"}
@@ -23,7 +23,7 @@ func TestChangesModel(t *testing.T) {
 		w.settle(rooms...)
 		type post struct{ room, id string }
 		var posts []post
-		gone := map[post]bool{}
+		gone, topics := map[post]bool{}, map[string]string{}
 		room := rapid.SampledFrom(rooms)
 		w.walk(t, rooms, func() {
 			text := "to be changed " + strconv.Itoa(len(w.said))
@@ -45,13 +45,21 @@ func TestChangesModel(t *testing.T) {
 				c.text, gone[p] = "", true
 			}
 			w.say(c, p.id+" becomes "+c.text)
+		}, func() {
+			topic := "topic " + strconv.Itoa(len(w.said))
+			r := room.Draw(t, "set in")
+			topics[r] = topic
+			w.say(say{room: r, key: wire.TopicKey, value: wire.TextValue(topic)}, "topic = "+topic)
 		})
 
 		for _, name := range rooms {
 			r := w.server.room(name)
-			want := slices.DeleteFunc(slices.Clone(r.messages), func(m wire.Message) bool { _, ok := r.changes[m.N]; return ok })
+			want := slices.DeleteFunc(slices.Clone(r.messages), func(m wire.Message) bool { _, ok := r.others[m.N]; return ok })
 			if got := w.replica(name).Messages(nil); !slices.EqualFunc(got, want, func(a, b wire.Message) bool { return reflect.DeepEqual(a, b) }) {
 				t.Fatalf("%s: has %+v\nwant %+v", name, got, want)
+			}
+			if topic := w.replica(name).Shown(Pending{}).Topic; topic != topics[name] {
+				t.Fatalf("%s: the topic is %q, want %q", name, topic, topics[name])
 			}
 			if missing := w.replica(name).Missing(); missing != nil {
 				t.Fatalf("%s: %v are missing", name, missing)
@@ -109,7 +117,7 @@ func TestChangeFollowsItsMessage(t *testing.T) {
 		test.want.Room, test.want.State, test.want.OfID = "lobby", Failed, "1"
 		edit, deletion := test.want, test.want
 		edit.ID, edit.Text, deletion.ID, deletion.Deletes = "2", "ONE", "3", true
-		if !slices.Equal(changes, []Sent{edit, deletion}) {
+		if !reflect.DeepEqual(changes, []Sent{edit, deletion}) {
 			t.Errorf("%s: the final states of the changes are %+v", test.name, changes)
 		}
 		if w.send(); len(w.core.outbox.says) != 1 || w.core.outbox.blocked != 0 || w.core.outbox.sent != 1 {
@@ -146,6 +154,11 @@ func TestChangeFrame(t *testing.T) {
 		`{"type":"change","room":"r","id":"i","of":3,"text":"","ref":"i"}`:   {room: "r", id: "i", of: 3},
 		`{"type":"change","room":"r","id":"i","of":3,"text":"t","ref":"i"}`:  {room: "r", id: "i", of: 3, ofID: "j", text: "t"},
 		`{"type":"change","room":"r","id":"i","of":3,"text":null,"ref":"i"}`: {room: "r", id: "i", of: 3, deletes: true},
+
+		`{"type":"say","room":"r","id":"i","text":"t","as":"poll","options":["a","b"]}`: {room: "r", id: "i", text: "t", as: wire.Poll, options: []string{"a", "b"}},
+		`{"type":"set","room":"r","id":"i","key":"topic","value":"t","ref":"i"}`:        {room: "r", id: "i", key: "topic", value: wire.TextValue("t")},
+		`{"type":"set","room":"r","id":"i","key":"pin","value":[1,2],"ref":"i"}`:        {room: "r", id: "i", key: "pin", value: wire.Value{Numbers: []uint64{1, 2}}},
+		`{"type":"set","room":"r","id":"i","key":"stage","value":null,"ref":"i"}`:       {room: "r", id: "i", key: "stage"},
 	} {
 		if got := string(s.frame()); got != want {
 			t.Errorf("%s, want %s", got, want)

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -51,7 +50,7 @@ var ErrClosed = errors.New("client closed")
 var errNotUTF8 = &wire.CodedError{Code: wire.BadRequest, Reason: "the text is not UTF-8; convert it first"}
 
 // errPlain is returned for requests that the plain protocol does not support.
-var errPlain = errors.New("this server speaks the plain protocol, which has one room per connection, no history, no changes, no replies and no change of name")
+var errPlain = errors.New("this server speaks the plain protocol, which has one room per connection, and messages without replies, changes, marks, settings and history; names do not change")
 
 // A Client is one sender and its connection. Its methods may be called concurrently, except that Next may be called by
 // one goroutine at a time.
@@ -202,89 +201,6 @@ func (c *Client) Next(ctx context.Context) (Event, error) {
 	}
 }
 
-// Say posts text in room, joined or not, and returns the id that [Sent] events carry. While there is no connection the
-// message waits; see [Client.Pending]. A text that is not UTF-8 is an error. It is sent as [wire.NormalizeText] returns
-// it.
-func (c *Client) Say(room, text string) (id string, err error) {
-	return c.Post(wire.Say{Room: room, Text: text})
-}
-
-// SayWithID is Say with an id chosen by the caller: see [Client.Post].
-func (c *Client) SayWithID(room, id, text string) error {
-	if err := wire.CheckID(id); err != nil {
-		return err
-	}
-	_, err := c.Post(wire.Say{Room: room, ID: id, Text: text})
-	return err
-}
-
-// Post posts a message as Say does. If it has no ID, it gets a new one. A sender's second message with an id in a room is not
-// posted; its [Sent] event has the number of the first. Post fails if a message or a change with this id is waiting already.
-func (c *Client) Post(m wire.Say) (id string, err error) {
-	return c.post(say{room: m.Room, id: m.ID, text: m.Text, re: m.Re})
-}
-
-// A Change edits or deletes a message of this sender.
-type Change struct {
-	Room string
-	Of   uint64  // number of the message
-	OfID string  // instead of Of, the id of a message in the outbox: the change is sent after it
-	Text *string // the new text; nil deletes the message
-	ID   string  // 1 to 64 of [A-Za-z0-9_-]; empty: a new one
-}
-
-// Change changes a message, whether the room is joined or not. It is queued and resent like a message, in order with the
-// messages, and its [Sent] events have its id. It fails under the same conditions as Post, and with the plain protocol.
-func (c *Client) Change(change Change) (id string, err error) {
-	s := say{room: change.Room, id: change.ID, of: change.Of, ofID: change.OfID, deletes: change.Text == nil}
-	if change.Text != nil {
-		s.text = *change.Text
-	}
-	if (s.of == 0) == (s.ofID == "") {
-		return "", &wire.CodedError{Code: wire.BadRequest, Reason: "a change needs the number of a message, or the id of one that is waiting"}
-	}
-	return c.post(s)
-}
-
-// Edit replaces the text of message n: see [Client.Change].
-func (c *Client) Edit(room string, n uint64, text string) (id string, err error) {
-	return c.Change(Change{Room: room, Of: n, Text: &text})
-}
-
-// Delete deletes message n: see [Client.Change].
-func (c *Client) Delete(room string, n uint64) (id string, err error) {
-	return c.Change(Change{Room: room, Of: n})
-}
-
-// post checks a message or a change, and queues it.
-func (c *Client) post(s say) (id string, err error) {
-	if err := wire.CheckRoom(s.room); err != nil {
-		return "", err
-	}
-	if s.id != "" {
-		if err := wire.CheckID(s.id); err != nil {
-			return "", err
-		}
-	}
-	if !utf8.ValidString(s.text) {
-		return "", errNotUTF8
-	}
-	err = c.do(func() error {
-		if c.core.plain && (s.room != c.core.room || s.changes() || s.re > 0) {
-			return errPlain
-		}
-		if s.id != "" && c.core.outbox.has(s.room, s.id) {
-			return fmt.Errorf("a message with the id %q is waiting to be sent", s.id)
-		}
-		if s.ofID != "" && !c.core.outbox.has(s.room, s.ofID) {
-			return fmt.Errorf("no message with the id %q is waiting to be sent; use its number", s.ofID)
-		}
-		id = c.core.post(s)
-		return nil
-	})
-	return id, err
-}
-
 // Pending returns how many messages have no final state. They are kept in the memory of this process. The number is not
 // limited: it grows while messages are posted faster than the server accepts them.
 func (c *Client) Pending() int {
@@ -357,15 +273,6 @@ func (c *Client) SetName(name string) error {
 	})
 }
 
-// Typing shows the others in room that a message is being written. It may be called for each key press: at most one frame
-// in 3 s is sent, and none without a connection or with the plain protocol.
-func (c *Client) Typing(room string) {
-	_ = c.do(func() error { // a client that has ended sends nothing
-		c.core.typing(time.Now(), room)
-		return nil
-	})
-}
-
 // Retry ends the wait before the next attempt to connect. It does nothing during a connection.
 func (c *Client) Retry() {
 	c.mu.Lock()
@@ -386,20 +293,6 @@ func (c *Client) Check() {
 	}
 	c.link.raw.check()
 	notify(c.check)
-}
-
-// History returns a page of messages. While it waits, the number of buffered events is not limited.
-func (c *Client) History(ctx context.Context, h wire.History) (wire.Page, error) {
-	f, err := c.ask(ctx, h)
-	page, _ := f.(wire.Page)
-	return page, err
-}
-
-// Who returns the members of a room. While it waits, the number of buffered events is not limited.
-func (c *Client) Who(ctx context.Context, ask wire.Who) (wire.Who, error) {
-	f, err := c.ask(ctx, ask)
-	who, _ := f.(wire.Who)
-	return who, err
 }
 
 // ask sends f and waits for its answer, across reconnects if necessary. An error of the server is a [*wire.CodedError].

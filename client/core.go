@@ -34,6 +34,7 @@ type core struct {
 	rooms   []*room
 	asks    []*ask
 	outbox  outbox
+	marks   marks
 
 	// State of the connection, reset by disconnected.
 	greetings int      // welcomes to come; 0 on an open connection
@@ -79,6 +80,7 @@ func (c *core) disconnected(now time.Time, err error) time.Duration {
 		r.joined = false
 	}
 	c.dropAsks()
+	c.marks.disconnected()
 	c.requeue()
 	c.emit(Disconnected{Err: err, Wait: wait}, nil)
 	return wait
@@ -105,6 +107,9 @@ func (c *core) next(now time.Time) ([]byte, bool) {
 	if f, ok := c.nextAsk(now); ok {
 		return f, true
 	}
+	if f, ok := c.nextMark(now); ok {
+		return f, true
+	}
 	return c.nextSay(now)
 }
 
@@ -112,7 +117,7 @@ func (c *core) next(now time.Time) ([]byte, bool) {
 // zero time.
 func (c *core) wake(now time.Time) time.Time {
 	var wake time.Time
-	for _, t := range [...]time.Time{c.askWake(), c.outbox.wake(c.plain)} {
+	for _, t := range [...]time.Time{c.askWake(), c.marks.wake(), c.outbox.wake(c.plain)} {
 		if t.After(now) && (wake.IsZero() || t.Before(wake)) {
 			wake = t
 		}
@@ -146,12 +151,16 @@ func (c *core) received(now time.Time, b []byte) error {
 			c.saved(now, f.Room, f.ID, f.N, f.At.Std())
 		}
 		return err
+	case wire.State:
+		err := c.advance(f.Room, f.N, f, b)
+		if f.SenderID == c.by {
+			c.saved(now, f.Room, f.ID, f.N, f.At.Std())
+		}
+		return err
 	case wire.Tally:
 		return c.advance(f.Room, f.N, f, b)
-	case wire.State:
-		return c.advance(f.Room, f.N, f, b)
 	case wire.Marked:
-		c.emitIn(f.Room, f, b)
+		c.marked(f, b)
 	case wire.Unknown:
 		if f.Kind == "held" {
 			var held struct{ ID string }

@@ -8,11 +8,12 @@ import (
 
 // An Event is something that happened.
 //
-// Frame is what the server sent: [wire.Welcome], [wire.Joined], [wire.Message], [wire.Gap], [wire.Saved],
-// [wire.Refused], [wire.Presence], [wire.Typing], [wire.Name], [wire.Epoch], [wire.Restarting], or [wire.Unknown] from a newer
-// server; or one of this package's own: [Sent], [Disconnected], [RequestFailed], [Line].
+// Frame is what the server sent: [wire.Welcome], [wire.Joined], [wire.Message], [wire.Changed], [wire.Tally], [wire.State],
+// [wire.Gap], [wire.Marked], [wire.Saved], [wire.Refused], [wire.Presence], [wire.Typing], [wire.Name], [wire.Epoch],
+// [wire.Restarting], or [wire.Unknown] from a newer server; or one of this package's own: [Sent], [Disconnected],
+// [RequestFailed], [Line]. A wire.Marked is about this sender, also if another connection of the sender has marked the message.
 //
-// A Sent follows the frame that changes the state of a message.
+// A Sent follows the frame that changes the state of what was sent.
 type Event struct {
 	Frame wire.Frame
 	Raw   []byte // the frame or line as received; nil if there was none
@@ -24,7 +25,7 @@ type Disconnected struct {
 	Wait time.Duration // until the next attempt
 }
 
-// RequestFailed reports that the server refused a request. Request is the Join or Name that failed, or nil if the server's
+// RequestFailed reports that the server refused a request. Request is the Join, Name or Mark that failed, or nil if the server's
 // error does not say which frame it is about. History and Who return their errors instead.
 type RequestFailed struct {
 	Request wire.Frame

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strconv"
 
 	"ramai/client"
 	"ramai/wire"
@@ -69,6 +70,39 @@ func ExampleSent() {
 			log.Fatalf("not saved: %s", m.Reason)
 		default:
 			log.Printf("%v %s", m.State, m.Reason)
+		}
+	}
+}
+
+// Begin a poll, vote, and print the votes as they come.
+func ExampleReplica() {
+	ctx := context.Background()
+	c, err := client.Dial(ctx, client.Config{URL: "http://127.0.0.1:2000/r/tea", Name: "host", Last: 50})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	id, err := c.Post(wire.Say{Room: "tea", Text: "Which tea?", As: wire.Poll, Options: []string{"green", "black"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var tea client.Replica
+	for n := uint64(0); ; {
+		event, err := c.Next(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		tea.Apply(event.Frame) // all frames are of this room
+		if sent, ok := event.Frame.(client.Sent); ok && sent.ID == id && sent.State == client.Saved {
+			n = sent.N
+			if err := c.Mark(wire.Mark{Room: "tea", Of: n, Key: "0", On: true}); err != nil { // a vote for the first option
+				log.Fatal(err)
+			}
+		}
+		if poll, ok := tea.ShownMessage(n, c.PendingIn("tea")); ok {
+			for i, option := range poll.Options {
+				fmt.Printf("%s: %d\n", client.Printable(option), poll.Tally[strconv.Itoa(i)])
+			}
 		}
 	}
 }

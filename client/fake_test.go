@@ -31,7 +31,8 @@ type fakeRoom struct {
 	first    uint64
 	messages []wire.Message // numbers first, first+1, ...
 	saved    map[string]uint64
-	changes  map[uint64]wire.Changed // by number; messages has an empty one in its place
+	others   map[uint64]wire.Frame // what is not a message, by number; messages has an empty one in its place
+	marks    map[wire.Mark]bool    // of this client's sender, with On false
 	n        uint64
 }
 
@@ -43,7 +44,7 @@ func newFakeServer() *fakeServer {
 
 func (s *fakeServer) room(name string) *fakeRoom {
 	if s.rooms[name] == nil {
-		s.rooms[name] = &fakeRoom{first: 1, saved: map[string]uint64{}, changes: map[uint64]wire.Changed{}}
+		s.rooms[name] = &fakeRoom{first: 1, saved: map[string]uint64{}, others: map[uint64]wire.Frame{}, marks: map[wire.Mark]bool{}}
 	}
 	return s.rooms[name]
 }
@@ -86,6 +87,10 @@ func (s *fakeServer) work() {
 		s.say(f)
 	case wire.Change:
 		s.change(f)
+	case wire.Set:
+		s.set(f)
+	case wire.Mark:
+		s.mark(f, request)
 	case wire.History:
 		s.send(wire.Page{Room: f.Room, HistoryID: s.historyID})
 	default:
@@ -126,7 +131,7 @@ func (s *fakeServer) sendRoom(name string) {
 		at = r.first - 1
 	}
 	for _, m := range r.messages[at+1-r.first:] {
-		if f, ok := r.changes[m.N]; ok {
+		if f, ok := r.others[m.N]; ok {
 			s.send(f)
 		} else {
 			s.send(m)
@@ -165,16 +170,59 @@ func (s *fakeServer) change(f wire.Change) {
 			return
 		}
 		if m.Edited > 0 {
-			r.changes[m.Edited] = wire.Changed{Room: f.Room, N: m.Edited, Of: wire.Targets{}}
+			r.others[m.Edited] = wire.Changed{Room: f.Room, N: m.Edited, Of: wire.Targets{}}
 		}
 		n = s.store(f.Room, m.SenderID, f.ID, "")
 		m = &r.messages[f.Of-r.first]
 		c := wire.Changed{Room: f.Room, N: n, Of: wire.Target(f.Of), SenderID: m.SenderID, ID: f.ID, Text: f.Text}
-		r.changes[n] = c
+		r.others[n] = c
 		*m = after(m, c)
 		s.saves = append(s.saves, m.ID+" becomes "+m.Text)
 	}
 	s.send(wire.Saved{Room: f.Room, ID: f.ID, N: n})
+}
+
+func (s *fakeServer) set(f wire.Set) {
+	if s.refuses(f.Room, f.ID) {
+		return
+	}
+	r := s.room(f.Room)
+	n, ok := r.saved[f.ID]
+	if !ok {
+		by := wire.SenderIDOf(s.session)
+		n = s.store(f.Room, by, f.ID, "")
+		r.others[n] = wire.State{Room: f.Room, N: n, Key: f.Key, Value: f.Value, SenderID: by, ID: f.ID}
+		s.saves = append(s.saves, f.Key+" = "+*f.Value.Text)
+	}
+	s.send(wire.Saved{Room: f.Room, ID: f.ID, N: n})
+}
+
+// mark adds or removes a mark. One sender has at most one of the keys "0" and "1" of a message.
+func (s *fakeServer) mark(f wire.Mark, request wire.Request) {
+	if s.refuseNext > 0 {
+		s.send(request.Refused(&wire.CodedError{Code: wire.RateLimited, Reason: "not now", RetryAfter: s.refuseNext}))
+		s.refuseNext = 0
+		return
+	}
+	s.setMark(f)
+	s.send(wire.Marked{Room: f.Room, Of: f.Of, Key: f.Key, On: f.On, Ref: request.Ref})
+}
+
+// setMark stores a mark.
+func (s *fakeServer) setMark(f wire.Mark) {
+	on := f.On
+	f.On = false
+	marks := s.room(f.Room).marks
+	delete(marks, f)
+	if !on {
+		return
+	}
+	if other := map[string]string{"0": "1", "1": "0"}[f.Key]; other != "" {
+		g := f
+		g.Key = other
+		delete(marks, g)
+	}
+	marks[f] = true
 }
 
 func (s *fakeServer) say(f wire.Say) {

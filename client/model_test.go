@@ -122,10 +122,12 @@ func (w *world) events() {
 			w.at[f.Room] = f.To
 			w.gaps[f.Room]++
 		case wire.Changed:
-			if f.N != w.at[f.Room]+1 {
-				w.t.Fatalf("received number %d of %s after %d", f.N, f.Room, w.at[f.Room])
-			}
-			w.at[f.Room] = f.N
+			w.numbered(f.Room, f.N)
+			w.replica(f.Room).Apply(f)
+		case wire.State:
+			w.numbered(f.Room, f.N)
+			w.replica(f.Room).Apply(f)
+		case wire.Marked:
 			w.replica(f.Room).Apply(f)
 		case Sent:
 			if f.State == Saved {
@@ -141,6 +143,14 @@ func (w *world) events() {
 			w.received[f.Room] = append(w.received[f.Room], f)
 		}
 	}
+}
+
+// numbered checks that a frame of a room has the next number.
+func (w *world) numbered(room string, n uint64) {
+	if n != w.at[room]+1 {
+		w.t.Fatalf("received number %d of %s after %d", n, room, w.at[room])
+	}
+	w.at[room] = n
 }
 
 // settle lets everything finish without faults.

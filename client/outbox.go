@@ -18,34 +18,47 @@ const (
 	plainText        = 4000                       // bytes that most servers accept with the plain protocol, which does not announce its limit
 )
 
-// say is a message, or a change of one, until its state is final.
+// say is a message, a change of one, or a setting, until its state is final.
 type say struct {
 	room, id, text string
-	re             uint64    // the message that it replies to; 0: none
-	of             uint64    // the message that it changes; 0: it is a message, or the number is not known yet
-	ofID           string    // the id of the message that it changes, if that was in the outbox
-	deletes        bool      // it deletes that message
+	re             uint64   // the message that it replies to; 0: none
+	of             uint64   // the message that it changes; 0: it is a message, or the number is not known yet
+	ofID           string   // the id of the message that it changes, if that was in the outbox
+	deletes        bool     // it deletes that message
+	as             string   // of a message
+	options        []string // of a message
+	key            string   // of a setting; empty: it is a message or a change
+	value          wire.Value
 	firstSent      time.Time // wall-clock time; zero: never
 }
 
 // changes reports whether s is a change.
 func (s *say) changes() bool { return s.of > 0 || s.ofID != "" }
 
+// isLine reports whether the plain protocol has what s is.
+func (s *say) isLine() bool { return !s.changes() && s.key == "" && s.re == 0 && s.as == "" }
+
 // blocked reports whether s changes a message that has no number yet.
 func (s *say) blocked() bool { return s.ofID != "" && s.of == 0 }
 
-// frame returns the frame to send.
+// frame returns the frame to send. An older server does not know changes and settings. Its error contains only the ref.
 func (s *say) frame() []byte {
-	if !s.changes() {
-		return wire.Append(nil, wire.Say{Room: s.room, ID: s.id, Text: s.text, Re: s.re})
+	switch {
+	case s.key != "":
+		return appendRef(wire.Append(nil, wire.Set{Room: s.room, ID: s.id, Key: s.key, Value: s.value}), s.id)
+	case s.changes():
+		f := wire.Change{Room: s.room, ID: s.id, Of: s.of}
+		if !s.deletes {
+			f.Text = &s.text
+		}
+		return appendRef(wire.Append(nil, f), s.id)
 	}
-	f := wire.Change{Room: s.room, ID: s.id, Of: s.of}
-	if !s.deletes {
-		f.Text = &s.text
-	}
-	// An older server does not know changes. Its error contains only the ref.
-	b := wire.Append(nil, f)
-	return fmt.Appendf(b[:len(b)-1], `,"ref":"%s"}`, s.id)
+	return wire.Append(nil, wire.Say{Room: s.room, ID: s.id, Text: s.text, Re: s.re, As: s.as, Options: s.options})
+}
+
+// appendRef adds a ref, which needs no escapes, to a request.
+func appendRef(request []byte, ref string) []byte {
+	return fmt.Appendf(request[:len(request)-1], `,"ref":"%s"}`, ref)
 }
 
 // outbox holds the messages whose state is not final, in order. It has no limit: without a connection it grows with
@@ -116,7 +129,7 @@ func (o *outbox) wake(plain bool) time.Time {
 // say queues a message and returns its id.
 func (c *core) say(room, text string) string { return c.post(say{room: room, text: text}) }
 
-// post queues a message or a change, and returns its id: a new one, unless it has one.
+// post queues a message, a change or a setting, and returns its id: a new one, unless it has one.
 func (c *core) post(s say) string {
 	if s.id == "" {
 		c.outbox.count++
@@ -132,7 +145,8 @@ func (c *core) post(s say) string {
 
 // sent returns the message as a value.
 func (s *say) sent(state State) Sent {
-	return Sent{Room: s.room, ID: s.id, Text: s.text, Re: s.re, Of: s.of, OfID: s.ofID, Deletes: s.deletes, State: state}
+	return Sent{Room: s.room, ID: s.id, Text: s.text, Re: s.re, Of: s.of, OfID: s.ofID, Deletes: s.deletes,
+		As: s.as, Options: s.options, Key: s.key, Value: s.value, State: state}
 }
 
 // messages returns all messages without a final state.
@@ -320,10 +334,10 @@ func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	o.window, o.notBefore = 1, now.Add(wait)
 }
 
-// refusedChange handles the error that an older server answers to a change, and reports whether it is one.
-func (c *core) refusedChange(f wire.Error) bool {
+// refusedByOlder handles the error that an older server answers to a change or a setting, and reports whether it is one.
+func (c *core) refusedByOlder(f wire.Error) bool {
 	o := &c.outbox
-	i := slices.IndexFunc(o.says[:o.sent], func(s say) bool { return s.changes() && s.id == f.Ref })
+	i := slices.IndexFunc(o.says[:o.sent], func(s say) bool { return (s.changes() || s.key != "") && s.id == f.Ref })
 	if f.Ref == "" || i < 0 {
 		return false
 	}

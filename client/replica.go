@@ -1,22 +1,27 @@
 package client
 
 import (
+	"maps"
 	"slices"
 	"sort"
 
 	"ramai/wire"
 )
 
-// maxHeard is how many changes a Replica keeps for pages that have not arrived. Beyond that the pages are requested again.
+// maxHeard is how many frames a Replica keeps for pages that have not arrived. Beyond that the pages are requested again.
 const maxHeard = 4096
 
-// A Replica is a copy of the messages of one room. Whatever order frames and pages of history arrive in, it ends with the
-// messages that the server has. It is plain data: a program passes what [Client.Next] returns to Apply, and pages to
-// AddPage. Its methods are not safe for concurrent use.
+// A Replica is a copy of one room: its messages, this sender's marks of them, and its settings. Whatever order frames and pages of
+// history arrive in, it ends with the room that the server has. It is plain data: a program passes what [Client.Next] returns to
+// Apply, and pages to AddPage and AddSettings. [Replica.Shown] returns the room as a screen shows it. The methods are not safe for
+// concurrent use.
 //
 // A message is replaced only by a newer form of it. The number of the change that made a form decides which is newer; a form
-// from a page is as new as the page's head. Changes that arrive between the request for a page and the page are applied to
-// the page, too.
+// from a page is as new as the page's head. The same holds for the counts of its marks, and for settings. What arrives between the
+// request for a page and the page is applied to the page, too.
+//
+// Marks of the sender have no numbers. The replica has those that are in pages and replays, and those that arrive while the client
+// is connected. What another device of the sender has marked in between, is known once a page has the message.
 type Replica struct {
 	historyID string
 	first     uint64 // the oldest number that the server still has; older messages are dropped
@@ -26,8 +31,11 @@ type Replica struct {
 	rows  []row  // ascending
 	known ranges // numbers that need not be loaded: messages that are here, and numbers that are not messages
 
+	mine     wire.Mine // keys of this sender's marks, also of messages that are still to be received
+	settings settings
+
 	asked []*PageRequest // pages that have not arrived
-	heard []wire.Changed // changes that may be newer than a page or a frame that has not arrived
+	heard []wire.Frame   // what changes messages and marks, and may be newer than a page or a frame that has not arrived
 }
 
 // row is a message. asOf is the head of the page that it was last read from, or 0: its content is at least as new as that.
@@ -38,6 +46,9 @@ type row struct {
 
 // version returns the number up to which changes are included.
 func (r *row) version() uint64 { return max(r.N, r.Edited, r.asOf) }
+
+// talliedAt is the number as of which the counts are known.
+func (r *row) talliedAt() uint64 { return max(r.N, r.Tallied, r.asOf) }
 
 // A PageRequest is a request for a page of history that has not arrived.
 type PageRequest struct {
@@ -58,11 +69,13 @@ func (r *Replica) Cancel(p *PageRequest) {
 	r.dropHeard()
 }
 
-// dropHeard drops the changes that no outstanding page or frame can be older than: those received as frames, once no page
-// is outstanding.
+// dropHeard drops what no outstanding page or frame can be older than: what was received as frames, once no page is outstanding.
 func (r *Replica) dropHeard() {
-	if len(r.asked) == 0 {
-		r.heard = slices.DeleteFunc(r.heard, func(f wire.Changed) bool { return f.N <= r.n })
+	if len(r.asked) == 0 && len(r.heard) > 0 {
+		r.heard = slices.DeleteFunc(r.heard, func(f wire.Frame) bool {
+			changed, ok := f.(wire.Changed)
+			return !ok || changed.N <= r.n
+		})
 	}
 }
 
@@ -81,20 +94,24 @@ func (r *Replica) AddPage(p *PageRequest, page wire.Page) bool {
 		r.head = max(r.head, page.Messages[n-1].N)
 	}
 	r.head = max(r.head, page.Head)
-	covered := covers(p.History, &page)
 	for _, m := range page.Messages {
 		r.add(row{m, asOf})
+		r.setMine(m.N, page.Mine[m.N])
+		r.known.add(m.N, m.N)
 	}
-	r.known.add(covered.From, covered.To)
-	for _, s := range page.Skipped {
-		r.known.add(s.From, s.To)
+	if page.As == "" {
+		covered := covers(p.History, &page)
+		r.known.add(covered.From, covered.To)
+		for _, s := range page.Skipped {
+			r.known.add(s.From, s.To)
+		}
 	}
 	r.dropBelow(page.First)
-	r.change(heard)
+	r.repeat(heard)
 	return true
 }
 
-// covers returns the numbers that a page contains, or skips because they are not messages.
+// covers returns the numbers that a page of all messages contains, or skips because they are not messages.
 func covers(h wire.History, page *wire.Page) wire.Range {
 	oldest, newest := uint64(1), uint64(0)
 	if n := len(page.Messages); n > 0 {
@@ -122,7 +139,7 @@ func covers(h wire.History, page *wire.Page) wire.Range {
 }
 
 // Apply applies a frame of the room, or a [Sent]: the result of a change is known before its frame arrives. Frames that
-// change no message are ignored.
+// change nothing here are ignored.
 func (r *Replica) Apply(f wire.Frame) {
 	switch f := f.(type) {
 	case wire.Joined:
@@ -132,7 +149,7 @@ func (r *Replica) Apply(f wire.Frame) {
 		r.joined(wire.Joined(f))
 	case wire.Message:
 		r.add(row{f, 0})
-		r.change(r.heard)
+		r.repeat(r.heard)
 		r.received(f.N)
 	case wire.Gap:
 		r.n, r.head = max(r.n, f.To), max(r.head, f.To)
@@ -140,18 +157,31 @@ func (r *Replica) Apply(f wire.Frame) {
 	case wire.Changed:
 		r.received(f.N)
 		r.hear(f)
-	case Sent:
-		if f.State == Saved && f.Changes() {
-			r.hear(f.changed())
-		}
 	case wire.Tally:
 		r.received(f.N)
+		r.hear(f)
+	case wire.Marked:
+		r.hear(f)
 	case wire.State:
 		r.received(f.N)
+		r.settings.set(f.Key, f.Value, f.N)
 	case wire.Unknown:
 		if f.N > 0 {
 			r.received(f.N)
 		}
+	case Sent:
+		r.sent(f)
+	}
+}
+
+// sent applies what this client has sent, once it is saved.
+func (r *Replica) sent(f Sent) {
+	switch {
+	case f.State != Saved:
+	case f.Key != "":
+		r.settings.set(f.Key, f.Value, f.N)
+	case f.Changes():
+		r.hear(f.changed())
 	}
 }
 
@@ -162,12 +192,14 @@ func (r *Replica) received(n uint64) {
 	r.dropHeard()
 }
 
-// joined notes the bounds of the room. After a reset everything is of another history.
+// joined notes the bounds and the settings of the room. After a reset everything is of another history.
 func (r *Replica) joined(f wire.Joined) {
 	if f.Reset || r.historyID != "" && f.HistoryID != r.historyID {
 		*r = Replica{}
 	}
 	r.historyID, r.head = f.HistoryID, max(r.head, f.N)
+	r.settings.joined(f.State, f.N)
+	r.hear(f)
 	r.dropBelow(f.First)
 }
 
@@ -179,6 +211,8 @@ func (r *Replica) dropBelow(first uint64) {
 	r.first = first
 	r.rows = slices.Delete(r.rows, 0, r.find(first))
 	r.known.remove(0, first-1)
+	maps.DeleteFunc(r.mine, func(n uint64, _ []string) bool { return n < first })
+	r.settings.dropBelow(first)
 }
 
 // Forget drops messages to save memory. They can be loaded again. Messages newer than the position stay, because a frame or
@@ -191,6 +225,9 @@ func (r *Replica) Forget(from, to uint64) {
 	stay := slices.DeleteFunc(slices.Clone(r.rows[i:j]), func(m row) bool { return m.version() <= r.n })
 	r.rows = slices.Replace(r.rows, i, j, stay...)
 	r.known.remove(from, to)
+	maps.DeleteFunc(r.mine, func(n uint64, _ []string) bool {
+		return n >= from && n <= to && n <= r.n && !slices.ContainsFunc(stay, func(m row) bool { return m.N == n })
+	})
 	for _, m := range stay {
 		r.known.add(m.N, m.N)
 	}
@@ -204,6 +241,14 @@ func (r *Replica) find(n uint64) int {
 	return sort.Search(len(r.rows), func(i int) bool { return r.rows[i].N >= n })
 }
 
+// row returns a message, or nil if it is not here.
+func (r *Replica) row(n uint64) *row {
+	if i := r.find(n); i < len(r.rows) && r.rows[i].N == n {
+		return &r.rows[i]
+	}
+	return nil
+}
+
 // within returns the indices of the messages in a range, the second one exclusive.
 func (r *Replica) within(s wire.Range) (i, j int) {
 	i = r.find(s.From)
@@ -212,7 +257,7 @@ func (r *Replica) within(s wire.Range) (i, j int) {
 	return i, j
 }
 
-// add adds a version of a message, unless a newer one is there.
+// add adds a version of a message. The newer text and the newer counts are kept.
 func (r *Replica) add(m row) {
 	if m.N < r.first {
 		return
@@ -222,36 +267,99 @@ func (r *Replica) add(m row) {
 		r.rows = slices.Insert(r.rows, i, m)
 		return
 	}
-	if old := r.rows[i]; old.version() >= m.version() {
-		m.Message = old.Message
+	old := r.rows[i]
+	text, counts := &m.Message, &m.Message
+	if old.version() >= m.version() {
+		text = &old.Message
 	}
-	m.asOf = max(m.asOf, r.rows[i].asOf)
-	r.rows[i] = m
+	if old.talliedAt() >= m.talliedAt() {
+		counts = &old.Message
+	}
+	newest := row{*text, max(m.asOf, old.asOf)}
+	if !newest.Gone {
+		newest.Tally, newest.Tallied = counts.Tally, counts.Tallied
+	}
+	r.rows[i] = newest
 }
 
-// hear applies a change, and keeps it for pages and frames that have not arrived.
-func (r *Replica) hear(f wire.Changed) {
-	if len(r.asked) > 0 || f.N > r.n {
+// hear applies a frame that changes messages or marks, and keeps it for pages and frames that have not arrived.
+func (r *Replica) hear(f wire.Frame) {
+	changed, ok := f.(wire.Changed)
+	if len(r.asked) > 0 || ok && changed.N > r.n {
 		r.heard = append(r.heard, f)
 	}
 	if len(r.heard) > maxHeard {
 		r.asked, r.heard = nil, nil
 	}
-	r.change([]wire.Changed{f})
+	r.repeat([]wire.Frame{f})
 }
 
-// change applies edits and deletions to the stored messages. Deleted messages stay deleted.
-func (r *Replica) change(changes []wire.Changed) {
-	for _, f := range changes {
-		for _, s := range f.Of {
-			for i, end := r.within(s); i < end; i++ {
-				m := &r.rows[i]
-				if m.version() < f.N && !m.Gone && (f.SenderID == "" || f.SenderID == m.SenderID) {
-					m.Message = after(&m.Message, f)
-				}
+// repeat applies frames to what is here. Those that are older than it change nothing.
+func (r *Replica) repeat(frames []wire.Frame) {
+	for _, f := range frames {
+		switch f := f.(type) {
+		case wire.Changed:
+			r.change(f)
+		case wire.Tally:
+			r.tally(f)
+		case wire.Marked:
+			r.marked(f)
+		case wire.Joined:
+			r.replayed(f)
+		}
+	}
+}
+
+// change applies an edit or a deletion. Deleted messages stay deleted.
+func (r *Replica) change(f wire.Changed) {
+	for _, s := range f.Of {
+		for i, end := r.within(s); i < end; i++ {
+			m := &r.rows[i]
+			if m.version() < f.N && !m.Gone && (f.SenderID == "" || f.SenderID == m.SenderID) {
+				m.Message = after(&m.Message, f)
 			}
 		}
 	}
+}
+
+// tally replaces all counts of some messages.
+func (r *Replica) tally(f wire.Tally) {
+	for n, counts := range f.Of {
+		if m := r.row(n); m != nil && !m.Gone && m.talliedAt() < f.N {
+			m.Tally, m.Tallied = counts, f.N
+		}
+	}
+}
+
+// marked adds a mark of this sender, or takes it away. A message that was received before and is not here has none: its page will.
+func (r *Replica) marked(f wire.Marked) {
+	if f.Of <= r.n && r.row(f.Of) == nil {
+		return
+	}
+	keys := slices.DeleteFunc(slices.Clone(r.mine[f.Of]), func(key string) bool { return key == f.Key })
+	if f.On {
+		keys = append(keys, f.Key)
+	}
+	r.setMine(f.Of, keys)
+}
+
+// replayed notes this sender's marks of the messages that follow a joined.
+func (r *Replica) replayed(f wire.Joined) {
+	for n, keys := range f.Mine {
+		r.setMine(n, keys)
+	}
+}
+
+// setMine replaces this sender's marks of a message.
+func (r *Replica) setMine(n uint64, keys []string) {
+	if len(keys) == 0 || n < r.first {
+		delete(r.mine, n)
+		return
+	}
+	if r.mine == nil {
+		r.mine = wire.Mine{}
+	}
+	r.mine[n] = slices.Sorted(slices.Values(keys))
 }
 
 // after returns a message with a change applied.
@@ -262,36 +370,6 @@ func after(m *wire.Message, f wire.Changed) wire.Message {
 	changed := *m
 	changed.Text, changed.Edited = *f.Text, max(m.Edited, f.N)
 	return changed
-}
-
-// Message returns message n, if it is here, as [Replica.Messages] does.
-func (r *Replica) Message(n uint64, pending []Sent) (m wire.Message, ok bool) {
-	i := r.find(n)
-	if i == len(r.rows) || r.rows[i].N != n {
-		return wire.Message{}, false
-	}
-	m = r.rows[i].Message
-	for _, s := range pending {
-		if s.Of == n && n > 0 && !m.Gone {
-			m = after(&m, s.changed())
-		}
-	}
-	return m, true
-}
-
-// Messages returns the messages in ascending order, as they will be once the changes in pending are saved. Deleted messages
-// are Gone. pending is the room's part of [Client.Outbox].
-func (r *Replica) Messages(pending []Sent) []wire.Message {
-	messages := make([]wire.Message, 0, len(r.rows))
-	for i := range r.rows {
-		messages = append(messages, r.rows[i].Message)
-	}
-	for _, s := range pending {
-		if i := r.find(s.Of); s.Of > 0 && i < len(r.rows) && r.rows[i].N == s.Of && !messages[i].Gone {
-			messages[i] = after(&messages[i], s.changed())
-		}
-	}
-	return messages
 }
 
 // Missing returns the numbers that the server has, as far as is known, but the replica does not. They may include numbers

@@ -7,7 +7,7 @@ import (
 	"ramai/wire"
 )
 
-// A State is what has become of a message of this client.
+// A State is what has become of a message, a change or a setting of this client.
 //
 //	waiting ⇄ sending → saved
 //	             ↓  ↘
@@ -38,11 +38,13 @@ func (s State) String() string {
 // Final reports whether no other state follows.
 func (s State) Final() bool { return s == Saved || s == Failed }
 
-// Sent is a message of this client, or a change of one, and its state. [Client.Next] returns one, as the frame of an event, for each change of
-// state after the first, which is Waiting. [Client.Outbox] returns those that are not final.
+// Sent is a message of this client, a change of one, or a setting of a room, and its state. [Client.Next] returns one, as the frame
+// of an event, for each change of state after the first, which is Waiting. [Client.Outbox] returns those that are not final.
 type Sent struct {
 	Room, ID, Text string
-	Re             uint64 // the message that it replies to; 0: none
+	Re             uint64   // the message that it replies to; 0: none
+	As             string   // wire.Question, wire.Poll or wire.Notice; empty: a message like most
+	Options        []string // of a poll
 	State          State
 
 	// Of a change, which has one of both: the message that it changes, by its number, or by its id if the message was in the
@@ -50,6 +52,10 @@ type Sent struct {
 	Of      uint64
 	OfID    string
 	Deletes bool
+
+	// Of a setting.
+	Key   string
+	Value wire.Value
 
 	N  uint64    // Saved: its number; 0 on the plain protocol, which has none
 	At time.Time // Saved: the server's time; zero on the plain protocol
@@ -61,7 +67,10 @@ type Sent struct {
 	Unknown    bool          // Failed: it may have been saved, and is not sent again
 }
 
-// Changes reports whether it is a change, not a message.
+// IsMessage reports whether it is a message, and neither a change nor a setting.
+func (s Sent) IsMessage() bool { return !s.Changes() && s.Key == "" }
+
+// Changes reports whether it is a change of a message.
 func (s Sent) Changes() bool { return s.Of > 0 || s.OfID != "" }
 
 // changed returns the frame that the room will receive.

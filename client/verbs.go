@@ -1,0 +1,161 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"ramai/wire"
+)
+
+// What a program can ask of the server, besides joining rooms.
+
+// Say posts text in room, joined or not, and returns the id that [Sent] events carry. While there is no connection the
+// message waits; see [Client.Pending]. A text that is not UTF-8 is an error. It is sent as [wire.NormalizeText] returns
+// it.
+func (c *Client) Say(room, text string) (id string, err error) {
+	return c.Post(wire.Say{Room: room, Text: text})
+}
+
+// SayWithID is Say with an id chosen by the caller: see [Client.Post].
+func (c *Client) SayWithID(room, id, text string) error {
+	if err := wire.CheckID(id); err != nil {
+		return err
+	}
+	_, err := c.Post(wire.Say{Room: room, ID: id, Text: text})
+	return err
+}
+
+// Post posts a message as Say does. If it has no ID, it gets a new one. A sender's second message with an id in a room is not
+// posted; its [Sent] event has the number of the first. Post fails if something with this id is waiting already.
+func (c *Client) Post(m wire.Say) (id string, err error) {
+	return c.post(say{room: m.Room, id: m.ID, text: m.Text, re: m.Re, as: m.As, options: m.Options})
+}
+
+// A Change edits or deletes a message of this sender.
+type Change struct {
+	Room string
+	Of   uint64  // number of the message
+	OfID string  // instead of Of, the id of a message in the outbox: the change is sent after it
+	Text *string // the new text; nil deletes the message
+	ID   string  // 1 to 64 of [A-Za-z0-9_-]; empty: a new one
+}
+
+// Change changes a message, whether the room is joined or not. It is queued and resent like a message, in order with the
+// messages, and its [Sent] events have its id. It fails under the same conditions as Post, and with the plain protocol.
+func (c *Client) Change(change Change) (id string, err error) {
+	s := say{room: change.Room, id: change.ID, of: change.Of, ofID: change.OfID, deletes: change.Text == nil}
+	if change.Text != nil {
+		s.text = *change.Text
+	}
+	if (s.of == 0) == (s.ofID == "") {
+		return "", &wire.CodedError{Code: wire.BadRequest, Reason: "a change needs the number of a message, or the id of one that is waiting"}
+	}
+	return c.post(s)
+}
+
+// Edit replaces the text of message n: see [Client.Change].
+func (c *Client) Edit(room string, n uint64, text string) (id string, err error) {
+	return c.Change(Change{Room: room, Of: n, Text: &text})
+}
+
+// Delete deletes message n: see [Client.Change].
+func (c *Client) Delete(room string, n uint64) (id string, err error) {
+	return c.Change(Change{Room: room, Of: n})
+}
+
+// Set changes a setting of a room, whether the room is joined or not; a null value unsets it. If it has no ID, it gets a new one.
+// It is queued and resent like a message, in order with the messages, and its [Sent] events have its id. It fails under the same
+// conditions as Post, and with the plain protocol.
+func (c *Client) Set(s wire.Set) (id string, err error) {
+	if s.Key == "" {
+		return "", &wire.CodedError{Code: wire.BadRequest, Reason: "a setting needs a key, for example " + wire.TopicKey}
+	}
+	return c.post(say{room: s.Room, id: s.ID, key: s.Key, value: s.Value})
+}
+
+// post checks a message or a change, and queues it.
+func (c *Client) post(s say) (id string, err error) {
+	if err := wire.CheckRoom(s.room); err != nil {
+		return "", err
+	}
+	if s.id != "" {
+		if err := wire.CheckID(s.id); err != nil {
+			return "", err
+		}
+	}
+	invalid := func(text string) bool { return !utf8.ValidString(text) }
+	if invalid(s.text) || slices.ContainsFunc(s.options, invalid) || s.value.Text != nil && invalid(*s.value.Text) {
+		return "", errNotUTF8
+	}
+	err = c.do(func() error {
+		if c.core.plain && (s.room != c.core.room || !s.isLine()) {
+			return errPlain
+		}
+		if s.id != "" && c.core.outbox.has(s.room, s.id) {
+			return fmt.Errorf("a message, a change or a setting with the id %q is waiting to be sent", s.id)
+		}
+		if s.ofID != "" && !c.core.outbox.has(s.room, s.ofID) {
+			return fmt.Errorf("no message with the id %q is waiting to be sent; use its number", s.ofID)
+		}
+		id = c.core.post(s)
+		return nil
+	})
+	return id, err
+}
+
+// Mark adds a mark of this sender to a message, or takes it away: a reaction, an upvote, or a vote in a poll. It is sent until it
+// is answered, by a [wire.Marked] or, if the server refuses it, by [RequestFailed]. Marks are sent in order, one at a time,
+// independently of messages. A mark that waits is replaced by a later one with the same key, unless it is a vote, and dropped if
+// another connection of this sender has marked the message with the key after it was sent. At most 1,000 can wait. With the plain protocol Mark fails.
+func (c *Client) Mark(m wire.Mark) error {
+	if err := wire.CheckRoom(m.Room); err != nil {
+		return err
+	}
+	if err := wire.CheckMarkKey(m.Key); err != nil {
+		return err
+	}
+	if m.Of == 0 {
+		return &wire.CodedError{Code: wire.BadRequest, Reason: "a mark needs the number of a message, from 1"}
+	}
+	return c.do(func() error {
+		if c.core.plain {
+			return errPlain
+		}
+		return c.core.mark(m)
+	})
+}
+
+// Typing shows the others in room that a message is being written. It may be called for each key press: at most one frame
+// in 3 s is sent, and none without a connection or with the plain protocol.
+func (c *Client) Typing(room string) {
+	_ = c.do(func() error { // a client that has ended sends nothing
+		c.core.typing(time.Now(), room)
+		return nil
+	})
+}
+
+// History returns a page of messages. If h.As is set and page.As is not, the server is an older one, and the page has messages of
+// all kinds. While it waits, the number of buffered events is not limited.
+func (c *Client) History(ctx context.Context, h wire.History) (wire.Page, error) {
+	f, err := c.ask(ctx, h)
+	page, _ := f.(wire.Page)
+	return page, err
+}
+
+// Who returns the members of a room. While it waits, the number of buffered events is not limited.
+func (c *Client) Who(ctx context.Context, ask wire.Who) (wire.Who, error) {
+	f, err := c.ask(ctx, ask)
+	who, _ := f.(wire.Who)
+	return who, err
+}
+
+// Settings returns a page of the settings of a room, in the order of their keys. While it waits, the number of buffered events is
+// not limited.
+func (c *Client) Settings(ctx context.Context, ask wire.StateRequest) (wire.Settings, error) {
+	f, err := c.ask(ctx, ask)
+	settings, _ := f.(wire.Settings)
+	return settings, err
+}
