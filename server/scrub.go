@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// scrubInterval is the shortest time between two scrubs. Each takes a little of the disk for every page of the file.
+	// scrubInterval is the shortest time between two scrubs. Each reads every page of the file.
 	scrubInterval = time.Hour
 	// scrubDelay postpones the first one: an earlier run may have left something to remove, and a start has more urgent work.
 	scrubDelay = 10 * time.Minute
@@ -61,7 +61,7 @@ func (s *Server) scrub() {
 	}
 }
 
-// run scrubs if it is due at now, the time since the start. It returns an error if that is news.
+// run scrubs if it is due at now, the time since the start. It returns an error if it is a new one.
 func (w *scrubber) run(ctx context.Context, now time.Duration) error {
 	since := w.erased()
 	if now < w.due || w.ran && since == w.since {

@@ -73,7 +73,7 @@ func (s *Server) close() error {
 		s.each(func(c *session.Session) { c.Force(s.retry()) })
 		s.awaitSessions(stopFlush)
 	}
-	closing.Wait() // also before another server can use the folder
+	closing.Wait() // before another server can use the folder
 	s.serving.Wait()
 	s.reactor.Close()
 	close(s.quit)

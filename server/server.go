@@ -63,8 +63,8 @@ type Server struct {
 	mu       sync.Mutex
 	sessions map[*session.Session]struct{} // guarded by mu
 	emptied  chan struct{}                 // guarded by mu: closed when the last session has ended; nil: nobody waits for that
-	stopped  bool                          // guarded by mu: new sessions are turned away
-	renamed  map[string]*eventlog.ReplyTo  // guarded by mu: senders whose name has changed, each with the connection that knows already; nil: none
+	stopped  bool                          // guarded by mu: new sessions are rejected
+	renamed  map[string]*eventlog.ReplyTo  // guarded by mu: senders whose name has changed, each with the connection that already knows it; nil: none
 
 	slots *connlimit.Limiter // slots of sessions
 	conns *connlimit.Limiter // slots of connections of any kind, from the moment they are accepted
@@ -142,7 +142,7 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	started := make(chan *eventlog.Outcome, 1)
 	s.eventlog = eventlog.NewLog(s.store, cfg.sequencer, eventlog.Options{
 		Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed,
-		// Before anything else an epoch begins, and names that connections of an earlier run held become free.
+		// The first command begins an epoch and frees the names held by connections of an earlier run.
 		Start: func(after uint64) (eventlog.Submission, error) {
 			nonce, err := eventlog.NewNonce(cfg.Random)
 			return eventlog.Submission{
@@ -235,14 +235,14 @@ func (s *Server) awaitStart(started <-chan *eventlog.Outcome) error {
 	}
 }
 
-// submit gives commands what depends on the clock, and passes them on to the log.
+// submit adds what depends on the clock to commands, and passes them on to the log.
 func (s *Server) submit(sub eventlog.Submission, room func()) error {
 	sub.SetExpiry(wire.Time(s.clock.expiry.Load()))
 	return s.eventlog.Submit(sub, room)
 }
 
-// renewKeys submits new keys for names whose keys this version computes differently. The tables do not change while the server
-// runs, so it is called once.
+// renewKeys submits new keys for names whose keys this version computes differently. The tables do not change while the
+// server runs, so one call is enough.
 func (s *Server) renewKeys() error {
 	for _, renew := range eventlog.RenewedKeys(s.store, names.Key) {
 		if err := s.eventlog.Submit(eventlog.Submission{Command: renew}, nil); err != nil {
@@ -338,7 +338,7 @@ func indexPath(cfg *Config) string {
 	return filepath.Join(cfg.Data, search.FileName)
 }
 
-// tick does what is due once a second: it updates presence, sends renames, logs availability, and returns memory to the
+// tick runs the tasks of each second: it updates presence, sends renames, logs availability, and returns memory to the
 // system after a burst of connections.
 func (s *Server) tick() {
 	ticker := time.NewTicker(time.Second)

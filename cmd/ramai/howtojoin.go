@@ -21,8 +21,8 @@ type reach struct {
 	loopback bool // only clients on this machine reach it
 }
 
-// reachOf returns how clients reach a server that listens on addr. If that is every address of this machine, it is the one
-// that other machines are likely to use.
+// reachOf returns how clients reach a server that listens on addr. If that is every address of this machine, it uses the
+// one that other machines are likely to use.
 func reachOf(addr *net.TCPAddr, encryption server.TLS) reach {
 	r := reach{scheme: "http", host: addr.IP.String(), port: addr.Port, loopback: addr.IP.IsLoopback()}
 	switch {

@@ -30,7 +30,7 @@ type joinOptions struct {
 // stdoutTimeout is how long join waits at the end for a reader of stdout that does not read.
 const stdoutTimeout = time.Second
 
-// newJoin returns the command that talks in a room: on a screen, or line by line.
+// newJoin returns the command that joins a room, on a screen or line by line.
 func newJoin() *cobra.Command {
 	var o joinOptions
 	var after position
@@ -201,7 +201,7 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(stdoutTimeout): // it waits for somebody to read stdout
+	case <-time.After(stdoutTimeout): // it waits for a reader of stdout
 		return context.Cause(ctx)
 	}
 }

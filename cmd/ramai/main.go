@@ -1,4 +1,4 @@
-// Command ramai is a broadcast chat: a server, and clients for the terminal. README.md tells how to use it.
+// Command ramai is a broadcast chat: a server, and clients for the terminal. README.md describes how to use it.
 package main
 
 import (

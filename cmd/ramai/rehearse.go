@@ -27,7 +27,7 @@ the last delivery), delivered, lost, duplicated, out_of_order (deliveries), deli
 p99_9_ms, max_ms (latency, without slow clients), client_cpu_seconds (of ramai rehearse itself), and with --reconnect also
 reconnect: clients (cut off), missed (messages), seconds (until they had caught up), since_cut_seconds.`
 
-// newRehearse returns the command that measures a server and checks all that it delivers.
+// newRehearse returns the command that load-tests a server and checks all deliveries.
 func newRehearse() *cobra.Command {
 	cfg := rehearse.Config{Clients: 100, Publishers: 4, Size: 128, Duration: 10 * time.Second}
 	asJSON := false

@@ -111,7 +111,7 @@ func runPost(ctx context.Context, o sayOptions, s *post, stdout, stderr io.Write
 	return nil
 }
 
-// post is one message, or one change of a message, on its way.
+// post is one message, or one change of a message, that is being posted.
 type post struct {
 	who        *identity
 	room, text string
@@ -124,7 +124,7 @@ type post struct {
 	refusal    string   // the server's last reason to try again later; empty: none
 }
 
-// send queues it.
+// send queues the message or change.
 func (s *post) send(c *client.Client) (err error) {
 	switch {
 	case s.of == 0:
@@ -137,7 +137,7 @@ func (s *post) send(c *client.Client) (err error) {
 	return err
 }
 
-// what describes it for a person.
+// what describes it for people.
 func (s *post) what() string {
 	if s.deletes {
 		return fmt.Sprintf("deletion of message %d", s.of)

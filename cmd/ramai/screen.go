@@ -26,7 +26,7 @@ import (
 	"ramai/wire"
 )
 
-// screenOptions are the settings of join that only a screen has.
+// screenOptions are the settings of join that only the screen uses.
 type screenOptions struct {
 	theme     string
 	bell      bool
@@ -37,7 +37,7 @@ type screenOptions struct {
 	notify    string
 	clipboard bool
 	recall    bool
-	lastGiven bool // --last was given, here or in the settings
+	lastGiven bool // --last was set, on the command line or in the settings
 }
 
 func (o *screenOptions) flags(f *pflag.FlagSet) {
@@ -79,7 +79,7 @@ func isScreen(stdin io.Reader, stdout io.Writer) bool {
 	return isTerminal(stdin) && isTerminal(stdout)
 }
 
-// onScreen talks on a screen until it is left.
+// onScreen runs the chat on a screen until the user leaves.
 func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *identity, config client.Config, stdin io.Reader, stdout, stderr io.Writer) error {
 	server, err := url.Parse(o.server)
 	if err != nil {
@@ -97,7 +97,7 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	}
 	ctx, stop := untilHangup(ctx)
 	defer stop()
-	var notes strings.Builder // for after the screen
+	var notes strings.Builder // printed after the screen
 	who.notes = &notes
 	state := &stateFile{file: stateFilePath(o.server, o.name)}
 	remaining, err := tui.Run(ctx, tui.Config{
@@ -122,7 +122,7 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	return err
 }
 
-// held keeps the session that holds a name, which may be another than --name asked for.
+// held stores the session that holds a name, which may differ from --name.
 func (o *joinOptions) held(who *identity, name, session string) {
 	if name != who.name {
 		who = newIdentity(o.server, name, who.notes)
@@ -130,8 +130,8 @@ func (o *joinOptions) held(who *identity, name, session string) {
 	who.held(session)
 }
 
-// untilHangup returns a context that ends when the terminal goes away. Some shells say so twice: the second time is not to
-// end what is still being kept.
+// untilHangup returns a context that ends when the terminal is closed. Some shells send SIGHUP twice: the second one must
+// not interrupt storing the state.
 func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
@@ -151,9 +151,9 @@ func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-// What a screen remembers is kept beside the sessions, in a file for each server and name.
+// The state of a screen is stored beside the sessions, in a file for each server and name.
 
-// stateFilePath returns where that is; nothing if there is no place for it.
+// stateFilePath returns the path of that file; empty: there is no folder for it.
 func stateFilePath(server, name string) string {
 	folder, err := stateFolder("screens")
 	if err != nil {
@@ -162,10 +162,10 @@ func stateFilePath(server, name string) string {
 	return sessionFile(folder, server, name) + ".json"
 }
 
-// stateFile is a tui.StateStore in a file; without a name it keeps nothing.
+// stateFile is a tui.StateStore in a file; without a name it stores nothing.
 type stateFile struct {
 	file string
-	err  error // the last
+	err  error // the last error
 }
 
 // Load implements tui.StateStore.

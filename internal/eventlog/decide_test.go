@@ -9,7 +9,7 @@ import (
 	"ramai/wire"
 )
 
-// rows is a eventlog.Tx that keeps only the numbers of records.
+// rows is an eventlog.Tx that keeps only the numbers of records.
 type rows struct {
 	eventlog.Tx
 	numbers []uint64
@@ -26,7 +26,7 @@ func (r *rows) DeleteLease(string) error { return nil }
 
 func (r *rows) PutBounds(string, eventlog.Bounds, wire.Time) error { return nil }
 
-// TestLastNumber: a room that has had its last number refuses, and what else is in the batch is saved.
+// TestLastNumber: a room that has used its last number refuses messages, and everything else in the batch is saved.
 func TestLastNumber(t *testing.T) {
 	var s eventlog.State
 	heads := map[string]eventlog.Bounds{"old": {First: 1, Last: eventlog.MaxNumber - 1}, "lobby": {First: 1}}
@@ -41,17 +41,17 @@ func TestLastNumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o := outcomes[0]; o.Status != eventlog.Saved || o.N != eventlog.MaxNumber {
-		t.Errorf("the last is %+v", o)
+		t.Errorf("the outcome of the last number is %+v", o)
 	}
 	if o := outcomes[1]; o.Status != eventlog.Refused || o.Err.Code != wire.NotAllowed || !strings.Contains(o.Err.Reason, "last number, 1099511627775") {
-		t.Errorf("what comes after the last is %+v, %v", o, o.Err)
+		t.Errorf("the outcome after the last number is %+v, %v", o, o.Err)
 	}
 	if o := outcomes[2]; o.Status != eventlog.Saved || o.N != 1 || len(tx.numbers) != 2 {
-		t.Errorf("in another room it is %+v, and the rows are %v", o, tx.numbers)
+		t.Errorf("the outcome in another room is %+v, and the rows are %v", o, tx.numbers)
 	}
 }
 
-// An id has one key, and no other id has it.
+// TestKeyOf: an id has one key, and no other id has the same.
 func TestKeyOf(t *testing.T) {
 	seen := map[eventlog.IDKey][3]string{}
 	for _, id := range [][3]string{
@@ -69,7 +69,7 @@ func TestKeyOf(t *testing.T) {
 	}
 	a, b := eventlog.IDKeyOf("lobby", "anna", "1"), eventlog.IDKeyOf("lobby", "anna", "2")
 	if string(a[:6]) != string(b[:6]) {
-		t.Error("the ids of one sender in one room do not lie together")
+		t.Error("the keys of one sender's ids in one room are not adjacent")
 	}
 	long := strings.Repeat("i", wire.MaxID)
 	if n := testing.AllocsPerRun(100, func() { eventlog.IDKeyOf("lobby", "0123456789abcdef", long) }); n != 0 {
@@ -77,7 +77,8 @@ func TestKeyOf(t *testing.T) {
 	}
 }
 
-// When all names are held that can be, whoever holds one can have another in its place, and one that has run out can be had.
+// TestMostNames: when the maximum number of names is held, a holder can still replace its name, and an expired name can be
+// replaced.
 func TestMostNames(t *testing.T) {
 	var held []eventlog.NameLease
 	for i := range eventlog.MaxNameLeases - 1 {
@@ -113,6 +114,6 @@ func TestMostNames(t *testing.T) {
 	}
 	want := "done not_allowed done done name_taken done done not_allowed not_allowed done done"
 	if strings.Join(got, " ") != want {
-		t.Errorf("it says %q, want %q", got, want)
+		t.Errorf("the outcomes are %q, want %q", got, want)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// examples has a command of each kind but Start.
+// examples returns a command of each kind except Start.
 func examples() []eventlog.Command {
 	return []eventlog.Command{
 		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a1", Text: "Selamat pagi, dünya\n", RegisterKey: "anna\x00anna"},
@@ -44,14 +44,14 @@ func exampleBatch() *eventlog.Batch {
 	return &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 9, Commands: examples()}
 }
 
-// exampleStart is the batch of a Start, which is alone in it.
+// exampleStart returns the batch of a Start, which is alone in it.
 func exampleStart() *eventlog.Batch {
 	return &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Commands: []eventlog.Command{
 		{Kind: eventlog.Start, Body: eventlog.StartBody{Node: "local", After: 7, Nonce: "qL8R4QIc"}},
 	}}
 }
 
-// The encoding of earlier versions of the program stays what it was. ramai stores and compares it.
+// TestEncodingIsStable: the encoding of earlier versions of the program does not change. ramai stores and compares it.
 func TestEncodingIsStable(t *testing.T) {
 	for file, batch := range map[string]*eventlog.Batch{"testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart()} {
 		checkGolden(t, file, batch)
@@ -74,11 +74,11 @@ func checkGolden(t *testing.T, file string, batch *eventlog.Batch) {
 	}
 	back, err := eventlog.DecodeBatch(want)
 	if err != nil || !reflect.DeepEqual(back, batch) {
-		t.Errorf("decoded it is\n%+v\nwant\n%+v (%v)", back, batch, err)
+		t.Errorf("decoded, it is\n%+v\nwant\n%+v (%v)", back, batch, err)
 	}
 }
 
-// Every kind has an example, so that none is without an encoding, and a name of its own.
+// TestEveryKind: every kind has an example, so that each has an encoding and its own name.
 func TestEveryKind(t *testing.T) {
 	encoded, names := map[eventlog.Kind]bool{eventlog.Start: true}, map[string]bool{}
 	for _, c := range examples() {
@@ -139,12 +139,13 @@ func TestEncodingOfUnknownThings(t *testing.T) {
 		"fewer than 0 rooms":            {Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: -1}}},
 	} {
 		if b, err := (&eventlog.Batch{Commands: []eventlog.Command{c}}).Encode(); err == nil {
-			t.Errorf("%s: it was encoded as %x", name, b)
+			t.Errorf("%s: encoded as %x", name, b)
 		}
 	}
 }
 
-// A Start beside another command would be of two incarnations: such a batch has no encoding, and none is decoded or decided.
+// TestStartIsAlone: a Start beside another command would belong to two incarnations: such a batch has no encoding, and is
+// neither decoded nor decided.
 func TestStartIsAlone(t *testing.T) {
 	start := exampleStart().Commands[0]
 	for name, b := range map[string]eventlog.Batch{
@@ -182,7 +183,7 @@ func TestStartIsAlone(t *testing.T) {
 	}
 }
 
-// FuzzDecodeBatch: whatever is accepted has this encoding and no other.
+// FuzzDecodeBatch: every accepted input is the only encoding of its batch.
 func FuzzDecodeBatch(f *testing.F) {
 	for _, c := range examples() {
 		b, err := (&eventlog.Batch{At: 1, Commands: []eventlog.Command{c}}).Encode()
@@ -214,7 +215,7 @@ func FuzzDecodeBatch(f *testing.F) {
 	})
 }
 
-// What claims to be long takes no more memory than it has bytes, and a bit.
+// TestDecodeAllocatesLittle: a declared length allocates little more than the bytes that are there.
 func TestDecodeAllocatesLittle(t *testing.T) {
 	for _, b := range [][]byte{
 		{1, 0x85, 0, 0x60, 0, 0, 0x9b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}, // an array of 2^32-1 commands

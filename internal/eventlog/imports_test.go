@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// Decide gives the same result on every machine and in every version of the program, so nothing that it is made of depends
-// on Unicode tables, which change with Go, or on floats, or on regular expressions. This holds for this package and for the
-// packages of this module that it imports.
+// TestDecideIsReproducible: Decide gives the same result on every machine and in every version of the program, so no part
+// of it may depend on Unicode tables, which change with Go, on floats, or on regular expressions. This holds for this
+// package and for the packages of this module that it imports.
 func TestDecideIsReproducible(t *testing.T) {
 	t.Parallel()
 	forbidden := map[string]bool{"unicode": true, "regexp": true, "math/rand": true, "math/rand/v2": true, "math/cmplx": true, "ramai/internal/names": true}

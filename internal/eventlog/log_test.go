@@ -34,7 +34,8 @@ func TestLog(t *testing.T) {
 	}, func() eventlog.Sequencer { return local.New() })
 }
 
-// Many talk at once through a queue that is too short for them. Each waits until told that there is room.
+// TestManyAtOnce: many goroutines submit at once to a queue that is too short for them. Each waits until it is notified
+// that there is space.
 func TestManyAtOnce(t *testing.T) {
 	const talkers, each = 8, 500
 	var heard []eventlog.Outcome
@@ -77,7 +78,7 @@ func TestManyAtOnce(t *testing.T) {
 	next := map[string]int{}
 	for i, o := range heard {
 		if o.Status != eventlog.Saved || o.N != uint64(i+1) || o.Command.ID != fmt.Sprint(next[o.Command.SenderID]) {
-			t.Fatalf("outcome %d is %+v; wanted number %d to be %d of %s", i, o, i+1, next[o.Command.SenderID], o.Command.SenderID)
+			t.Fatalf("outcome %d is %+v; want number %d to be message %d of %s", i, o, i+1, next[o.Command.SenderID], o.Command.SenderID)
 		}
 		next[o.Command.SenderID]++
 	}
@@ -102,7 +103,7 @@ func BenchmarkLog(b *testing.B) {
 	}
 }
 
-// A Start that is rolled back is tried again after a pause, and does not keep a log that is closed from ending.
+// TestStartRolledBack: a Start that is rolled back is retried after a pause, and does not keep a closed log from ending.
 func TestStartRolledBack(t *testing.T) {
 	faulty := &eventlogtest.Faulty{Store: store(t)}
 	refused := make(chan *eventlog.Outcome, 1)
@@ -139,7 +140,7 @@ func TestStartRolledBack(t *testing.T) {
 	}
 }
 
-// slow is a sequencer that is not exclusive and delivers a batch only when told.
+// slow is a non-exclusive sequencer that delivers a batch only when the test allows it.
 type slow struct {
 	submitted *eventlog.Batch
 	deliver   bool
@@ -157,7 +158,7 @@ func (s *slow) Next(after uint64) (*eventlog.Batch, uint64, error) {
 	return nil, 0, nil
 }
 
-// A command that cannot be encoded is refused, and holds up no other.
+// TestUnfitCommand: a command that cannot be encoded is refused, and blocks no other.
 func TestUnfitCommand(t *testing.T) {
 	sequencer := &slow{deliver: true}
 	var statuses []eventlog.Status

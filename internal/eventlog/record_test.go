@@ -13,7 +13,7 @@ import (
 	"ramai/wire"
 )
 
-// exampleRecords has a record of each kind that adds some. Each is shown in testdata/records.txt in all its forms.
+// exampleRecords returns a record of each kind that adds some. testdata/records.txt shows each in all its forms.
 func exampleRecords() []eventlog.Record {
 	message := func(text string) eventlog.Record {
 		return eventlog.MessageRecord(&wire.Message{Room: "lobby", N: 7, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "a1", Text: text})
@@ -32,7 +32,7 @@ func exampleRecords() []eventlog.Record {
 	}
 }
 
-// forms describes what becomes of a record.
+// forms describes the forms of a record.
 func forms(t *testing.T, r *eventlog.Record) string {
 	t.Helper()
 	if err := r.Check(); err != nil {
@@ -68,7 +68,7 @@ func forms(t *testing.T, r *eventlog.Record) string {
 	return fmt.Sprintf("kind %d (%v)\nbody %x\nframe %s\nplain %s\npage %s\nsearch %q\n", r.Kind, r.Kind, r.Body, frame, plain, page, text)
 }
 
-// The encoding of a stored body stays what it was, and so do the bytes that clients are sent.
+// TestRecordsAreStable: the encoding of a stored body does not change, nor do the bytes that clients receive.
 func TestRecordsAreStable(t *testing.T) {
 	const file = "testdata/records.txt"
 	var got []string
@@ -81,7 +81,8 @@ func TestRecordsAreStable(t *testing.T) {
 	}
 }
 
-// Every kind that adds records has an example, and its frame counts for clients that do not know the type.
+// TestEveryKindOfRecord: every kind that adds records has an example, and its frame counts for clients that do not know the
+// type.
 func TestEveryKindOfRecord(t *testing.T) {
 	examples := map[eventlog.Kind]bool{}
 	for _, r := range exampleRecords() {
@@ -100,7 +101,8 @@ func TestEveryKindOfRecord(t *testing.T) {
 		}
 	}
 	for _, kind := range eventlog.Current.Kinds() {
-		// A kind without records says so; one with records names neither an unknown kind nor "adds no records".
+		// A kind without records says so; the error of a kind with records is neither an unknown kind nor "adds no
+		// records".
 		err := (&eventlog.Record{Kind: kind}).Check()
 		if adds := err == nil || !strings.Contains(err.Error(), "adds no records"); adds != examples[kind] {
 			t.Errorf("the kind %v adds records: %v; it has an example: %v", kind, adds, examples[kind])
@@ -108,7 +110,7 @@ func TestEveryKindOfRecord(t *testing.T) {
 	}
 }
 
-// Decide adds no record of a kind that cannot be decoded.
+// TestDecidedRecords: Decide adds no record of a kind that cannot be decoded.
 func TestDecidedRecords(t *testing.T) {
 	for _, c := range examples() {
 		var s eventlog.State
@@ -164,8 +166,8 @@ func (*recordsTx) DeleteIDs(uint64) error                                { retur
 func (*recordsTx) DeleteRecords(string, uint64, uint64) error            { return nil }
 func (*recordsTx) DeleteRoom(string, eventlog.RemovedSlot, uint64) error { return nil }
 
-// A body that is not in the encoding of its kind is an error, and changes nothing. Frames and lines are only made of records
-// that Check accepts, so their methods find nothing but an unknown version or kind.
+// TestDamagedBodies: a body that is not in the encoding of its kind is an error, and changes nothing. Frames and lines are
+// only made of records that Check accepts, so their methods need to detect only an unknown version or kind.
 func TestDamagedBodies(t *testing.T) {
 	good := exampleRecords()[0]
 	for name, c := range map[string]struct {
@@ -210,7 +212,7 @@ func TestDamagedBodies(t *testing.T) {
 	}
 }
 
-// FuzzRecord: whatever body passes Check has all forms, and the same ones each time.
+// FuzzRecord: a body that passes Check has all forms, and they are the same each time.
 func FuzzRecord(f *testing.F) {
 	for _, r := range exampleRecords() {
 		f.Add(uint8(r.Kind), r.Body)

@@ -11,8 +11,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// testAnyFault lets a few clients post in any order, over a store that fails in any way. In the end all of their
-// messages are stored once, in the order in which each client posted them.
+// testAnyFault makes a few clients post in any order, with a store that fails in any way. In the end all of their messages
+// are stored once, in the order in which each client posted them.
 func testAnyFault(t *testing.T, s suite) {
 	rapid.Check(t, func(r *rapid.T) {
 		store := s.fresh(t).Open()
@@ -40,7 +40,7 @@ func testAnyFault(t *testing.T, s suite) {
 	})
 }
 
-// finish lets all clients resend what is not saved until it is, and compares.
+// finish makes all clients resend until everything is saved, and compares.
 func finish(t *rapid.T, o *harness, clients []*client) {
 	for tries, waiting := 0, true; waiting; tries++ {
 		waiting = false
@@ -53,7 +53,7 @@ func finish(t *rapid.T, o *harness, clients []*client) {
 		o.clock = o.clock.Add(100 * time.Millisecond)
 		o.Step()
 		if tries > 1000 {
-			t.Fatalf("there is no end to it: client 0 waits for %v", clients[0].unsaved)
+			t.Fatalf("it does not settle: client 0 waits for %v", clients[0].unsaved)
 		}
 	}
 	total := 0
@@ -63,7 +63,7 @@ func finish(t *rapid.T, o *harness, clients []*client) {
 	}
 	for _, c := range clients {
 		if len(c.unsaved) > 0 || !slices.Equal(said[c.by], c.posted) {
-			t.Fatalf("%s said %v, stored is %v, and %v was never answered", c.by, c.posted, said[c.by], c.unsaved)
+			t.Fatalf("%s posted %v, stored %v, and %v was never answered", c.by, c.posted, said[c.by], c.unsaved)
 		}
 		total += len(c.posted)
 	}
@@ -71,7 +71,7 @@ func finish(t *rapid.T, o *harness, clients []*client) {
 	o.wantNumbers("lobby", uint64(total))
 }
 
-// client says things and, when one was refused, says it and everything after it again.
+// client posts messages; after a refusal it posts the refused message and everything after it again.
 type client struct {
 	t       fatal
 	o       *harness
@@ -80,7 +80,7 @@ type client struct {
 	fence   uint64
 	posted  []string
 	unsaved []string
-	refused bool // in this epoch
+	refused bool // with this fence
 }
 
 func (c *client) post() {
@@ -105,9 +105,9 @@ func (c *client) deliver(submission *eventlog.Submission, out *eventlog.Outcome)
 			c.refused = true
 		}
 	case submission.Fence != c.fence:
-		c.t.Fatalf("%s: %s of epoch %d is %s in epoch %d", c.by, out.Command.ID, submission.Fence, summary(*out), c.fence)
+		c.t.Fatalf("%s: %s of epoch %d is %s with fence %d", c.by, out.Command.ID, submission.Fence, summary(*out), c.fence)
 	case len(c.unsaved) == 0 || c.unsaved[0] != out.Command.ID:
-		c.t.Fatalf("%s: %s is %s, while %v is what waits", c.by, out.Command.ID, summary(*out), c.unsaved)
+		c.t.Fatalf("%s: %s is %s, but %v are waiting", c.by, out.Command.ID, summary(*out), c.unsaved)
 	default:
 		c.unsaved = c.unsaved[1:]
 	}

@@ -7,10 +7,10 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// BenchmarkApply measures what a store needs for a batch. open makes a new, empty store, and ends the benchmark if that
-// fails.
+// BenchmarkApply measures the time a store needs for a batch. open creates a new, empty store, and ends the benchmark if
+// that fails.
 //
-// The index of ids costs most on a disk: ascending ids are appended, random ones each touch a page of their own.
+// The index of ids costs most on a disk: ascending ids are appended, random ones touch a page each.
 func BenchmarkApply(b *testing.B, open func(b *testing.B) eventlog.Store) {
 	ids := map[string]func(n int) string{
 		"none":   func(n int) string { return "" }, // Once

@@ -12,24 +12,24 @@ import (
 	"ramai/wire"
 )
 
-// change gives a message of the lobby a new text.
+// change replaces the text of a message in the lobby.
 func change(by, id string, of uint64, text string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Change, SenderID: by, Room: "lobby", ID: id, Body: eventlog.ChangeBody{Of: of, Text: &text}}
 }
 
-// erase deletes a message of the lobby.
+// erase deletes a message in the lobby.
 func erase(by, id string, of uint64) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Change, SenderID: by, Room: "lobby", ID: id, Body: eventlog.ChangeBody{Of: of}}
 }
 
-// allowChanges raises the level, and lets people change their messages for 15 minutes.
+// allowChanges raises the level, and lets senders change their messages for 15 minutes.
 func allowChanges(j *tested) {
 	j.t.Helper()
 	j.expect(commands(raiseLevel(eventlog.Current.Level())), "done")
 	j.expect(commands(eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{EditWindow: 15 * time.Minute}}}), "done")
 }
 
-// frames returns what clients are sent of a room.
+// frames returns the frames of a room as clients receive them.
 func (j *tested) frames(room string) (frames []wire.Frame) {
 	j.t.Helper()
 	for _, r := range j.all(room) {
@@ -46,7 +46,7 @@ func (j *tested) frames(room string) (frames []wire.Frame) {
 	return frames
 }
 
-// wantFrames compares what clients are sent of a room, without times.
+// wantFrames compares the frames of a room, except their times.
 func (j *tested) wantFrames(room string, want ...wire.Frame) {
 	j.t.Helper()
 	got := j.frames(room)
@@ -84,13 +84,13 @@ func testChange(t *testing.T, j *tested) {
 	}
 	one := j.all("lobby")[0]
 	if got := outcomes[0].Replaced; len(got) != 1 || got[0] != one {
-		t.Errorf("the edit has replaced %+v, want the row %+v", got, one)
+		t.Errorf("the edit replaces %+v, want the row %+v", got, one)
 	}
 	j.wantFrames("lobby",
 		wire.Message{N: 1, SenderID: "anna", DisplayName: "Anna", ID: "1", Text: "first", Edited: 3}, wire.Message{N: 2, SenderID: "anna", DisplayName: "Anna", ID: "2", Text: "two"},
 		wire.Changed{N: 3, Of: wire.Target(1), SenderID: "anna", DisplayName: "Anna", ID: "c1", Text: text("first")})
 
-	// Another edit erases the first one, in one batch with a deletion that erases both of message 2.
+	// Another edit erases the first one, in one batch with a deletion that erases both texts of message 2.
 	outcomes = j.apply(change("anna", "c2", 1, "1st"), change("anna", "c3", 2, "2nd"), erase("anna", "c4", 2))
 	if got := summarize(outcomes); got != "saved 4\nsaved 5\nsaved 6" {
 		t.Fatalf("edits are %s", got)
@@ -101,7 +101,7 @@ func testChange(t *testing.T, j *tested) {
 			got = append(got, r.N)
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("command %d has replaced %v, want %v", i, got, want)
+			t.Errorf("command %d replaces %v, want %v", i, got, want)
 		}
 	}
 	superseded := func(n uint64, id string) wire.Changed {
@@ -125,7 +125,7 @@ func testRefusedChange(t *testing.T, j *tested) {
 		t.Errorf("below the level, a change has the outcomes %v", got)
 	}
 	j.expect(commands(raiseLevel(eventlog.Current.Level())), "done")
-	j.expect(commands(change("anna", "c1", 1, "x")), "refused not_allowed") // no window
+	j.expect(commands(change("anna", "c1", 1, "x")), "refused not_allowed") // no edit window
 	allowChanges(j)
 	j.expect(commands(change("anna", "c1", 3, "x"), change("anna", "c2", 1<<39, "x"), change("bert", "c3", 1, "x"), change(wire.SenderIDOf(""), "c4", 2, "x")),
 		"refused bad_request", "refused bad_request", "refused not_allowed", "refused not_allowed")
@@ -138,7 +138,7 @@ func testRefusedChange(t *testing.T, j *tested) {
 	j.expect(commands(change("anna", "d1", 5, "late"), erase("anna", "d2", 5)), "refused not_allowed", "refused not_allowed")
 	j.expect(commands(trim("lobby", 5)), "from 6")
 	j.expect(commands(change("anna", "d3", 5, "x")), "refused gone")
-	// A refused change does not use its id up, and what is refused now was possible when it was sent first.
+	// A refused change does not use up its id, and a change that is too late now is a repeat if it was saved in time.
 	j.expect(commands(say("anna", "lobby", "7", "x"), change("anna", "d2", 7, "y")), "saved 7", "saved 8")
 	j.at += wire.Time(time.Hour / time.Millisecond)
 	j.expect(commands(change("anna", "d2", 7, "y"), change("anna", "c9", 5, "in time")), "repeat 8", "repeat 6")
@@ -166,7 +166,7 @@ func testReplies(t *testing.T, j *tested) {
 	j.expect(commands(trim("lobby", 2), reply("6", 1)), "from 3", "saved 6")
 }
 
-// The ids of changes are those of messages, too. What was replaced is compared with nothing any more.
+// testChangeIDs: changes and messages share their ids. A replaced text is no longer compared with anything.
 func testChangeIDs(t *testing.T, j *tested) {
 	allowChanges(j)
 	j.expect(commands(say("anna", "lobby", "1", "one"), say("anna", "lobby", "2", "two")), "saved 1", "saved 2")
@@ -187,15 +187,15 @@ func testChangeRolledBack(t *testing.T, j *tested) {
 	before := j.all("lobby")
 	broken := eventlog.Command{Kind: eventlog.Trim, Room: "lobby"} // it has no body
 	if _, err := j.Apply(j.batch(change("anna", "c2", 1, "x"), erase("anna", "c3", 3), broken), j.Position()+1); err == nil {
-		t.Fatal("a batch with a broken command is applied")
+		t.Fatal("a batch with an invalid command is applied")
 	}
 	if after := j.all("lobby"); !slices.Equal(before, after) {
-		t.Fatalf("after a rollback the room is\n%+v\nbefore it was\n%+v", after, before)
+		t.Fatalf("after a rollback the room is\n%+v\nwant\n%+v", after, before)
 	}
 	j.expect(commands(change("anna", "c1", 1, "uno"), change("anna", "c1", 1, "x"), change("anna", "c2", 1, "y")), "repeat 2", "refused id_reused", "saved 4")
 }
 
-// testOthers compares the counts of messages with those of all records.
+// testOthers compares the counts of messages with counts of all records.
 func testOthers(t *testing.T, j *tested) {
 	allowChanges(j)
 	var messages []uint64
@@ -225,7 +225,7 @@ func testOthers(t *testing.T, j *tested) {
 			}
 		}
 		if got := j.CountAfter("lobby", bounds.Last+5); got != 0 {
-			t.Fatalf("%d messages after the last", got)
+			t.Fatalf("%d messages after the last number", got)
 		}
 	}
 	check()
@@ -245,7 +245,7 @@ func testOthers(t *testing.T, j *tested) {
 		}
 		for _, o := range j.apply(all...) {
 			if o.Status != eventlog.Saved {
-				t.Fatalf("an edit is %+v, %v", o, o.Err)
+				t.Fatalf("the outcome of an edit is %+v, %v", o, o.Err)
 			}
 		}
 	}
@@ -263,10 +263,10 @@ func testOthers(t *testing.T, j *tested) {
 	}
 }
 
-// testChangeReopened: what was changed is there after the store was closed.
+// testChangeReopened: changes are still there after the store was closed and opened.
 func testChangeReopened(t *testing.T, location Location) {
 	if !location.Persistent {
-		t.Skip("this store keeps nothing")
+		t.Skip("this store is not persistent")
 	}
 	j := open(t, location)
 	allowChanges(j)

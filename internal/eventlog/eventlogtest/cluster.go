@@ -14,10 +14,10 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// testCluster lets clients write to three nodes that share one sequence while everything goes wrong that can: batches are
+// testCluster makes clients write to three nodes that share one sequence while everything fails that can fail: batches are
 // lost and repeated, commits fail, nodes restart, are started twice, fall behind a snapshot, or run an older version of the
-// program: all nodes begin with the version without newKind, are upgraded one by one, and once all are the level is raised.
-// In the end every message is stored once and in its client's order, and all stores are the same.
+// program. All nodes begin with the version without newKind and are upgraded one by one; then the level is raised. In the
+// end every message is stored once and in its client's order, and all stores are equal.
 func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
@@ -31,7 +31,7 @@ func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) 
 	}
 }
 
-// newKind is the kind that the older version of the program does not know. What it deletes shows in the rows.
+// newKind is the kind that the older version of the program does not know. Its deletions are visible in the rows.
 const newKind = eventlog.Trim
 
 var older, newer = eventlog.Current.Versions(newKind)
@@ -45,8 +45,8 @@ type cluster struct {
 	nodes   []*node
 	writers []*writer
 	raised  bool                         // the level was submitted
-	fed     map[string]map[uint64]string // what was fed for each number of each room
-	plain   map[string]eventlog.Status   // of messages without an id of the client's; zero: not answered
+	fed     map[string]map[uint64]string // the outcome fed for each number of each room
+	plain   map[string]eventlog.Status   // of messages without a client's id; zero: not answered
 }
 
 type node struct {
@@ -56,8 +56,8 @@ type node struct {
 	store  *Faulty
 	member *Member
 	old    bool              // runs the version without newKind
-	forged int               // batches with newKind that it wrote below the level
-	newest map[string]uint64 // number of each room that was fed last
+	forged int               // batches with newKind that it submitted below the level
+	newest map[string]uint64 // the newest number of each room that was fed
 }
 
 func newCluster(t *testing.T, fresh func(t *testing.T) Location, seed uint64) *cluster {
@@ -86,7 +86,7 @@ func (c *cluster) open() eventlog.Store {
 	return store
 }
 
-// start runs the node's program, anew if it ran before.
+// start starts or restarts the node's program.
 func (n *node) start() {
 	if n.member != nil {
 		n.member.Close()
@@ -121,7 +121,7 @@ func (n *node) upgrade() {
 	}
 }
 
-// appendForged orders a batch with newKind as if n had written it before the level allows that. No node may apply it.
+// appendForged orders a batch with newKind as if n had submitted it before the level allows that. No node may apply it.
 func (n *node) appendForged() {
 	n.forged++
 	trim := trim("lobby", 1<<20)
@@ -133,7 +133,7 @@ func (n *node) appendForged() {
 	}
 }
 
-// resetFeed is what the rooms of a node do when its store is another.
+// resetFeed does what the rooms of a node do when its store is replaced.
 func (n *node) resetFeed() {
 	n.newest = map[string]uint64{}
 	for room, bounds := range n.store.AllBounds() {
@@ -157,7 +157,7 @@ func (n *node) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissi
 			n.c.fed[m.Room] = room
 		}
 		if was, got := room[m.N], fmt.Sprint(m); was != "" && was != got {
-			n.c.t.Fatalf("%s feeds %s, another node fed %s", n.name, got, was)
+			n.c.t.Fatalf("%s feeds %s, but another node fed %s", n.name, got, was)
 		} else {
 			room[m.N] = got
 		}
@@ -169,7 +169,7 @@ func (n *node) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissi
 	}
 }
 
-// advance steps the node. A gap is what an operator mends with a snapshot.
+// advance steps the node. After a gap it restores a snapshot, as an operator would.
 func (n *node) advance() bool {
 	worked, err := n.Step()
 	if errors.Is(err, eventlog.ErrGap) {
@@ -178,7 +178,7 @@ func (n *node) advance() bool {
 	return worked
 }
 
-// restore gives the node a snapshot of all that was ordered.
+// restore gives the node a snapshot of everything that was ordered.
 func (n *node) restore() {
 	store := n.c.open()
 	if err := n.c.seq.Restore(store, n.program()); err != nil {
@@ -198,7 +198,7 @@ func (n *node) startDuplicate() {
 	}
 }
 
-// step is one thing that happens.
+// step makes one thing happen.
 func (c *cluster) step() {
 	n := c.nodes[c.rng.IntN(len(c.nodes))]
 	switch k := c.rng.IntN(100); {
@@ -234,7 +234,7 @@ func (c *cluster) step() {
 		n.upgrade()
 	default:
 		c.raiseLevel(n)
-		_ = n.Submit(eventlog.Submission{Command: trim(OtherNodeRoom, uint64(c.rng.IntN(40)))}, nil) // if there is no room, another time
+		_ = n.Submit(eventlog.Submission{Command: trim(OtherNodeRoom, uint64(c.rng.IntN(40)))}, nil) // if the queue is full, another time
 		if n.store.Level() == 0 && !c.raised {
 			n.appendForged()
 		}
@@ -248,11 +248,11 @@ func (c *cluster) step() {
 func (c *cluster) raiseLevel(n *node) {
 	if !slices.ContainsFunc(c.nodes, func(n *node) bool { return n.old }) {
 		c.raised = true
-		_ = n.Submit(eventlog.Submission{Command: raiseLevel(newer.Level())}, nil) // if there is no room, another time
+		_ = n.Submit(eventlog.Submission{Command: raiseLevel(newer.Level())}, nil) // if the queue is full, another time
 	}
 }
 
-// writePlain writes a message that nobody can repeat.
+// writePlain writes a message that cannot be repeated.
 func (c *cluster) writePlain(n *node) {
 	id := fmt.Sprint("p", len(c.plain))
 	c.plain[id] = 0
@@ -267,7 +267,7 @@ func (c *cluster) writePlain(n *node) {
 	}
 }
 
-// settle lets everything go well, until all that was written is stored and all nodes have applied everything.
+// settle stops all faults, until everything written is stored and all nodes have applied everything.
 func (c *cluster) settle() {
 	c.seq.SetFaults(false)
 	c.seq.SetDown(false)
@@ -278,7 +278,7 @@ func (c *cluster) settle() {
 	c.raiseLevel(c.nodes[0])
 	for round := 0; ; round++ {
 		if round == 1000 {
-			c.t.Fatal("the cluster does not come to rest")
+			c.t.Fatal("the cluster does not settle")
 		}
 		c.clock = c.clock.Add(200 * time.Millisecond)
 		done := true
@@ -331,7 +331,7 @@ func (c *cluster) compare() {
 	}
 	for _, w := range c.writers {
 		if !slices.Equal(wrote[w.by], w.written) {
-			c.t.Fatalf("%s wrote %v, stored is %v", w.by, w.written, wrote[w.by])
+			c.t.Fatalf("%s wrote %v, stored %v", w.by, w.written, wrote[w.by])
 		}
 	}
 }
@@ -347,7 +347,7 @@ func Hash(t fatal, s eventlog.Store) (sum [32]byte) {
 	return [32]byte(h.Sum(nil))
 }
 
-// A writer is a client that writes messages, and repeats those that are not saved, at another node if it has to.
+// A writer is a client that writes messages, and repeats those that are not saved, on another node if necessary.
 type writer struct {
 	c            *cluster
 	by           string
@@ -356,8 +356,8 @@ type writer struct {
 	fence        uint64
 	written      []string
 	unsaved      []string
-	refused      bool // in this connection and fence
-	disconnected bool // the connection is
+	refused      bool // on this connection and with this fence
+	disconnected bool // the connection is lost
 }
 
 func (w *writer) connect() {
@@ -386,7 +386,7 @@ func (w *writer) submit(ids ...string) {
 	}
 }
 
-// retry writes once more what was refused, or what was not answered on a connection that is lost.
+// retry repeats what was refused, or not answered on a lost connection.
 func (w *writer) retry() {
 	switch {
 	case w.disconnected:

@@ -8,13 +8,13 @@ import (
 	"ramai/wire"
 )
 
-// startEpoch is a start of a server that begins an epoch.
+// startEpoch returns a start of a server that begins an epoch.
 func startEpoch(epoch string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, Nonce: epoch}} // apply sets After
 }
 
-// contains compares what the store says about positions with want: "lobby 3 two" is position 3 of the lobby in epoch
-// two; "-" is no epoch.
+// contains compares the store's answers about positions with want: "lobby 3 two" is position 3 of the lobby in epoch two;
+// "-" is no epoch.
 func (j *tested) contains(want map[string]bool) {
 	j.t.Helper()
 	for s, want := range want {
@@ -37,18 +37,18 @@ func testEpochs(t *testing.T, location Location) {
 	if j.Epoch() != (eventlog.Epoch{}) {
 		t.Fatalf("a new store is in %+v", j.Epoch())
 	}
-	// Messages from before epochs, by a server of an earlier version, count for any epoch.
+	// Messages that a server of an earlier version stored before there were epochs are part of every epoch.
 	j.apply(once("anna", "lobby", "a", "x"), once("anna", "lobby", "b", "x"))
 	j.contains(map[string]bool{"lobby 2 -": true, "lobby 3 -": false, "lobby 2 one": false, "lobby 0 one": true})
 	j.expect(commands(startEpoch("one")), "done")
 	j.expect(commands(once("anna", "lobby", "c", "x"), once("anna", "den", "a", "x")), "saved 3", "saved 1")
 	j.expect(commands(once("anna", "lobby", "d", "x")), "saved 4")
-	j.expect(commands(startEpoch("two")), "done") // it contains no message
+	j.expect(commands(startEpoch("two")), "done") // the epoch contains no message
 	j.expect(commands(startEpoch("three")), "done")
 	j.expect(commands(once("anna", "lobby", "e", "x")), "saved 5")
 	j.expect(commands(startEpoch("four")), "done")
 	j.expect(commands(once("anna", "lobby", "f", "x"), once("anna", "lobby", "g", "x")), "saved 6", "saved 7")
-	j.expect(commands(startEpoch("two")), "refused internal") // no start draws a name that there was
+	j.expect(commands(startEpoch("two")), "refused internal") // a start must not reuse a name
 	want := map[string]bool{
 		"lobby 2 one": true, "lobby 4 one": true, "lobby 5 one": false, "lobby 7 one": false, "lobby 8 one": false,
 		"lobby 4 two": true, "lobby 5 two": false, "lobby 5 three": true, "lobby 6 three": false, "lobby 7 four": true, "lobby 8 four": false,
@@ -78,8 +78,8 @@ func testEpochs(t *testing.T, location Location) {
 	}
 }
 
-// testEpochsOfRemoved: when a room is removed, the epochs of its messages are removed, too. A client with a position in
-// an earlier epoch may have received other messages under the same numbers, on a machine that was reset.
+// testEpochsOfRemoved: when a room is removed, the epochs of its messages are removed, too. A client with a position in an
+// earlier epoch may have received other messages under the same numbers, on a machine that was reset.
 func testEpochsOfRemoved(t *testing.T, location Location) {
 	j := open(t, location)
 	j.apply(startEpoch("one"))
@@ -129,7 +129,7 @@ func testManyEpochs(t *testing.T, location Location) {
 		fmt.Sprintf("lobby 1 e%d", more+1): true, "den 0 e1": true, "den 1 e1": false,
 	}
 	j.contains(want)
-	// More than a history knows.
+	// More than a history stores.
 	for i := last; i < eventlog.MaxEpochs+more; i++ {
 		j.apply(startEpoch(fmt.Sprint("e", i+1)))
 	}
@@ -145,7 +145,7 @@ func testManyEpochs(t *testing.T, location Location) {
 		j.Store = location.Open()
 		j.contains(want)
 	}
-	j.apply(startEpoch("e1")) // a name that was forgotten can come again
+	j.apply(startEpoch("e1")) // a forgotten name can be reused
 	j.apply(once("anna", "lobby", "z", "x"))
 	j.contains(map[string]bool{fmt.Sprintf("lobby %d e1", last+1): true, fmt.Sprintf("lobby %d e%d", more+1, more+1): false})
 }

@@ -1,4 +1,4 @@
-// Package eventlogtest has one suite of tests for every eventlog.Store, and one for an eventlog.Log over any store and any
+// Package eventlogtest has a test suite for every eventlog.Store, and one for an eventlog.Log over any store and any
 // eventlog.Sequencer. [Faulty] is a store that fails on demand.
 package eventlogtest
 
@@ -20,17 +20,17 @@ type Location struct {
 	Persistent bool                  // Open after Close finds the same data
 }
 
-// RunStore tests a store. fresh makes a new, empty place, and ends the test if that fails.
+// RunStore tests a store. fresh creates a new, empty location, and ends the test if that fails.
 func RunStore(t *testing.T, fresh func(t *testing.T) Location) { testStore(t, fresh) }
 
-// RunLog tests a log with a store and a sequencer. fresh is as for RunStore; order makes a sequencer that has ordered
-// nothing yet.
+// RunLog tests a log with a store and a sequencer. fresh is as for RunStore; order creates a sequencer that has not ordered
+// anything.
 func RunLog(t *testing.T, fresh func(t *testing.T) Location, order func() eventlog.Sequencer) {
 	testLog(t, suite{fresh, order})
 }
 
-// RunSequence tests logs over a [Sequence], which goes wrong in every way that a sequencer of several nodes may.
-// The simulation of a cluster runs with so many seeds.
+// RunSequence tests logs over a [Sequence], which fails in every way in which a sequencer of several nodes may. seeds is
+// the number of seeds of the cluster simulation.
 func RunSequence(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) {
 	testLog(t, suite{fresh, func() eventlog.Sequencer { return NewSequence(1).Member(eventlog.Current) }})
 	t.Run("level", func(t *testing.T) { testLevelTooEarly(t, fresh) })
@@ -40,7 +40,7 @@ func RunSequence(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) 
 // start is the time of the first batch.
 var start = wire.TimeOf(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
 
-// fatal is what the suite needs of a test, be it of testing or of rapid.
+// fatal is the part of a test that the suite uses; testing and rapid implement it.
 type fatal interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -81,12 +81,12 @@ func (j *tested) apply(commands ...eventlog.Command) (all []eventlog.Outcome) {
 		j.t.Fatalf("Apply: %v", err)
 	}
 	if len(outcomes) != len(commands) {
-		j.t.Fatalf("Apply gave %d outcomes for %d commands", len(outcomes), len(commands))
+		j.t.Fatalf("Apply returned %d outcomes for %d commands", len(outcomes), len(commands))
 	}
 	return outcomes
 }
 
-// batch makes a batch of commands, as a node would: names that were last used a day ago have expired, and a Start follows
+// batch creates a batch of commands as a node would: names that were last used a day ago have expired, and a Start follows
 // the one before it.
 func (j *tested) batch(commands ...eventlog.Command) *eventlog.Batch {
 	return prepare(j.Store, &eventlog.Batch{At: j.at, Node: eventlog.LocalNode, Commands: commands}, j.at-wire.Time(eventlog.NameLeaseTime/time.Millisecond))
@@ -108,7 +108,7 @@ func prepare(s eventlog.Store, b *eventlog.Batch, expiry wire.Time) *eventlog.Ba
 	return b
 }
 
-// expect applies commands as apply does, and compares what became of them with one line each.
+// expect applies commands like apply, and compares the outcomes with one line each.
 func (j *tested) expect(commands []eventlog.Command, want ...string) {
 	j.t.Helper()
 	if got := summarize(j.apply(commands...)); got != strings.Join(want, "\n") {
@@ -133,7 +133,7 @@ func (j *tested) all(room string) []eventlog.Record {
 	}
 }
 
-// summarize writes outcomes down, a line each.
+// summarize describes outcomes, one line each.
 func summarize(outcomes []eventlog.Outcome) string {
 	lines := make([]string, len(outcomes))
 	for i, o := range outcomes {
@@ -173,7 +173,7 @@ func reserve(by, name string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: name, Key: names.Key(name)}}
 }
 
-// nameOf is the name that a command reserves, or "".
+// nameOf returns the name that a command reserves, or "".
 func nameOf(c *eventlog.Command) string {
 	body, _ := c.Body.(eventlog.ReserveNameBody)
 	return body.Name
@@ -185,7 +185,7 @@ func bound(by, name string) eventlog.Command {
 	return e
 }
 
-// register is a say of a sender with a cryptographic key, which registers a name.
+// register returns a message of a sender with a cryptographic key, which registers a name.
 func register(by, name, room, id, text string) eventlog.Command {
 	e := say(by, room, id, text)
 	e.RegisterKey = names.Key(name)
@@ -200,7 +200,7 @@ func release(by string) eventlog.Command {
 	return eventlog.Command{Kind: eventlog.ReleaseName, SenderID: by}
 }
 
-// restart is a start of the node with a nonce of its own.
+// restart returns a start of the node with its own nonce.
 func restart(j *tested) eventlog.Command { return startEpoch(fmt.Sprint("restart-", j.Position())) }
 
 func trim(room string, to uint64) eventlog.Command {

@@ -9,32 +9,32 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// Fault is a way for one Apply to fail.
+// Fault is a way in which Apply fails.
 type Fault uint8
 
 // The faults.
 const (
 	None       Fault = iota
 	RolledBack       // nothing is stored, and the error says so
-	Lost             // nothing is stored, and the error leaves that open
-	Unreported       // all is stored, and the error leaves that open
-	Full             // nothing is stored for want of space, and the error says so
+	Lost             // nothing is stored, but the error does not say
+	Unreported       // everything is stored, but the error does not say
+	Full             // nothing is stored because there is no space, and the error says so
 )
 
-// ErrFault is what a Faulty fails with.
-var ErrFault = errors.New("a fault that the test asked for")
+// ErrFault is the error of a Faulty.
+var ErrFault = errors.New("a fault requested by the test")
 
 // Faulty is a store that fails on demand. After an error with an unknown result it requires Reopen, and the same batch
 // at the same position.
 type Faulty struct {
 	eventlog.Store
 
-	mu        sync.Mutex // for all below
+	mu        sync.Mutex // guarded by mu: everything below
 	faults    []Fault
 	reopens   int
 	held      chan struct{}
 	freeBytes *uint64
-	freeErr   error // what Free fails with
+	freeErr   error // the error of Free
 	health    eventlog.Health
 	poison    string
 	applied   []*eventlog.Batch
@@ -45,21 +45,21 @@ type Faulty struct {
 	reopened bool
 }
 
-// Fail lets each of the next Applys meet a fault.
+// Fail makes each of the next calls of Apply fail.
 func (f *Faulty) Fail(faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.faults = append(f.faults, faults...)
 }
 
-// FailReopen lets the next k Reopens fail.
+// FailReopen makes the next k calls of Reopen fail.
 func (f *Faulty) FailReopen(k int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.reopens = k
 }
 
-// Hold holds every commit open until release is called.
+// Hold keeps every commit open until release is called.
 func (f *Faulty) Hold() (release func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -73,21 +73,21 @@ func (f *Faulty) Hold() (release func()) {
 	}
 }
 
-// SetFree sets what Free says.
+// SetFree sets the result of Free.
 func (f *Faulty) SetFree(bytes uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.freeBytes = &bytes
 }
 
-// Applied returns the batches that Apply was called with, failed ones too.
+// Applied returns the batches that Apply was called with, including failed ones.
 func (f *Faulty) Applied() []*eventlog.Batch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.applied
 }
 
-// next takes the fault that the next Apply is to meet.
+// next returns the fault of the next Apply.
 func (f *Faulty) next(b *eventlog.Batch) (Fault, chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,7 +103,7 @@ func (f *Faulty) next(b *eventlog.Batch) (Fault, chan struct{}) {
 // Apply implements eventlog.Store.
 func (f *Faulty) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, error) {
 	if f.inDoubt != nil && (!f.reopened || b != f.inDoubt || position != f.at) {
-		return nil, errors.New("a batch is in doubt: Reopen first, then apply that batch again")
+		return nil, errors.New("a batch is in doubt: call Reopen first, then apply that batch again")
 	}
 	f.inDoubt = nil
 	fault, held := f.next(b)
@@ -114,7 +114,7 @@ func (f *Faulty) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, 
 		return nil, errors.Join(ErrFault, eventlog.ErrRolledBack)
 	}
 	if (fault == Full || fault == RolledBack) && position == f.Position() {
-		fault = Lost // it is stored already, which must not be denied
+		fault = Lost // it is already stored, which must not be denied
 	}
 	switch fault {
 	case Full:
@@ -162,14 +162,14 @@ func (f *Faulty) Free() (uint64, error) {
 	return f.Store.Free()
 }
 
-// FailFree has Free fail with err; nil: not any more.
+// FailFree makes Free fail with err; nil: no longer.
 func (f *Faulty) FailFree(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.freeErr = err
 }
 
-// Poison has each batch fail, and be rolled back, that has an event with this id or a Trim of a room of this name.
+// Poison makes each batch fail, with a rollback, that has a command with this id or a Trim of a room with this name.
 func (f *Faulty) Poison(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -184,7 +184,7 @@ func (f *Faulty) poisoned(b *eventlog.Batch) bool {
 	})
 }
 
-// SetHealth sets what Health says.
+// SetHealth sets the result of Health.
 func (f *Faulty) SetHealth(h eventlog.Health) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

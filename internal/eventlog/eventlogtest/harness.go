@@ -16,25 +16,25 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// A suite is what the tests of a log run over.
+// A suite is the environment of the tests of a log.
 type suite struct {
 	fresh        func(t *testing.T) Location
 	newSequencer func() eventlog.Sequencer
 }
 
-// A harness is a log over a Faulty store, with what it fed.
+// A harness is a log over a Faulty store, with the outcomes that were fed.
 type harness struct {
 	*eventlog.Log
 	store     *Faulty
 	exclusive bool // see eventlog.Sequencer
 	clock     time.Time
-	before    uint64 // the position when the test began
+	before    uint64 // the position at the start of the test
 	t         fatal
 
 	logged strings.Builder // written by Step
 
 	mu  sync.Mutex
-	fed []string // a line for each outcome: the command's id or name, and its status; guarded by mu
+	fed []string // one line for each outcome: the command's id or name, and its status; guarded by mu
 }
 
 func (s suite) open(t *testing.T, opt eventlog.Options) *harness {
@@ -81,7 +81,7 @@ func newHarness(t fatal, store eventlog.Store, seq eventlog.Sequencer, opt event
 	return o
 }
 
-// starts returns what Options.Start of a node is.
+// starts returns a function for Options.Start of a node.
 func starts(node string) func(after uint64) (eventlog.Submission, error) {
 	return func(after uint64) (eventlog.Submission, error) {
 		body := eventlog.StartBody{Node: node, After: after, Nonce: fmt.Sprint(node, "-", nonces.Add(1))}
@@ -97,7 +97,7 @@ func (o *harness) submit(commands ...eventlog.Command) {
 	o.submitFrom(nil, 0, commands...)
 }
 
-// submitFrom submits commands that are answered to replyTo.
+// submitFrom submits commands whose outcomes go to replyTo.
 func (o *harness) submitFrom(replyTo *eventlog.ReplyTo, fence uint64, commands ...eventlog.Command) {
 	o.t.Helper()
 	for _, c := range commands {
@@ -107,7 +107,7 @@ func (o *harness) submitFrom(replyTo *eventlog.ReplyTo, fence uint64, commands .
 	}
 }
 
-// run makes the log step until nothing is left to do, without an error.
+// run steps the log until nothing is left to do, without an error.
 func (o *harness) run() {
 	o.t.Helper()
 	for worked := true; worked; {
@@ -118,7 +118,7 @@ func (o *harness) run() {
 	}
 }
 
-// steps makes the log step n times without an error.
+// steps steps the log n times without an error.
 func (o *harness) steps(n int) {
 	o.t.Helper()
 	for range n {
@@ -128,7 +128,7 @@ func (o *harness) steps(n int) {
 	}
 }
 
-// failSteps makes the log step n times, with an error each time and without feeding anything.
+// failSteps steps the log n times, with an error each time and without feeding anything.
 func (o *harness) failSteps(n int) {
 	o.t.Helper()
 	before := len(o.fed)
@@ -138,11 +138,11 @@ func (o *harness) failSteps(n int) {
 		}
 	}
 	if len(o.fed) > before {
-		o.t.Fatalf("while it was not known what is stored, this was fed: %q", o.fed[before:])
+		o.t.Fatalf("outcomes were fed while the commit was in doubt: %q", o.fed[before:])
 	}
 }
 
-// wantFed compares all that was fed since the last time.
+// wantFed compares everything that was fed since the last call.
 func (o *harness) wantFed(want ...string) {
 	o.t.Helper()
 	o.mu.Lock()
@@ -160,7 +160,7 @@ func sayAll(ids ...string) (events []eventlog.Command) {
 	return events
 }
 
-// start runs the log until the end of the test, which has to be brought about; it returns what Run did.
+// start runs the log until the end of the test, which the test must cause; it returns the result of Run.
 func (o *harness) start(ctx context.Context) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- o.Run(ctx) }()
@@ -176,6 +176,6 @@ func (o *harness) wantNumbers(room string, last uint64) {
 		want = append(want, n+1)
 	}
 	if got := numbers(j.all(room)); !slices.Equal(got, want) || o.store.Bounds(room).Last != last {
-		o.t.Fatalf("%s has %v and the head %v, want 1 to %d", room, got, o.store.Bounds(room), last)
+		o.t.Fatalf("%s has %v and the bounds %v, want 1 to %d", room, got, o.store.Bounds(room), last)
 	}
 }

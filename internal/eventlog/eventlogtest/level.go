@@ -8,7 +8,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// testLevelOfOneNode: a server that runs alone raises the level when it starts, and its older version does not run on that data.
+// testLevelOfOneNode: a server that runs alone raises the level when it starts, and its older version does not run with
+// that data.
 func testLevelOfOneNode(t *testing.T, s suite) {
 	if !s.newSequencer().Exclusive() {
 		t.Skip("only a server that runs alone raises the level by itself")
@@ -19,7 +20,7 @@ func testLevelOfOneNode(t *testing.T, s suite) {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	for range 2 { // the second time the level is that of the program
+	for range 2 { // the second time, the level is already that of the program
 		o := newHarness(t, store, s.newSequencer(), eventlog.Options{Program: newer, Node: eventlog.LocalNode, Start: starts(eventlog.LocalNode)})
 		o.submit(say("anna", "lobby", "a1", "x"), trim("lobby", 1))
 		o.run()
@@ -34,13 +35,13 @@ func testLevelOfOneNode(t *testing.T, s suite) {
 	o := newHarness(t, store, s.newSequencer(), eventlog.Options{Program: older, Node: eventlog.LocalNode, Start: starts(eventlog.LocalNode)})
 	o.submit(say("anna", "lobby", "a2", "x"))
 	if err := o.Run(t.Context()); !errors.Is(err, eventlog.ErrLevel) || !strings.Contains(err.Error(), "install") {
-		t.Errorf("the older version runs: %v", err)
+		t.Errorf("the older version starts: %v", err)
 	}
 	o.wantFed()
 }
 
-// testLevelTooEarly: if the level is raised while one node runs an older version, that node stops with the reason instead of
-// skipping what it cannot decode. With the newer version it continues, and has what the others have.
+// testLevelTooEarly: if the level is raised while one node runs an older version, that node stops with the reason instead
+// of skipping what it cannot decode. With the newer version it continues, and catches up with the others.
 func testLevelTooEarly(t *testing.T, fresh func(t *testing.T) Location) {
 	seq := NewSequence(1)
 	open := func(name string, program *eventlog.Program, store eventlog.Store) *harness {
@@ -72,7 +73,7 @@ func testLevelTooEarly(t *testing.T, fresh func(t *testing.T) Location) {
 		}
 	}
 	if !errors.Is(err, eventlog.ErrLevel) {
-		t.Fatalf("the older version applies what it does not know: %v", err)
+		t.Fatalf("the older version applies an unknown kind: %v", err)
 	}
 	if got := b.store.Bounds("lobby"); got != (eventlog.Bounds{First: 1, Last: 1}) {
 		t.Errorf("the older version has the bounds %v", got)

@@ -31,7 +31,7 @@ func testLog(t *testing.T, s suite) {
 		run  func(t *testing.T, o *harness)
 	}{
 		{"rolled back", testRefusedFence},
-		{"a refused name fences nothing", testRefusedName},
+		{"refused name fences nothing", testRefusedName},
 		{"rolled back after a commit in doubt", testRolledBackAfterDoubt},
 		{"failures", testFailures},
 		{"one bad command", testOneBadCommand},
@@ -41,7 +41,7 @@ func testLog(t *testing.T, s suite) {
 		t.Run(test.name, func(t *testing.T) {
 			o := s.open(t, eventlog.Options{})
 			if !o.exclusive {
-				t.Skip("only the local sequencer withdraws what was rolled back")
+				t.Skip("only the local sequencer withdraws rolled back batches")
 			}
 			test.run(t, o)
 		})
@@ -95,7 +95,7 @@ func testBatches(t *testing.T, o *harness) {
 }
 
 func testQueueFull(t *testing.T, o *harness) {
-	const queue = 8192 // what Options say of 0
+	const queue = 8192 // the default of Options.Queue
 	for i := range queue {
 		o.submit(once("anna", "lobby", fmt.Sprint(i), "x"))
 	}
@@ -109,7 +109,7 @@ func testQueueFull(t *testing.T, o *harness) {
 		t.Fatalf("Submit to a full queue: %v", err)
 	}
 	if calls != 0 {
-		t.Fatal("room was called while there is none")
+		t.Fatal("room was called although the queue is full")
 	}
 	o.steps(1)
 	if calls != 2 {
@@ -122,7 +122,8 @@ func testQueueFull(t *testing.T, o *harness) {
 	}
 }
 
-// Messages that a connection submitted after a refused one are refused with it, until the connection moves its fence.
+// testRefusedFence: messages that a connection submitted after a refused one are refused with it, until the connection
+// raises its fence.
 func testRefusedFence(t *testing.T, o *harness) {
 	anna, bert := &eventlog.ReplyTo{}, &eventlog.ReplyTo{}
 	o.store.Fail(Full)
@@ -140,7 +141,7 @@ func testRefusedFence(t *testing.T, o *harness) {
 	o.wantFed("a3 refused unavailable", "b1 saved 1", "Anna done", "a1 saved 2", "a4 refused unavailable", "a2 saved 3", "no-origin saved 4")
 
 	o.submitFrom(anna, 0, sayAll("a5")...)
-	o.steps(1) // a batch of nothing
+	o.steps(1) // an empty batch
 	o.wantFed("a5 refused unavailable")
 	if got := o.store.Position(); got != 1 {
 		t.Errorf("Position() = %d, want 1", got)
@@ -188,7 +189,7 @@ func testLost(t *testing.T, o *harness) {
 	o.wantNumbers("lobby", 3)
 }
 
-// An invalid command is refused alone, with what its own connection submitted after it.
+// testOneBadCommand: an invalid command is refused alone, together with what its own connection submitted after it.
 func testOneBadCommand(t *testing.T, o *harness) {
 	bert := &eventlog.ReplyTo{}
 	o.store.Poison("bad")
@@ -214,7 +215,7 @@ func testOneBadCommandInDoubt(t *testing.T, o *harness) {
 	o.wantNumbers("lobby", 3)
 }
 
-// A step of retention is a batch of its own: when it fails, it fails alone.
+// testRetentionAlone: a step of retention is a separate batch: if it fails, nothing else fails.
 func testRetentionAlone(t *testing.T, o *harness) {
 	o.submit(sayAll("a1", "a2")...)
 	o.steps(1)
@@ -226,11 +227,11 @@ func testRetentionAlone(t *testing.T, o *harness) {
 	o.run()
 	o.wantFed("a1 saved 1", "a2 saved 2", "a3 saved 3", " refused unavailable", " from 1")
 	if got := len(o.store.Applied()) - before; got != 3 {
-		t.Errorf("that took %d batches, want 3", got)
+		t.Errorf("there were %d batches, want 3", got)
 	}
 }
 
-// Nothing is acknowledged into data that is damaged: in one room, or in all. Retention goes on.
+// testHealth: no message is acknowledged into damaged data, in one room or in all. Retention continues.
 func testHealth(t *testing.T, o *harness) {
 	trim := eventlog.Command{Kind: eventlog.Trim, Room: "lobby", Body: eventlog.TrimBody{To: 1}}
 	o.store.SetHealth(eventlog.Health{Rooms: map[string]error{"lobby": eventlog.ErrDamaged}})
@@ -282,7 +283,7 @@ func testFullDisk(t *testing.T, o *harness) {
 	o.wantFed("a2 refused unavailable", "a1 saved 1", "a2 saved 2")
 }
 
-// A failure lasts until a message is stored, and each reason is logged once.
+// testFailures: a failure lasts until a message is stored, and each reason is logged once.
 func testFailures(t *testing.T, o *harness) {
 	is := func(want error) {
 		t.Helper()
@@ -319,13 +320,13 @@ func testHeldCommit(t *testing.T, o *harness) {
 	synctest.Wait()
 	o.wantFed()
 	if got := o.store.Bounds("lobby"); got.Last != 0 {
-		t.Errorf("while the commit was held open, the head was %v", got)
+		t.Errorf("during the commit, the bounds were %v", got)
 	}
 	release()
 	synctest.Wait()
 	o.wantFed("a1 saved 1", "a2 saved 2", "a3 saved 3", "a4 saved 4")
 	if got := o.store.Applied(); len(got) != 2 || len(got[1].Commands) != 3 {
-		t.Errorf("%d batches; want all that came while the first was committed to be the second", len(got))
+		t.Errorf("%d batches; want the second to contain everything submitted during the first commit", len(got))
 	}
 	o.Close()
 	if err := <-done; err != nil {
@@ -374,7 +375,7 @@ func testCancel(t *testing.T, o *harness) {
 	time.Sleep(time.Minute)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) || !errors.Is(err, ErrFault) {
-		t.Errorf("Run: %v, want that it was stopped while in doubt", err)
+		t.Errorf("Run: %v, want an error about a commit in doubt", err)
 	}
 	o.wantFed()
 }

@@ -19,13 +19,13 @@ func testPure(t *testing.T, fresh func(t *testing.T) Location) {
 	Same(t, fresh, fresh)
 }
 
-// Same applies the same random batches to a store of each kind, and compares what becomes of them and what is stored. A store
-// whose Place keeps it has the same after it was closed and opened again.
+// Same applies the same random batches to a store of each kind, and compares their outcomes and what is stored. A
+// persistent store has the same content after it was closed and opened again.
 func Same(t *testing.T, left, right func(t *testing.T) Location) {
 	rapid.Check(t, func(r *rapid.T) {
 		locations := []Location{left(t), right(t)}
 		stores := []eventlog.Store{locations[0].Open(), locations[1].Open()}
-		// Most kinds count from some level on, and nobody changes a message without a window.
+		// Most kinds require a level, and changes require an edit window.
 		settings := eventlog.ConfigureBody{Limits: eventlog.Limits{EditWindow: 40 * time.Hour}}
 		for _, batch := range append([]eventlog.Batch{
 			{At: start, Node: eventlog.LocalNode, Commands: commands(raiseLevel(eventlog.Current.Level()))},
@@ -55,7 +55,7 @@ func Same(t *testing.T, left, right func(t *testing.T) Location) {
 	})
 }
 
-// view is all that a store says of what batches have made, part by part.
+// view is everything that a store reports about the batches it applied, part by part.
 type view map[string]any
 
 func viewOf(t fatal, s eventlog.Store) view {
@@ -66,26 +66,26 @@ func viewOf(t fatal, s eventlog.Store) view {
 		t.Fatalf("Stale: %v", err)
 	}
 	v["old ids"] = stale
-	v["who runs out"] = slices.Sorted(slices.Values(s.ExpiredNames(math.MaxInt64/2, math.MaxInt64/2, 100)))
+	v["expired names"] = slices.Sorted(slices.Values(s.ExpiredNames(math.MaxInt64/2, math.MaxInt64/2, 100)))
 	for _, room := range someRooms {
-		v["the head of "+room] = s.Bounds(room)
+		v["the bounds of "+room] = s.Bounds(room)
 		v["the rows of "+room] = (&tested{Store: s, t: t}).all(room)
 		for k := range 12 {
 			v[fmt.Sprintf("where the newest %d messages of %s begin", k, room)], v[fmt.Sprintf("the messages of %s after %d", room, k)] = s.StartOf(room, k), s.CountAfter(room, uint64(k))
 		}
 		for _, epoch := range someEpochs {
 			for n := range uint64(20) {
-				v[fmt.Sprintf("whether it knows number %d of %s, heard in epoch %s,", n, room, epoch)] = s.Contains(room, &wire.Position{HistoryID: s.HistoryID(), Epoch: epoch, N: n})
+				v[fmt.Sprintf("whether it contains number %d of %s, received in epoch %s,", n, room, epoch)] = s.Contains(room, &wire.Position{HistoryID: s.HistoryID(), Epoch: epoch, N: n})
 			}
 		}
 	}
 	for _, by := range someSenders {
-		v["the name of "+by], v["the name that "+by+" gains"] = s.Name(by), s.CanRegister(by)
+		v["the name of "+by], v["the name that "+by+" can register"] = s.Name(by), s.CanRegister(by)
 	}
 	return v
 }
 
-// compare fails where other differs.
+// compare fails if the views differ.
 func (v view) compare(t fatal, what string, other view) {
 	t.Helper()
 	for part, x := range v {
@@ -99,7 +99,7 @@ func (v view) compare(t fatal, what string, other view) {
 func applyToBoth(t fatal, a, b eventlog.Store, batch eventlog.Batch) {
 	t.Helper()
 	position := a.Position() + 1
-	prepare(a, &batch, batch.At-wire.Time(eventlog.NameLeaseTime/time.Millisecond)) // of both
+	prepare(a, &batch, batch.At-wire.Time(eventlog.NameLeaseTime/time.Millisecond)) // from both
 	x, err := a.Apply(&batch, position)
 	if err != nil {
 		t.Fatalf("Apply: %v", err)
@@ -124,7 +124,7 @@ var (
 	someEpochs  = []string{"", "one", "two", "three"}
 )
 
-// batches draws from so little that ids, names and rooms meet.
+// batches draws from few ids, names and rooms, so that they collide.
 func batches() *rapid.Generator[eventlog.Batch] {
 	return rapid.Custom(func(t *rapid.T) eventlog.Batch {
 		hours := rapid.IntRange(-2, 30).Draw(t, "hours")

@@ -8,8 +8,8 @@ import (
 	"ramai/wire"
 )
 
-// A room that is removed leaves nothing behind but its last number, after which its numbers go on, and ids, which know a
-// retry still.
+// testRemove: a removed room leaves only its last number, after which its numbers continue, and its ids, which still
+// recognize a retry.
 func testRemove(t *testing.T, j *tested) {
 	j.expect(commands(say("anna", "cellar", "a", "x"), once("bert", "cellar", "b", "y"), say("anna", "attic", "a", "z")), "saved 1", "saved 2", "saved 1")
 	j.expect(commands(remove("cellar", 1), remove("nowhere", 0), remove("cellar", 2), remove("cellar", 2)),
@@ -17,16 +17,16 @@ func testRemove(t *testing.T, j *tested) {
 	j.wantRoom("cellar", eventlog.Bounds{First: 3, Last: 2}, "none")
 	j.wantRoom("attic", eventlog.Bounds{First: 1, Last: 1}, "1-1")
 	if _, there := j.AllBounds()["cellar"]; there || len(j.AllBounds()) != 1 {
-		t.Errorf("there are %v", j.AllBounds())
+		t.Errorf("the bounds are %v", j.AllBounds())
 	}
 	for n, want := range map[uint64]bool{0: true, 2: true, 3: false} { // a client that received the whole room has missed nothing
 		if got := j.Contains("cellar", &wire.Position{HistoryID: j.HistoryID(), N: n}); got != want {
-			t.Errorf("it knows number %d: %v", n, got)
+			t.Errorf("number %d is contained: %v", n, got)
 		}
 	}
 	j.expect(commands(say("anna", "cellar", "a", "x"), say("anna", "cellar", "c", "x"), say("anna", "garret", "a", "x")), "repeat 1", "saved 3", "saved 1")
 	j.wantRoom("cellar", eventlog.Bounds{First: 3, Last: 3}, "3-3")
-	// Everything in one batch: its messages are removed, too, and the room is created again.
+	// Everything in one batch: the room's messages are removed, too, and the room is created again.
 	j.expect(commands(say("carl", "garret", "c", "x"), remove("garret", 2), say("carl", "garret", "c", "x"), say("carl", "garret", "d", "x"), say("anna", "loft", "a", "x")),
 		"saved 2", "done", "repeat 2", "saved 3", "saved 1")
 	j.wantRoom("garret", eventlog.Bounds{First: 3, Last: 3}, "3-3")

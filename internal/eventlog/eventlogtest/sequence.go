@@ -11,42 +11,42 @@ import (
 	"ramai/wire"
 )
 
-// ErrSequence is what the members of a Sequence fail with.
-var ErrSequence = errors.New("a failure of the sequencer that the test asked for")
+// ErrSequence is the error of the members of a Sequence.
+var ErrSequence = errors.New("a failure of the sequencer requested by the test")
 
-// A Sequence is one order of batches that several logs share. It keeps batches encoded, as a network would. What it does
-// depends on nothing but its seed and the calls.
+// A Sequence is one order of batches that several logs share. It keeps batches encoded, as a network would. Its behaviour
+// depends only on its seed and the calls.
 type Sequence struct {
-	mu           sync.Mutex // for all below
+	mu           sync.Mutex // guarded by mu: everything below
 	rng          *rand.Rand
 	entries      [][]byte // entries[i] is at position i+1
-	first        uint64   // position of the oldest entry that is left
-	late         [][]byte // copies that are ordered at any later time
+	first        uint64   // position of the oldest remaining entry
+	late         [][]byte // copies that are ordered at some later time
 	faults       bool
 	down         bool
 	members      []*Member
 	otherBatches int // foreign batches so far
 }
 
-// NewSequence returns a sequence without batches, that does what it should.
+// NewSequence returns an empty sequence without faults.
 func NewSequence(seed uint64) *Sequence {
 	return &Sequence{rng: rand.New(rand.NewPCG(seed, 14)), first: 1}
 }
 
-// SetFaults has the sequence, from now on or no longer, lose and repeat batches, also long after they were submitted; fail
-// after it has accepted a batch; deliver late; change the times of batches in both directions; and order batches of other
-// nodes and bytes that are no batch in between.
+// SetFaults switches faults on or off: the sequence loses and repeats batches, also long after they were submitted; fails
+// after it has accepted a batch; delivers late; changes the times of batches in both directions; and orders batches of
+// other nodes and invalid bytes in between.
 func (s *Sequence) SetFaults(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = on
-	if !on { // what is late comes now
+	if !on { // pending copies are ordered now
 		s.entries = append(s.entries, s.late...)
 		s.late = nil
 	}
 }
 
-// SetDown has the sequence accept nothing, from now on or no longer.
+// SetDown makes the sequence accept nothing, from now on or no longer.
 func (s *Sequence) SetDown(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +60,7 @@ func (s *Sequence) Last() uint64 {
 	return uint64(len(s.entries))
 }
 
-// Trim deletes all entries up to a position. Who needs one of them needs a snapshot.
+// Trim deletes all entries up to a position. A node that still needs one of them needs a snapshot.
 func (s *Sequence) Trim(to uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,14 +68,14 @@ func (s *Sequence) Trim(to uint64) {
 }
 
 // Rewind deletes all entries after a position, as if the machines of all nodes were reset to a snapshot. The stores and the
-// members have to be reset, too.
+// members must be reset, too.
 func (s *Sequence) Rewind(to uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries, s.late = s.entries[:min(to, uint64(len(s.entries)))], nil
 }
 
-// Member returns a sequencer for one node that runs a version of the program. After a restart a node has a new one.
+// Member returns a sequencer for one node that runs a version of the program. After a restart a node needs a new one.
 func (s *Sequence) Member(program *eventlog.Program) *Member {
 	m := &Member{seq: s, program: program}
 	s.mu.Lock()
@@ -163,7 +163,7 @@ func (s *Sequence) append(b *eventlog.Batch, shift wire.Time) error {
 	return err
 }
 
-// appendOtherNode appends something that no member has submitted: bytes that are no batch, or a batch of another node.
+// appendOtherNode appends something that no member has submitted: bytes that are not a batch, or a batch of another node.
 func (s *Sequence) appendOtherNode() error {
 	if s.rng.IntN(2) == 0 {
 		s.entries = append(s.entries, []byte("not a batch"))
@@ -174,7 +174,7 @@ func (s *Sequence) appendOtherNode() error {
 	return s.append(&eventlog.Batch{At: start, Node: "elsewhere", Commands: []eventlog.Command{c}}, 0)
 }
 
-// OtherNodeRoom is where the other nodes of a Sequence in trouble write.
+// OtherNodeRoom is the room in which the other nodes of a Sequence with faults write.
 const OtherNodeRoom = "elsewhere"
 
 // wakeAll wakes the members. Called with mu held.
@@ -211,7 +211,7 @@ func (m *Member) Next(after uint64) (*eventlog.Batch, uint64, error) {
 	return decode(m.program, s.entries[next-1]), next, nil
 }
 
-// decode returns the batch of an entry, an empty one if the program does not know such a batch.
+// decode returns the batch of an entry, or an empty one if the program does not know such a batch.
 func decode(program *eventlog.Program, entry []byte) *eventlog.Batch {
 	b, err := program.DecodeBatch(entry)
 	if err != nil {
@@ -220,8 +220,8 @@ func decode(program *eventlog.Program, entry []byte) *eventlog.Batch {
 	return b
 }
 
-// Restore applies everything that was ordered, also what was forgotten, to a store: what results is a snapshot, as a node
-// with this version of the program makes it.
+// Restore applies everything that was ordered, including deleted entries, to a store: the result is a snapshot made by a
+// node with this version of the program.
 func (s *Sequence) Restore(store eventlog.Store, program *eventlog.Program) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// testStarts: a start counts once, frees the bound names of its node alone, and from then on batches of the node's earlier
-// incarnations do nothing. Nor do copies of a batch.
+// testStarts: a start counts once and frees only the temporary names of its node, and from then on batches of the node's
+// earlier incarnations have no effect. Neither have copies of a batch.
 func testStarts(t *testing.T, location Location) {
 	j := open(t, location)
 	apply := func(b eventlog.Batch) []eventlog.Outcome {
@@ -30,11 +30,11 @@ func testStarts(t *testing.T, location Location) {
 	}
 	first := batch("a", 1, 1, bound("anna", "Anna"), once("anna", "lobby", "1", "x"))
 	if got := summarize(apply(first)); got != "done\nsaved 1" {
-		t.Fatalf("a batch is %q", got)
+		t.Fatalf("the outcomes of a batch are %q", got)
 	}
 	apply(batch("b", 2, 1, bound("bert", "Bert")))
 	for name, b := range map[string]eventlog.Batch{
-		"a copy": first, "a batch of no incarnation that there was": batch("a", 9, 2, once("anna", "lobby", "2", "x")),
+		"a copy": first, "a batch of an unknown incarnation": batch("a", 9, 2, once("anna", "lobby", "2", "x")),
 		"one with the incarnation of another node": batch("a", 2, 2, once("anna", "lobby", "3", "x")),
 		"one of a node that has not started":       batch("c", 1, 1, once("anna", "lobby", "4", "x")),
 	} {
@@ -43,7 +43,7 @@ func testStarts(t *testing.T, location Location) {
 		}
 	}
 	if got := summarize(apply(start("a", 0, "three"))); got != "refused internal" {
-		t.Errorf("a start that is repeated: %s", got)
+		t.Errorf("a repeated start: %s", got)
 	}
 	again := apply(start("a", 1, "four"))
 	if !slices.Equal(again[0].Renamed, []string{"anna"}) || j.Name("bert") != "Bert" || j.Name("anna") != "" {

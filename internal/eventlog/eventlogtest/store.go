@@ -32,7 +32,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"rooms", testRooms},
 		{"removed rooms", testRemove},
 		{"large rooms", testRemoveLarge},
-		{"places for rooms", testRoomLimit},
+		{"limit of rooms", testRoomLimit},
 		{"reading", testReading},
 		{"long texts", testLongTexts},
 		{"applied twice", testAppliedTwice},
@@ -46,7 +46,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"numbers that are not messages", testOthers},
 		{"ids outlive their messages", testIDsOutliveMessages},
 		{"forget by steps", testPruneSteps},
-		{"names that run out", testExpire},
+		{"expired names", testExpire},
 		{"trim by steps", testTrimSteps},
 		{"keep", testRetention},
 		{"rolled back", testRolledBack},
@@ -94,16 +94,16 @@ func testNumbers(t *testing.T, j *tested) {
 		"saved 2", "saved 3", "saved 4")
 	for room, last := range map[string]uint64{"lobby": 4, "cellar": 2, "attic": 0} {
 		if got, want := j.Bounds(room), (eventlog.Bounds{First: 1, Last: last}); got != want {
-			t.Errorf("Head(%s) = %+v, want %+v", room, got, want)
+			t.Errorf("Bounds(%s) = %+v, want %+v", room, got, want)
 		}
 	}
 	heads := j.AllBounds()
 	if want := (map[string]eventlog.Bounds{"lobby": {First: 1, Last: 4}, "cellar": {First: 1, Last: 2}}); !reflect.DeepEqual(heads, want) {
-		t.Errorf("Heads() = %v, want %v", heads, want)
+		t.Errorf("AllBounds() = %v, want %v", heads, want)
 	}
 	clear(heads)
 	if got := j.Bounds("lobby").Last; got != 4 {
-		t.Errorf("with the heads cleared, the lobby is at %d", got)
+		t.Errorf("after the returned map was cleared, the lobby is at %d", got)
 	}
 	if j.Position() != 2 {
 		t.Errorf("Position() = %d after two batches", j.Position())
@@ -163,20 +163,20 @@ func testTime(t *testing.T, j *tested) {
 	if want := []wire.Time{start, start, start + 1, start + 1}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the times are %v, want %v", got, want)
 	}
-	// A clock that was ahead once is of one room, and of nothing else.
+	// A clock that was ahead once affects that room only.
 	j.at = start + 1000*hour
 	j.apply(say("anna", "ahead", "1", "x"), reserve("anna", "Anna"))
 	j.at = start + 5
 	said := j.apply(say("bert", "lobby", "5", "x"), say("bert", "ahead", "2", "x"), say("bert", "new", "1", "x"), reserve("bert", "Bert"))
 	for i, want := range []wire.Time{start + 5, start + 1000*hour, start + 5, start + 5} {
 		if said[i].At != want {
-			t.Errorf("after the clock was ahead, event %d is of %v, want %v", i, said[i].At, want)
+			t.Errorf("after the clock was ahead, message %d has the time %v, want %v", i, said[i].At, want)
 		}
 	}
-	// Nor does a room lose its time with its messages.
+	// A room does not lose its time when its messages are deleted.
 	j.apply(trim("ahead", 2))
 	if got := j.apply(say("bert", "ahead", "3", "x"))[0].At; got != start+1000*hour {
-		t.Errorf("in the emptied room it is %v", got)
+		t.Errorf("the time in the emptied room is %v", got)
 	}
 	if got, want := j.NewestTimes(), map[string]wire.Time{"lobby": start + 5, "ahead": start + 1000*hour, "new": start + 5}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the times of the rooms are %v, want %v", got, want)
@@ -197,14 +197,15 @@ func testNames(t *testing.T, j *tested) {
 	j.expect(commands(reserve("anna", "Anna"), reserve("bert", "ANNA"), reserve("bert", "Bert")), "done", "refused name_taken", "done")
 	held(map[string]string{"anna": "Anna", "bert": "Bert"})
 
-	// One a sender: a new one frees the old one, in the same batch, too. Its own can be spelled anew.
+	// One name per sender: a new name frees the old one, even in the same batch. A sender can respell its own name.
 	j.expect(commands(reserve("anna", "ANNA"), reserve("anna", "Queen"), reserve("bert", "anna")), "done", "done", "done")
 	held(map[string]string{"anna": "Queen", "bert": "anna"})
 
 	j.expect(commands(release("bert"), release("bert"), reserve("carl", "Anna"), restart(j)), "done", "done", "done", "done")
 	held(map[string]string{"anna": "Queen", "bert": "", "carl": "Anna"})
 
-	// Held for a day after the last use. Speaking is a use; that within an hour of the last one need not be noted.
+	// A name is held for a day after its last use. Posting is a use; a use within an hour of the last one need not be
+	// stored.
 	j.at += 23 * hour
 	j.apply(say("anna", "lobby", "a1", "x"))
 	j.at += 2 * hour
@@ -235,24 +236,24 @@ func testRegisteredNames(t *testing.T, j *tested) {
 	canRegister := func(by, want string) {
 		t.Helper()
 		if got := j.CanRegister(by); got != want {
-			t.Errorf("%s would come to own %q, want %q", by, got, want)
+			t.Errorf("%s can register %q, want %q", by, got, want)
 		}
 	}
-	// A sender with a key that posts under a name owns it permanently, and may hold another meanwhile.
+	// A sender with a key that posts under a name owns it permanently, and may hold another one meanwhile.
 	canRegister("key", "")
 	j.expect(commands(reserve("key", "Queen"), reserve("anna", "QUEEN")), "done", "refused name_taken")
 	canRegister("key", names.Key("Queen"))
 	j.apply(register("key", "Queen", "lobby", "1", "x"))
 	canRegister("key", "")
 	if got := j.RegisteredNames(); len(got) != 1 || got[0].Name != "Queen" || got[0].SenderID != "key" || got[0].Since == 0 {
-		t.Errorf("owned are %+v", got)
+		t.Errorf("the registrations are %+v", got)
 	}
 	j.expect(commands(reserve("key", "King"), reserve("anna", "Queen")), "done", "refused name_taken")
 	j.at += 1000 * hour
 	j.expect(commands(reserve("anna", "Queen"), reserve("anna", "King")), "refused name_taken", "done")
 	j.expect(commands(reserve("key", "Queen"), release("key"), bound("bert", "Queen")), "done", "done", "refused name_taken")
 
-	// Claiming alone makes nobody an owner, and speaking without a key neither, nor what is to own another name.
+	// Reserving alone does not register a name, nor does posting without a key, nor posting under another name.
 	j.expect(commands(reserve("key2", "Pawn"), say("key2", "lobby", "1", "x"), register("key2", "Rook", "lobby", "2", "x")), "done", "saved 2", "saved 3")
 	canRegister("key2", names.Key("Pawn"))
 	j.at += 1000 * hour
@@ -260,7 +261,7 @@ func testRegisteredNames(t *testing.T, j *tested) {
 	j.at += 1000 * hour
 	j.expect(commands(reserve("key2", "Pawn")), "done")
 
-	// The operator releases it, and takes it from its holder.
+	// The operator unregisters the name, and takes it from its holder.
 	j.expect(commands(reserve("key", "Queen"), unregister("QUEEN"), unregister("Queen"), reserve("anna", "Queen")), "done", "done", "refused bad_request", "done")
 	if got := j.Name("key"); got != "" {
 		t.Errorf("the former owner still holds %q", got)
@@ -268,7 +269,7 @@ func testRegisteredNames(t *testing.T, j *tested) {
 	j.apply(reserve("key3", "Bishop"), register("key3", "Bishop", "lobby", "1", "x"), reserve("key3", "Knight"), register("key3", "Knight", "lobby", "2", "x"))
 	freed := j.apply(unregister("Bishop"), unregister("Knight"))
 	if len(freed[0].Renamed) != 0 || !slices.Equal(freed[1].Renamed, []string{"key3"}) || j.Name("key3") != "" {
-		t.Errorf("of %q and %q was told that they held what was freed; one holds %q", freed[0].Renamed, freed[1].Renamed, j.Name("key3"))
+		t.Errorf("renamed are %q and %q; the holder has %q", freed[0].Renamed, freed[1].Renamed, j.Name("key3"))
 	}
 
 	// Each sender whose name has changed is reported.
@@ -280,15 +281,15 @@ func testRegisteredNames(t *testing.T, j *tested) {
 		{reserve("two", "Hippo"), nil}, {release("one"), []string{"one"}}, {release("one"), nil}, {reserve("two", "Hippo"), []string{"two"}},
 	} {
 		if got := j.apply(c.e)[0].Renamed; !slices.Equal(got, c.want) {
-			t.Errorf("after %+v by %s, %q have another name, want %q", c.e.Body, c.e.SenderID, got, c.want)
+			t.Errorf("after %+v by %s, renamed are %q, want %q", c.e.Body, c.e.SenderID, got, c.want)
 		}
 	}
 	j.at += 1000 * hour
 	if got := j.apply(reserve("one", "Hippo"))[0].Renamed; !slices.Equal(got, []string{"two", "one"}) {
-		t.Errorf("when a name is taken from who held it, %q have another", got)
+		t.Errorf("when a name is taken from its holder, renamed are %q", got)
 	}
 
-	// Nobody owns more than so many.
+	// The number of names per owner is limited.
 	for i := range eventlog.MaxRegisteredNames + 1 {
 		name := string(rune('a' + i))
 		j.apply(reserve("greedy", name), register("greedy", name, "lobby", name, "x"))
@@ -301,25 +302,25 @@ func testRegisteredNames(t *testing.T, j *tested) {
 		"done", "done", "saved 16", "done", "refused name_taken")
 }
 
-// A key of two parts clashes with each key that has one of them in common.
+// testClashingNames: a name with two keys clashes with each name that shares one of them.
 func testClashingNames(t *testing.T, j *tested) {
 	named := func(by, name, folded, looks string) eventlog.Command {
 		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: name, Key: folded + "\x00" + looks}}
 	}
 	ian := func(by string) eventlog.Command { return named(by, "Ian", "ian", "lan") }
 	lan := func(by string) eventlog.Command { return named(by, "Lan", "lan", "Lan") }
-	small := func(by string) eventlog.Command { return named(by, "lan", "lan", "lan") } // looks like Ian, and is Lan in small letters
+	small := func(by string) eventlog.Command { return named(by, "lan", "lan", "lan") } // looks like Ian, and is Lan in lower case
 	j.expect(commands(ian("anna"), lan("bert"), small("cleo")), "done", "done", "refused name_taken")
 	j.expect(commands(release("anna"), small("cleo"), release("bert"), small("cleo"), ian("anna"), lan("bert")),
 		"done", "refused name_taken", "done", "done", "refused name_taken", "refused name_taken")
 	j.expect(commands(release("cleo"), ian("anna"), lan("bert")), "done", "done", "done")
-	j.at += 1000 * hour // both have run out, and one claim takes both
+	j.at += 1000 * hour // both have expired, and one reservation replaces both
 	if got := j.apply(small("cleo"))[0].Renamed; !slices.Equal(got, []string{"bert", "anna", "cleo"}) {
-		t.Errorf("when a name is taken that clashes with two, %q have another", got)
+		t.Errorf("when a name clashes with two, renamed are %q", got)
 	}
 	j.expect(commands(ian("anna"), lan("bert")), "refused name_taken", "refused name_taken")
 
-	// The same of names that are owned.
+	// The same for registered names.
 	registered := say("cleo", "lobby", "1", "x")
 	registered.RegisterKey = j.CanRegister("cleo")
 	j.apply(registered, release("cleo"))
@@ -335,7 +336,7 @@ func testRooms(t *testing.T, j *tested) {
 	j.apply(limitRooms(3))
 	j.expect(commands(say("anna", "three", "a1", "x"), say("anna", "four", "a1", "x")), "saved 1", "refused not_allowed")
 	if got, want := j.Bounds("four"), (eventlog.Bounds{First: 1}); got != want {
-		t.Errorf("Head of a room that was refused = %+v", got)
+		t.Errorf("Bounds of a room that was refused = %+v", got)
 	}
 }
 
@@ -352,7 +353,7 @@ func testReading(t *testing.T, j *tested) {
 		back       bool
 		n          uint64
 		limit      int
-		from, upto uint64 // of what is read; upto 0: nothing
+		from, upto uint64 // of the result; upto 0: empty
 	}{
 		{false, 0, 3, 1, 3},
 		{false, 5, 1, 6, 6},
@@ -402,7 +403,7 @@ func numbers(messages []eventlog.Record) (n []uint64) {
 }
 
 func testLongTexts(t *testing.T, j *tested) {
-	// The fourth alone is more than is read at once; the bodies of the first three are exactly that.
+	// The fourth alone exceeds the limit of one read; the bodies of the first three match it exactly.
 	empty := eventlog.MessageRecord(&wire.Message{})
 	third := strings.Repeat("x", eventlog.ReadBytes/3-len(empty.Body))
 	j.apply(
@@ -446,10 +447,10 @@ func testAppliedTwice(t *testing.T, j *tested) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(first, second) {
-		t.Errorf("applied again, the outcomes are\n%s\nand were\n%s", summarize(second), summarize(first))
+		t.Errorf("applied again, the outcomes are\n%s\nwant\n%s", summarize(second), summarize(first))
 	}
 	if got := numbers(j.all("lobby")); !reflect.DeepEqual(got, []uint64{1, 2}) || j.Position() != 1 {
-		t.Errorf("after that there are %v at position %d, want 1 and 2 at 1", got, j.Position())
+		t.Errorf("then the numbers are %v at position %d, want 1 and 2 at 1", got, j.Position())
 	}
 	if err := j.Reopen(); err != nil {
 		t.Fatalf("Reopen with nothing in doubt: %v", err)
@@ -466,11 +467,11 @@ func testRolledBack(t *testing.T, j *tested) {
 		t.Fatalf("Apply of a batch that cannot be decided: %v, want ErrRolledBack", err)
 	}
 	if j.Position() != 1 || j.Name("anna") != "Anna" || j.Bounds("cellar").Last != 0 || len(j.all("lobby")) != 1 {
-		t.Errorf("something of it is stored: position %d, name %q", j.Position(), j.Name("anna"))
+		t.Errorf("a part of it is stored: position %d, name %q", j.Position(), j.Name("anna"))
 	}
 	o := j.apply(say("anna", "lobby", "a2", "other"))[0]
 	if o.Status != eventlog.Saved || o.N != 2 || o.At != start || o.DisplayName != "Anna" {
-		t.Errorf("the next is %+v", o)
+		t.Errorf("the next outcome is %+v", o)
 	}
 }
 
@@ -482,7 +483,7 @@ func testFree(t *testing.T, j *tested) {
 
 func testReopened(t *testing.T, location Location) {
 	if !location.Persistent {
-		t.Skip("this store keeps nothing")
+		t.Skip("this store is not persistent")
 	}
 	j := open(t, location)
 	historyID := j.HistoryID()
@@ -507,11 +508,11 @@ func testReopened(t *testing.T, location Location) {
 		t.Errorf("opened again: log %q, was %q; position %d; names %q, %q", j.HistoryID(), historyID, j.Position(), j.Name("anna"), j.Name("bert"))
 	}
 	if got := j.all("lobby"); !reflect.DeepEqual(got, lobby) {
-		t.Errorf("opened again, the lobby is\n%+v\nand was\n%+v", got, lobby)
+		t.Errorf("opened again, the lobby is\n%+v\nwant\n%+v", got, lobby)
 	}
 	j.wantRoom("shed", eventlog.Bounds{First: 2, Last: 1}, "none")
 	if _, err := j.Apply(&eventlog.Batch{}, 3); err == nil {
-		t.Error("what became of a batch of an earlier process was told")
+		t.Error("the outcomes of a batch of an earlier process were reported")
 	}
 	j.at -= hour
 	j.expect(commands(
@@ -519,7 +520,7 @@ func testReopened(t *testing.T, location Location) {
 		reserve("carl", "Bert"), restart(j), reserve("carl", "Bert"), say("carl", "attic", "c1", "x"), reserve("carl", "Queen"), reserve("key", "Queen"),
 	), "repeat 1", "refused id_reused", "saved 3", "saved 2", "refused name_taken", "done", "done", "saved 1", "refused name_taken", "done")
 	if got := j.all("lobby")[2].At; got != start {
-		t.Errorf("after the clock went back over a restart, at is %v, want %v", got, start)
+		t.Errorf("after a restart with an earlier clock, the time is %v, want %v", got, start)
 	}
 }
 

@@ -13,13 +13,13 @@ import (
 	"ramai/wire"
 )
 
-// numbers are those of a room's messages, as reading gives them from both ends.
+// numbers returns the numbers of a room's messages, read from both ends.
 func (j *tested) numbers(room string) string {
 	j.t.Helper()
 	all := j.all(room)
 	back, _, err := j.ReadBefore(room, 1<<40, eventlog.MaxRead)
 	if err != nil || len(back) != len(all) {
-		j.t.Fatalf("ReadBefore gives %d of %d messages, %v", len(back), len(all), err)
+		j.t.Fatalf("ReadBefore returns %d of %d messages, %v", len(back), len(all), err)
 	}
 	if len(all) == 0 {
 		return "none"
@@ -30,10 +30,10 @@ func (j *tested) numbers(room string) string {
 func (j *tested) wantRoom(room string, head eventlog.Bounds, numbers string) {
 	j.t.Helper()
 	if got := j.Bounds(room); got != head {
-		j.t.Fatalf("the head of %s is %+v, want %+v", room, got, head)
+		j.t.Fatalf("the bounds of %s are %+v, want %+v", room, got, head)
 	}
 	if _, got, err := j.Read(room, 0, 1); err != nil || got != head {
-		j.t.Fatalf("with what is read of %s comes the head %+v, %v, want %+v", room, got, err, head)
+		j.t.Fatalf("reading %s returns the bounds %+v, %v, want %+v", room, got, err, head)
 	}
 	if got := j.numbers(room); got != numbers {
 		j.t.Fatalf("room %s has %s, want %s", room, got, numbers)
@@ -48,7 +48,7 @@ func testTrim(t *testing.T, j *tested) {
 	j.wantRoom("lobby", eventlog.Bounds{First: 4, Last: 10}, "4-10")
 	j.wantRoom("cellar", eventlog.Bounds{First: 1, Last: 10}, "1-10")
 	if j.Bounds("nowhere") != (eventlog.Bounds{First: 1}) || len(j.AllBounds()) != 2 {
-		t.Errorf("a room was made by letting go: %v", j.AllBounds())
+		t.Errorf("trimming created a room: %v", j.AllBounds())
 	}
 	// Messages can be deleted in the batch that stores them; numbers continue.
 	j.expect(commands(say("anna", "lobby", "new", "x"), trim("lobby", 99), say("anna", "lobby", "newer", "x")), "saved 11", "from 12", "saved 12")
@@ -59,35 +59,35 @@ func testTrim(t *testing.T, j *tested) {
 	j.wantRoom("lobby", eventlog.Bounds{First: 13, Last: 13}, "13-13")
 }
 
-// Ids are kept for two generations, whether or not their messages are.
+// testIDsOutliveMessages: ids are kept for two generations, whether or not their messages are.
 func testIDsOutliveMessages(t *testing.T, j *tested) {
 	old, newer := say("anna", "lobby", "old", "x"), say("anna", "lobby", "young", "x")
 	if got := j.IDGeneration(); got.Number != 1 {
-		t.Fatalf("ids begin with %+v", got)
+		t.Fatalf("the first generation is %+v", got)
 	}
 	stale := func(want bool) {
 		t.Helper()
 		if got, err := j.HasStaleIDs(); err != nil || got != want {
-			t.Fatalf("old ids are left: %v, %v", got, err)
+			t.Fatalf("old ids remain: %v, %v", got, err)
 		}
 	}
 	j.expect(commands(old, trim("lobby", 1), old, pruneIDs()), "saved 1", "from 2", "repeat 1", "done")
 	j.at += 7 * 24 * hour
-	// In one batch some events meet the generations of before, and some those of after.
+	// In one batch some commands use the generations before a rotation, and some those after.
 	j.expect(commands(old, rotateIDs(2), old, newer, pruneIDs(), old), "repeat 1", "done", "repeat 1", "saved 2", "done", "repeat 1")
 	if got := j.IDGeneration(); got != (eventlog.IDGeneration{Number: 2, Since: j.at}) {
-		t.Errorf("after a turn there are %+v", got)
+		t.Errorf("after a rotation the generations are %+v", got)
 	}
 	j.expect(commands(rotateIDs(2), rotateIDs(4), rotateIDs(1), rotateIDs(0), old, say("anna", "lobby", "old", "y")), "done", "done", "done", "done", "repeat 1", "refused id_reused")
 	if got := j.IDGeneration(); got != (eventlog.IDGeneration{Number: 2, Since: j.at}) {
-		t.Errorf("after turns that are none there are %+v", got)
+		t.Errorf("after invalid rotations the generations are %+v", got)
 	}
 	stale(false)
 	j.expect(commands(pruneIDs(), old), "done", "repeat 1")
-	j.at -= hour // what dates it anew forgets nothing
+	j.at -= hour // correcting the time of a generation deletes nothing
 	j.expect(commands(rotateIDs(2), pruneIDs(), old), "done", "done", "repeat 1")
 	if got := j.IDGeneration(); got != (eventlog.IDGeneration{Number: 2, Since: j.at}) {
-		t.Errorf("dated anew there are %+v", got)
+		t.Errorf("with a corrected time the generations are %+v", got)
 	}
 	j.expect(commands(trim("lobby", 2), rotateIDs(3), pruneIDs(), old, newer), "from 3", "done", "done", "saved 3", "repeat 2")
 	stale(true)
@@ -95,7 +95,7 @@ func testIDsOutliveMessages(t *testing.T, j *tested) {
 	stale(false)
 }
 
-// Ids are deleted in steps.
+// testPruneSteps: ids are deleted in steps.
 func testPruneSteps(t *testing.T, j *tested) {
 	var all []eventlog.Command
 	for i := range eventlog.PruneStep + 10 {
@@ -121,7 +121,7 @@ func testPruneSteps(t *testing.T, j *tested) {
 	}
 }
 
-// A name that has run out is free by an event of its own, which the store finds.
+// testExpire: an expired name is freed by a command; the store finds the names.
 func testExpire(t *testing.T, j *tested) {
 	day := wire.Time(eventlog.NameLeaseTime / time.Millisecond)
 	wantExpired := func(want ...string) {
@@ -129,7 +129,7 @@ func testExpire(t *testing.T, j *tested) {
 		got := j.ExpiredNames(j.at-day, j.at+1000, 10)
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
-			t.Fatalf("the names of %q have run out, want those of %q", got, want)
+			t.Fatalf("the names of %q have expired, want those of %q", got, want)
 		}
 	}
 	j.apply(reserve("anna", "Anna"), reserve("bert", "Bert"), bound("carl", "Carl"))
@@ -142,25 +142,25 @@ func testExpire(t *testing.T, j *tested) {
 	wantExpired("anna")
 	freed := j.apply(expire("anna"), expire("bert"), expire("carl"))
 	if !slices.Equal(freed[0].Renamed, []string{"anna"}) || freed[1].Renamed != nil || freed[2].Renamed != nil {
-		t.Errorf("of those whose name ran out are told %q %q %q", freed[0].Renamed, freed[1].Renamed, freed[2].Renamed)
+		t.Errorf("renamed are %q %q %q", freed[0].Renamed, freed[1].Renamed, freed[2].Renamed)
 	}
 	wantExpired()
 	if a, b, c := j.Name("anna"), j.Name("bert"), j.Name("carl"); a != "" || b != "Bert" || c != "Carl" {
-		t.Errorf("held are %q, %q, %q", a, b, c)
+		t.Errorf("the names are %q, %q, %q", a, b, c)
 	}
 	if got := j.ExpiredNames(j.at+100*hour, j.at+1000, 1); len(got) != 1 {
-		t.Errorf("%q are more than were asked for", got)
+		t.Errorf("%q are more than requested", got)
 	}
 
-	// While it is not certain what time it is, nothing runs out, whatever the clock says.
+	// While the clock is not trusted, nothing expires.
 	j.at += 1000 * hour
 	uncertain := eventlog.Batch{At: j.at, Node: eventlog.LocalNode, Commands: commands(expire("bert"), reserve("dora", "Bert"))}
 	outcomes, err := j.Apply(&uncertain, j.Position()+1)
 	if err != nil || summarize(outcomes) != "done\nrefused name_taken" {
-		t.Errorf("unsure of the time: %s, %v", summarize(outcomes), err)
+		t.Errorf("with an untrusted clock: %s, %v", summarize(outcomes), err)
 	}
 
-	// A name that was used while the clock was ahead runs out a day after the clock is right again.
+	// A name that was used while the clock was ahead expires a day after the clock is right again.
 	j.apply(reserve("eva", "Eva"), say("bert", "lobby", "2", "x"))
 	j.at -= 500 * hour
 	wantExpired("bert", "eva")
@@ -189,12 +189,12 @@ func testTrimSteps(t *testing.T, j *tested) {
 }
 
 func testRetention(t *testing.T, j *tested) {
-	for range 10 { // one an hour
+	for range 10 { // one per hour
 		j.apply(once("anna", "lobby", "x", "x"))
 		j.at += hour
 	}
 	j.apply(trim("lobby", 2))
-	now := func(ago wire.Time) time.Time { return (j.at - ago).Std() } // the newest is an hour old at 0
+	now := func(ago wire.Time) time.Time { return (j.at - ago).Std() } // at 0, the newest is an hour old
 	for _, c := range []struct {
 		keep string
 		now  time.Time
@@ -208,22 +208,22 @@ func testRetention(t *testing.T, j *tested) {
 			t.Fatalf("%s: %v, %v", c.keep, keep, err)
 		}
 		if got, err := keep.TrimTo(j, "lobby", c.now); err != nil || got != c.want {
-			t.Errorf("to keep %s, %d goes (%v), want %d", c.keep, got, err, c.want)
+			t.Errorf("with retention %s, the cut is %d (%v), want %d", c.keep, got, err, c.want)
 		}
 	}
 	if got, err := (eventlog.Retention{Age: time.Hour}).TrimTo(j, "nowhere", now(0)); err != nil || got != 0 {
-		t.Errorf("of no room %d goes, %v", got, err)
+		t.Errorf("for no room the cut is %d, %v", got, err)
 	}
 	for _, s := range []string{
 		"", "0", "0d", "0 messages", "-1", "x", "d", "1.5h", "30m", "30D", "30 d", "30  messages", "99999999999999999999", "99999999999999999999 messages", "36501d",
 	} {
 		if keep, err := eventlog.ParseRetention(s); err == nil {
-			t.Errorf("%q is to keep %v", s, keep)
+			t.Errorf("%q is parsed as %v", s, keep)
 		}
 	}
-	// Days that were meant and messages that were read would take nearly everything.
+	// If "30" meant messages instead of days, nearly everything would be deleted.
 	if keep, err := eventlog.ParseRetention("30"); err == nil || !strings.Contains(err.Error(), "30d") || !strings.Contains(err.Error(), `"30 messages"`) {
-		t.Errorf("30 is %v, %v, want an error that tells both units", keep, err)
+		t.Errorf("30 is %v, %v, want an error that names both units", keep, err)
 	}
 	for _, s := range []string{"1000messages", "1000 messages"} {
 		if keep, err := eventlog.ParseRetention(s); err != nil || keep.Newest != 1000 {
@@ -235,11 +235,11 @@ func testRetention(t *testing.T, j *tested) {
 	}
 }
 
-// testBounds reads pages while retention and talk go on: what a page has follows from its bounds, whatever happens
-// between one call and the next.
+// testBounds reads pages while retention and posting continue: the content of a page follows from its bounds, whatever
+// happens between two calls.
 func testBounds(t *testing.T, j *tested) {
 	const step, pages = 20, 300
-	apply := func(i int) { // of each twenty that are said, twenty go
+	apply := func(i int) { // after twenty messages, twenty are deleted
 		var batch []eventlog.Command
 		for k := range step {
 			batch = append(batch, once("anna", "lobby", fmt.Sprint(i, "-", k), "x"))
@@ -251,7 +251,7 @@ func testBounds(t *testing.T, j *tested) {
 	for i := range pages {
 		readers.Go(func() {
 			from := uint64(0)
-			if i%2 == 1 { // near what is about to go
+			if i%2 == 1 { // near the messages that will be deleted next
 				from = j.Bounds("lobby").First
 			}
 			messages, h, err := j.Read("lobby", from, 50)
@@ -266,13 +266,13 @@ func testBounds(t *testing.T, j *tested) {
 	readers.Wait()
 }
 
-// wantPage sees to it that a page of fewer messages than were asked for has all from first to last.
+// wantPage checks that a page with fewer messages than requested has all from first to last.
 func wantPage(t *testing.T, got []uint64, h eventlog.Bounds, first, last uint64, err error) {
 	var want []uint64
 	for n := first; n <= last; n++ {
 		want = append(want, n)
 	}
 	if err != nil || h.First > h.Last+1 || !slices.Equal(got, want) {
-		t.Errorf("with the bounds %+v there are %v, want %v; %v", h, got, want, err)
+		t.Errorf("with the bounds %+v the numbers are %v, want %v; %v", h, got, want, err)
 	}
 }
