@@ -18,6 +18,7 @@ import (
 var (
 	floodFor = flag.Duration("flood", 5*time.Second, "how long the flood lasts")
 	hour     = flag.Int("hour", 30_000, "how many messages TestMemory sends")
+	drawn    = flag.Int("drawn", 2_000, "how many messages TestMemoryDrawn reads")
 )
 
 // flood posts 1,000 messages a second, for at least d and until ctx is done. It returns how many it posted.
@@ -165,6 +166,42 @@ func TestMemory(t *testing.T) {
 	after := heapAfter(*hour)
 	b.checkComplete(total)
 	t.Logf("the heap has %.1f MB after 1,000 messages, %.1f MB after %d", before, after, total)
+	if after > before+2 {
+		t.Errorf("the heap has grown by %.1f MB, want at most 2", after-before)
+	}
+}
+
+// The history is read from its end to its beginning, and drawn: afterwards the page needs no more memory than for what it shows.
+func TestMemoryDrawn(t *testing.T) {
+	srv := startServer(t, nil)
+	srv.postMany("lobby", *drawn, func(i int) string {
+		return fmt.Sprintf("message %d: see https://example.org/%d, as `people` write them 👍", i, i)
+	})
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.waitFor(fmt.Sprintf("document.querySelector('[data-n=\"%d\"]')", *drawn))
+	const scroll = `(async () => {
+		const log = document.querySelector(".log");
+		log.scrollTop = 0; // older messages are loaded, and the log stays where it is
+		await new Promise(requestAnimationFrame);
+		return Array.from(log.querySelectorAll("[data-n]"), (e) => Number(e.dataset.n));
+	})()`
+	lowest := *drawn + 1
+	readTo := func(n int) {
+		for lowest > n { // each step is short: an expression must not take longer than the timeout
+			shown := eval[[]int](b, scroll)
+			for i, n := 0, shown[0]; n < lowest; i, n = i+1, n+1 {
+				if i >= len(shown) || shown[i] != n {
+					t.Fatalf("message %d was not drawn between %d and %d", n, shown[0], lowest)
+				}
+			}
+			lowest = min(lowest, shown[0])
+		}
+	}
+	readTo(*drawn - 500) // now the heap has what every reader of the history needs
+	before := b.heapMB()
+	readTo(1)
+	after := b.heapMB()
+	t.Logf("the heap has %.1f MB before, and %.1f MB after %d messages were drawn", before, after, *drawn)
 	if after > before+2 {
 		t.Errorf("the heap has grown by %.1f MB, want at most 2", after-before)
 	}
