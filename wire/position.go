@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -38,4 +40,72 @@ func cutLast(s string) (before, after string, found bool) {
 		return s[:i], s[i+1:], true
 	}
 	return "", s, false
+}
+
+// Position is a position in a room: everything up to number N of history HistoryID, where N was received in epoch
+// Epoch.
+type Position struct {
+	HistoryID string `json:"log"`
+	Epoch     string `json:"epoch,omitempty"` // empty from clients without epochs, whose position is not checked
+	N         uint64 `json:"n"`
+}
+
+// Bare reports whether p is a number alone, without history and epoch.
+func (p Position) Bare() bool { return p.HistoryID == "" && p.Epoch == "" }
+
+// A Range is the numbers From to To, both included. In JSON it is an array of both.
+type Range struct{ From, To uint64 }
+
+// MarshalJSON implements json.Marshaler.
+func (r Range) MarshalJSON() ([]byte, error) { return json.Marshal([2]uint64{r.From, r.To}) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *Range) UnmarshalJSON(b []byte) error {
+	var ends []uint64
+	if err := json.Unmarshal(b, &ends); err != nil {
+		return err
+	}
+	if len(ends) != 2 || ends[0] > ends[1] {
+		return fmt.Errorf("invalid range %.60s (want two ascending numbers)", b)
+	}
+	r.From, r.To = ends[0], ends[1]
+	return nil
+}
+
+// Targets are the messages that a frame is about. In JSON, a single number stands for itself, and everything else is an
+// array of ranges.
+type Targets []Range
+
+// Target returns n as the only target.
+func Target(n uint64) Targets { return Targets{{n, n}} }
+
+// One returns the number of a single target, or 0.
+func (t Targets) One() uint64 {
+	if len(t) == 1 && t[0].From == t[0].To {
+		return t[0].From
+	}
+	return 0
+}
+
+// MarshalJSON implements json.Marshaler.
+func (t Targets) MarshalJSON() ([]byte, error) {
+	if n := t.One(); n > 0 {
+		return json.Marshal(n)
+	}
+	return json.Marshal(append([]Range{}, t...)) // never null
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Targets) UnmarshalJSON(b []byte) error {
+	var n uint64
+	if json.Unmarshal(b, &n) == nil {
+		*t = Target(n)
+		return nil
+	}
+	var ranges []Range
+	if err := json.Unmarshal(b, &ranges); err != nil {
+		return err
+	}
+	*t = ranges
+	return nil
 }

@@ -201,3 +201,114 @@ func checkLine(s string) *CodedError {
 	}
 	return nil
 }
+
+// Set changes a setting of a room. Repeating the same ID in the same room never sets twice.
+type Set struct {
+	Room  string `json:"room"`
+	ID    string `json:"id"`
+	Key   string `json:"key"` // see CheckSetting
+	Value Value  `json:"value"`
+}
+
+// StateRequest ("state") asks for one page of the settings of a room.
+type StateRequest struct {
+	Room   string `json:"room"`
+	Prefix string `json:"prefix,omitempty"` // only keys that begin with it
+	After  string `json:"after,omitempty"`  // only keys after this one
+	Limit  int    `json:"limit,omitempty"`  // 1 to MaxSettings; 0: MaxSettings
+}
+
+// State says that a setting of the room was changed.
+type State struct {
+	Room        string `json:"room"`
+	N           uint64 `json:"n"`
+	At          Time   `json:"at"`
+	Key         string `json:"key"`
+	Value       Value  `json:"value"`          // null: unset
+	SenderID    string `json:"by,omitempty"`   // with From and ID: the sender
+	DisplayName string `json:"from,omitempty"` // name of the sender at that time, or empty
+	ID          string `json:"id,omitempty"`
+}
+
+// Settings answers StateRequest. The settings are in the order of their keys.
+type Settings struct {
+	Room     string    `json:"room"`
+	N        uint64    `json:"n"` // newest number of the room when they were read
+	Settings []Setting `json:"settings"`
+	More     bool      `json:"more"`          // there are more after the last one
+	Ref      string    `json:"ref,omitempty"` // of the request
+}
+
+var (
+	_ = request(Set{}, parseSet)
+	_ = request(StateRequest{}, parseStateRequest)
+	_ = answer[State]()
+	_ = answer[Settings]()
+)
+
+// Type implements Frame.
+func (Set) Type() string { return "set" }
+
+func (s Set) posted() (room, id string) { return s.Room, s.ID }
+
+// Type implements Frame.
+func (StateRequest) Type() string { return "state" }
+
+// Type implements Frame.
+func (State) Type() string { return "state" }
+
+// Type implements Frame.
+func (Settings) Type() string { return "settings" }
+
+// parseSet parses the request.
+func parseSet(f fields) (Frame, string, *CodedError) {
+	var set Set
+	var where string
+	var bad *CodedError
+	if set.Room, set.ID, where, bad = f.posted(); set.ID == "" {
+		return nil, where, bad
+	}
+	if bad != nil {
+		return set, where, bad
+	}
+	if set.Key, bad = f.string("key"); bad != nil {
+		return set, "key", bad
+	}
+	raw := f[field("value")]
+	if raw == nil { // whoever forgets the value does not want to unset the key
+		return set, "value", &CodedError{Code: BadRequest, Reason: "it is missing; null unsets the key"}
+	}
+	if set.Value, bad = parseValue(raw); bad != nil {
+		return set, "value", bad
+	}
+	if bad = CheckSetting(set.Key, set.Value); bad != nil {
+		return set, "", bad
+	}
+	if f.value("until") != nil {
+		return set, "until", &CodedError{Code: BadRequest, Reason: fmt.Sprintf("%s has no time at which it ends; leave it out", set.Key)}
+	}
+	return set, "", nil
+}
+
+// parseStateRequest parses the request.
+func parseStateRequest(f fields) (Frame, string, *CodedError) {
+	room, bad := f.room()
+	if bad != nil {
+		return nil, "room", bad
+	}
+	ask := StateRequest{Room: room}
+	if ask.Prefix, bad = f.key("prefix"); bad != nil {
+		return nil, "prefix", bad
+	}
+	if ask.After, bad = f.key("after"); bad != nil {
+		return nil, "after", bad
+	}
+	limit, bad := f.number("limit", MaxSettings)
+	if bad != nil {
+		return nil, "limit", bad
+	}
+	if limit != nil {
+		ask.Limit = int(*limit)
+	}
+	return ask, "", nil
+}
