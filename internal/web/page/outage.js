@@ -1,4 +1,5 @@
-// What the page says about a broken connection: since when, and afterwards how much was missed.
+// What the page says about a broken connection: since when, and afterwards how much was missed, and whether the server was
+// upgraded.
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -8,10 +9,12 @@
 const SHORT = 2_000; // ms of a break that is not worth mentioning
 const FIRST = 15_000; // ms that the first connection may take: over a slow network it needs several round trips
 const CATCH_UP = 30_000; // ms to catch up; after that nothing is said
+const ASK_WITHIN = 5_000; // ms until the server is asked for its version: all pages reconnect at the same time
 const RESULT_SHOWN = 5_000; // ms that the result is shown
 
 export class Outage {
 	since = 0; // by Date.now(); 0: connected
+	updated = false; // the server has another version of the page
 	/** @type {{new: number, gone: number}|null} what was missed, for a few seconds afterwards */
 	missed = null;
 	/** @type {Map<Room, {n: number, first: number}>} the rooms when the connection broke */
@@ -39,6 +42,16 @@ export class Outage {
 		this.#wasLive = true;
 		if (!first && this.notable && [...this.#before.values()].some((b) => b.n > 0)) this.#waitUntilCaughtUp(Date.now() + CATCH_UP);
 		this.since = 0;
+		if (!first) setTimeout(() => this.#askVersion(), Math.random() * ASK_WITHIN);
+	}
+
+	/** Asks whether the server still has this version of the page: only then its files exist. */
+	async #askVersion() {
+		const url = new URL(new URL(import.meta.url).pathname, this.#model.client.base);
+		const response = await fetch(url, { method: "HEAD", cache: "no-store" }).catch(() => null);
+		if (response?.status !== 404) return;
+		this.updated = true;
+		this.#model.changed();
 	}
 
 	#begin() {

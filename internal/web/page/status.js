@@ -44,6 +44,14 @@ export function Banner({ model }) {
 	if (sampler.flooded) {
 		return html`<div class="banner flood"><span>${t.flood(number(sampler.shown), number(sampler.rate))}</span><button type="button" onClick=${() => current.pause()}>${t.pause}</button></div>`;
 	}
+	if (outage.updated) {
+		const close = () => {
+			outage.updated = false;
+			model.changed();
+		};
+		return html`<div class="banner good" role="status"><span>${t.updated}</span>
+			<button type="button" onClick=${() => location.reload()}>${t.reload}</button><button type="button" onClick=${close}>${t.close}</button></div>`;
+	}
 	return null;
 }
 

@@ -130,6 +130,47 @@ func TestOffline(t *testing.T) {
 	}
 }
 
+// After an upgrade of the server, a page that was left open offers to be loaded again. After a restart it does not.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	b := openPage(t, srv.url("/"), laptop()).ready()
+	b.expectErrors("ERR_CONNECTION_REFUSED", "WebSocket connection", "404")
+	eval[bool](b, `(() => {
+		const real = fetch;
+		window.asked = 0;
+		window.upgraded = false; // the server has another version than the page
+		window.fetch = async (url, options) => {
+			if (options?.method !== "HEAD") return real(url, options);
+			const response = await real(upgraded ? String(url).replace("/page/", "/page/0") : url, options);
+			asked++;
+			return response;
+		};
+		return true;
+	})()`)
+	restart := func() {
+		srv.stop()
+		b.waitFor("document.querySelector('.status.off')")
+		srv.start()
+		b.ready()
+	}
+	restart()
+	b.waitFor("asked === 1")
+	b.frames(3)
+	if text := eval[string](b, "document.querySelector('.banner.good')?.textContent ?? ''"); strings.Contains(text, "updated") {
+		t.Errorf("after a restart with the same version, the page says %q", text)
+	}
+	eval[bool](b, "(upgraded = true)")
+	restart()
+	b.waitForText(".banner.good", "ramai was updated")
+	b.checkAccessibility("updated")
+	b.screenshot("updated")
+	b.click(".banner.good button")
+	b.waitFor("!('upgraded' in window)")
+	b.ready()
+	b.waitFor("!document.querySelector('.banner')")
+}
+
 // Two tabs of one browser are one person: they share the name and what was read, also after a reconnect.
 func TestTwoTabs(t *testing.T) {
 	t.Parallel()

@@ -35,6 +35,7 @@ export default {
 	caughtUp: "Caught up.",
 	caughtUpNew: forms("Caught up: # new message.", "Caught up: # new messages."),
 	caughtUpGone: forms("# more can no longer be loaded.", "# more can no longer be loaded."),
+	updated: "ramai was updated. Reload the page to use the new version.",
 	reset: "The message history on the server was replaced. Some messages may be missing or appear twice.",
 
 	// Message log.

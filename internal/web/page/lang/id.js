@@ -28,6 +28,7 @@ export default {
 	caughtUp: "Semua pesan sudah masuk.",
 	caughtUpNew: { other: "Semua pesan sudah masuk: # pesan baru." },
 	caughtUpGone: { other: "# pesan lain sudah tidak tersedia." },
+	updated: "ramai sudah diperbarui. Muat ulang halaman untuk memakai versi baru.",
 	reset: "Riwayat pesan di server telah diganti. Beberapa pesan mungkin hilang atau muncul dua kali.",
 
 	log: "Pesan",
