@@ -24,20 +24,28 @@ type writing struct {
 }
 
 // itemOf makes the item of a message.
-func (t *timeline) itemOf(m wire.Message) *item {
+func (t *timeline) itemOf(m client.ShownMessage) *item {
 	it := &item{n: m.N, at: m.At.Std(), senderID: m.SenderID, displayName: m.DisplayName, id: m.ID, own: m.SenderID == t.self.senderID}
 	if it.own {
 		it.state = client.Saved
 	}
-	t.setForm(it, m)
+	it.setForm(m)
 	return it
 }
 
 // setForm gives an item the present form of its message.
-func (t *timeline) setForm(it *item, m wire.Message) {
+func (it *item) setForm(m client.ShownMessage) {
 	it.text, it.re, it.edited, it.gone = m.Text, m.Re, m.Edited, m.Gone
-	it.changing = slices.ContainsFunc(t.changes, func(s client.Sent) bool { return s.Of == m.N })
+	it.marks = marksOf(&m)
 	it.rendered.lines = nil
+}
+
+// pending returns what is not saved of the room.
+func (t *timeline) pending() client.Pending { return t.chat.PendingIn(t.name) }
+
+// unsavedChanges returns the changes and the settings of this user that are not saved.
+func (t *timeline) unsavedChanges() []client.Sent {
+	return slices.DeleteFunc(t.pending().Sent, client.Sent.IsMessage)
 }
 
 // refresh gives the item of message n its present form, and returns it with the message as it was; nil: it is not in the window.
@@ -48,12 +56,14 @@ func (t *timeline) refresh(n uint64) (it *item, was wire.Message) {
 	}
 	it = t.items[i]
 	was = wire.Message{N: it.n, SenderID: it.senderID, Text: it.text, Re: it.re, Gone: it.gone}
-	m, ok := t.replica.Message(n, t.changes)
+	pending := t.pending()
+	m, ok := t.replica.ShownMessage(n, pending)
 	if !ok {
 		return nil, was
 	}
 	t.bytes += len(m.Text) - len(it.text)
-	t.setForm(it, m)
+	it.setForm(m)
+	it.changing = slices.ContainsFunc(pending.Sent, func(s client.Sent) bool { return s.Of == n })
 	return it, was
 }
 
@@ -98,15 +108,9 @@ func (r *room) isToMe(m wire.Message) (toMe, known bool) {
 
 // change queues a change of message n: a new text, or its deletion if text is nil.
 func (r *room) change(n uint64, text *string) error {
-	id, err := r.chat.Change(client.Change{Room: r.name, Of: n, Text: text})
-	if err != nil {
+	if _, err := r.chat.Change(client.Change{Room: r.name, Of: n, Text: text}); err != nil {
 		return fmt.Errorf("not changed: %s", reason(err, r.method))
 	}
-	s := client.Sent{Room: r.name, ID: id, Of: n, Deletes: text == nil}
-	if text != nil {
-		s.Text = *text
-	}
-	r.timeline.changes = append(r.timeline.changes, s)
 	r.timeline.refresh(n)
 	return nil
 }
@@ -114,14 +118,6 @@ func (r *room) change(n uint64, text *string) error {
 // changeSent takes the new state of a change of this user.
 func (r *room) changeSent(f client.Sent) {
 	t := &r.timeline
-	i := slices.IndexFunc(t.changes, func(s client.Sent) bool { return s.ID == f.ID })
-	switch {
-	case i < 0:
-	case f.State.Final():
-		t.changes = slices.Delete(t.changes, i, i+1)
-	default:
-		t.changes[i] = f
-	}
 	it, _ := t.refresh(f.Of)
 	switch f.State {
 	case client.Saved:
@@ -252,7 +248,7 @@ func (r *room) draft() string {
 // writingWords say what the draft is for; empty: a new message.
 func (r *room) writingWords() string {
 	words := func(n uint64) string {
-		m, ok := r.timeline.replica.Message(n, r.timeline.changes)
+		m, ok := r.timeline.replica.ShownMessage(n, client.Pending{})
 		if !ok {
 			return "message " + thousands(n)
 		}
@@ -400,7 +396,7 @@ func (s *screen) reply(words string) tea.Cmd {
 		return s.replyToItem(it)
 	}
 	r := s.room()
-	if _, err := r.post(text, it.n); err != nil {
+	if _, err := r.post(wire.Say{Text: text, Re: it.n}); err != nil {
 		s.warn("%v", err)
 		return nil
 	}

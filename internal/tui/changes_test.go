@@ -144,7 +144,7 @@ func TestEditByKey(t *testing.T) {
 	st.receive(client.Sent{Room: wire.Lobby, ID: "id-1", Of: n, Text: "a typo", State: client.Saved, N: 5, At: start})
 	st.receive(wire.Changed{Room: wire.Lobby, N: 5, At: wire.TimeOf(start), Of: wire.Target(n), Text: pointer("a typo")})
 	st.has("a typo (edited)")
-	if st.rooms.sending() != 0 || len(st.room().timeline.changes) != 0 {
+	if st.rooms.sending() != 0 || len(st.room().timeline.unsavedChanges()) != 0 {
 		t.Error("a saved edit counts as not saved")
 	}
 	st.press("alt+v", "e", "esc")

@@ -83,6 +83,7 @@ const (
 	dim              // less important
 	bad              // an error
 	found            // a match of a search
+	alert            // what nobody is to overlook
 )
 
 // span is a part of a text with one kind.

@@ -40,6 +40,21 @@ func commands() []command {
 		{"reply", "[N] [TEXT]", nil, "reply to the newest message, or to message N", false, (*screen).reply},
 		{"edit", "[N] [TEXT]", nil, "edit your last message, or message N", false, (*screen).edit},
 		{"delete", "[N]", nil, "delete your last message, or message N", false, (*screen).delete},
+		{"react", "[N] EMOJI", nil, "react to the newest message, or to message N; again takes it back", true, (*screen).react},
+		{"upvote", "[N]", nil, "upvote the newest message, or message N; again takes it back", false, (*screen).upvote},
+		{"ask", "TEXT", nil, "ask a question that others can upvote", true, (*screen).ask},
+		{"questions", "", nil, "the questions of this room, those with the most upvotes first", false, (*screen).questions},
+		{"answered", "[N]", nil, "mark the newest question, or question N, as answered", false, (*screen).answered},
+		{"poll", "TEXT OPTIONS", nil, "take a vote: /poll Which day? | Monday | Tuesday", true, (*screen).poll},
+		{"vote", "[N] OPTION", nil, "vote in the newest poll, or in poll N; again takes it back", true, (*screen).voteFor},
+		{"close", "[N]", nil, "close the newest poll, or poll N", false, (*screen).closePoll},
+		{"open", "[N]", nil, "open the poll again, and show its votes", false, (*screen).openPoll},
+		{"hide", "[N]", nil, "hide the votes of the poll until it is closed", false, (*screen).hidePoll},
+		{"topic", "[TEXT]", nil, "set the topic of this room; - removes it", false, (*screen).setTopic},
+		{"pin", "[N]", nil, "pin the newest message, or message N", false, (*screen).pin},
+		{"unpin", "[N]", nil, "unpin the newest pinned message, or message N", false, (*screen).unpin},
+		{"pins", "", nil, "the pinned messages", false, (*screen).listPins},
+		{"stage", "[N]", nil, "show what is on stage, or put message N there; - removes it", false, (*screen).stage},
 		{"numbers", "", []string{"alt+i"}, "show numbers instead of times", false, func(s *screen, _ string) tea.Cmd { return s.toggleNumbers() }},
 		{"copy", "[N]", nil, "copy the newest message, or message N", false, (*screen).copyMessage},
 		{"retry", "", nil, "connect now", false, func(s *screen, _ string) tea.Cmd { s.retry(); return nil }},
@@ -86,7 +101,7 @@ func (s *screen) command(line string) tea.Cmd {
 }
 
 // otherNames maps the names of commands in other programs to ours.
-var otherNames = map[string]string{"nick": "name", "part": "leave", "close": "leave", "list": "rooms", "names": "who", "exit": "quit", "j": "join", "re": "reply", "del": "delete", "h": "help"}
+var otherNames = map[string]string{"nick": "name", "part": "leave", "list": "rooms", "names": "who", "exit": "quit", "j": "join", "re": "reply", "del": "delete", "up": "upvote", "h": "help"}
 
 // privately lists commands of other programs for private messages, which do not exist here. Their text must not be posted
 // in the room.
@@ -295,7 +310,7 @@ func (s *screen) retry() {
 
 func (s *screen) me(words string) tea.Cmd {
 	r := s.room()
-	if _, err := r.post("* "+words, 0); err != nil {
+	if _, err := r.post(wire.Say{Text: "* " + words}); err != nil {
 		s.warn("%v", err)
 		r.editor.stashFor("/me " + words)
 		return nil

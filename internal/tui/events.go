@@ -104,6 +104,11 @@ func (s *screen) handle(frame wire.Frame) tea.Cmd {
 		if join, ok := f.Request.(wire.Join); ok {
 			s.joinFailed(join.Room)
 		}
+		if mark, ok := f.Request.(wire.Mark); ok {
+			if r := s.rooms.find(mark.Room); r != nil {
+				r.timeline.refresh(mark.Of)
+			}
+		}
 	}
 	return s.rooms.update(frame)
 }

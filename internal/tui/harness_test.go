@@ -24,16 +24,18 @@ import (
 
 // fakeChat is a client without a server. The test plays the server; fakeChat records requests and has a history.
 type fakeChat struct {
-	plain   bool
-	asked   []string // requests, one per line
-	history map[string][]wire.Message
-	who     wire.Who
-	typing  []string // rooms
-	fail    error    // of the next request
-	count   int
-	events  chan client.Event // returned by Next; nil: none
-	epoch   string            // of the server
-	gone    bool              // the server was rolled back: positions of other epochs belong to another history
+	plain     bool
+	asked     []string // requests, one per line
+	history   map[string][]wire.Message
+	who       wire.Who
+	typing    []string // rooms
+	fail      error    // of the next request
+	count     int
+	pending   client.Pending
+	questions []wire.Message
+	events    chan client.Event // returned by Next; nil: none
+	epoch     string            // of the server
+	gone      bool              // the server was rolled back: positions of other epochs belong to another history
 }
 
 func (f *fakeChat) Plain() bool { return f.plain }
@@ -57,6 +59,9 @@ func (f *fakeChat) note(format string, args ...any) error {
 func (f *fakeChat) Post(m wire.Say) (string, error) {
 	f.count++
 	re := ""
+	if m.As != "" {
+		re = fmt.Sprintf(" as %s %q", m.As, m.Options)
+	}
 	if m.Re > 0 {
 		re = fmt.Sprintf(" re %d", m.Re)
 	}
@@ -65,10 +70,58 @@ func (f *fakeChat) Post(m wire.Say) (string, error) {
 
 func (f *fakeChat) Change(c client.Change) (string, error) {
 	f.count++
+	s := client.Sent{Room: c.Room, ID: fmt.Sprintf("id-%d", f.count), Of: c.Of, Deletes: c.Text == nil}
+	if c.Text != nil {
+		s.Text = *c.Text
+	}
+	if f.fail == nil {
+		f.pending.Sent = append(f.pending.Sent, s)
+	}
 	if c.Text == nil {
 		return fmt.Sprintf("id-%d", f.count), f.note("delete %s %d", c.Room, c.Of)
 	}
 	return fmt.Sprintf("id-%d", f.count), f.note("edit %s %d %q", c.Room, c.Of, *c.Text)
+}
+
+func (f *fakeChat) Set(s wire.Set) (string, error) {
+	f.count++
+	id := fmt.Sprintf("id-%d", f.count)
+	if f.fail == nil {
+		f.pending.Sent = append(f.pending.Sent, client.Sent{Room: s.Room, ID: id, Key: s.Key, Value: s.Value})
+	}
+	value, err := s.Value.MarshalJSON()
+	return id, errors.Join(err, f.note("set %s %s %s", s.Room, s.Key, value))
+}
+
+func (f *fakeChat) Mark(m wire.Mark) error {
+	if f.fail == nil {
+		f.pending.Marks = append(f.pending.Marks, m)
+	}
+	return f.note("mark %s %d %s %v", m.Room, m.Of, m.Key, m.On)
+}
+
+func (f *fakeChat) PendingIn(room string) (p client.Pending) {
+	for _, s := range f.pending.Sent {
+		if s.Room == room {
+			p.Sent = append(p.Sent, s)
+		}
+	}
+	p.Marks = slices.DeleteFunc(slices.Clone(f.pending.Marks), func(m wire.Mark) bool { return m.Room != room })
+	return p
+}
+
+// answered removes what an event answers from what is pending.
+func (f *fakeChat) answered(e wire.Frame) {
+	switch e := e.(type) {
+	case client.Sent:
+		if e.State.Final() {
+			f.pending.Sent = slices.DeleteFunc(f.pending.Sent, func(s client.Sent) bool { return s.ID == e.ID })
+		}
+	case wire.Marked:
+		f.pending.Marks = slices.DeleteFunc(f.pending.Marks, func(m wire.Mark) bool { return m.Of == e.Of && m.Key == e.Key })
+	case client.RequestFailed:
+		f.pending.Marks = slices.DeleteFunc(f.pending.Marks, func(m wire.Mark) bool { return m == e.Request })
+	}
 }
 
 func (f *fakeChat) Join(room string, last int) error { return f.note("join %s %d", room, last) }
@@ -87,6 +140,10 @@ func (f *fakeChat) Who(_ context.Context, ask wire.Who) (wire.Who, error) {
 func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error) {
 	p := wire.Page{Room: h.Room, HistoryID: "log", Epoch: f.epoch}
 	all := f.history[h.Room]
+	if p.As = h.As; h.As != "" {
+		p.Messages = f.questions
+		return p, f.note("history %s as %s", h.Room, h.As)
+	}
 	switch {
 	case h.After != nil && !h.After.Bare():
 		p.Reset = f.gone && h.After.Epoch != f.epoch
@@ -169,7 +226,7 @@ func (st *harness) do(cmd tea.Cmd) {
 		if msg.Msg == "\a" {
 			st.bell++
 		}
-	case page, proof, notice, whoAnswer, foundAnswer, roomsAnswer, reachable:
+	case page, proof, notice, questionsAnswer, whoAnswer, foundAnswer, roomsAnswer, reachable:
 		st.send(msg)
 	}
 }
@@ -178,6 +235,7 @@ func (st *harness) do(cmd tea.Cmd) {
 func (st *harness) receive(frames ...wire.Frame) {
 	var b batch
 	for _, f := range frames {
+		st.chat.answered(f)
 		b.events = append(b.events, client.Event{Frame: f})
 	}
 	st.send(b)

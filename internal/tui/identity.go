@@ -62,6 +62,8 @@ func (h *shared) named(name string) (changed bool) {
 func (h *shared) refusal(f client.RequestFailed) string {
 	reason := oneLine(f.Reason, h.method)
 	switch request := f.Request.(type) {
+	case wire.Mark:
+		return "message " + thousands(request.Of) + ": " + reason
 	case wire.Join:
 		return request.Room + ": " + reason
 	case wire.Name:

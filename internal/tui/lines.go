@@ -36,11 +36,11 @@ func (q *lineQueue) stop() (rest string) {
 	return rest
 }
 
-// post posts a message, which replies to message re unless that is 0, and returns why that was impossible; nil: it was accepted.
-func (r *room) post(text string, re uint64) (id string, problem error) {
+// post posts a message, and returns why that was impossible; nil: it was accepted.
+func (r *room) post(m wire.Say) (id string, problem error) {
 	t := &r.timeline
 	if limit := r.self.limits.Text; limit > 0 {
-		if err := wire.CheckText(text, limit); err != nil {
+		if err := wire.CheckText(m.Text, limit); err != nil {
 			return "", fmt.Errorf("%s", err.Reason)
 		}
 	}
@@ -50,13 +50,15 @@ func (r *room) post(text string, re uint64) (id string, problem error) {
 	case len(t.outbox) >= 2*maxOutbox:
 		return "", fmt.Errorf("%s not confirmed; Esc removes them", plural(len(t.outbox)-n, "message is", "messages are"))
 	}
-	id, err := r.chat.Post(wire.Say{Room: r.name, Text: text, Re: re})
+	m.Room = r.name
+	id, err := r.chat.Post(m)
 	if err != nil {
 		return "", fmt.Errorf("not sent: %s", reason(err, r.method))
 	}
-	r.editor.remember(text)
+	r.editor.remember(m.Text)
 	t.unreadDivider = false
-	t.outbox = append(t.outbox, &item{at: r.now(), senderID: r.self.senderID, displayName: r.self.name, text: text, id: id, re: re, own: true})
+	t.outbox = append(t.outbox, &item{at: r.now(), senderID: r.self.senderID, displayName: r.self.name, text: m.Text, id: id, re: m.Re, own: true,
+		marks: marks{as: m.As, options: m.Options}})
 	return id, nil
 }
 
@@ -65,7 +67,7 @@ func (r *room) submit(text string) tea.Cmd {
 	if r.writing.edits > 0 {
 		return r.submitEdit(text)
 	}
-	if _, err := r.post(text, r.writing.repliesTo); err != nil {
+	if _, err := r.post(wire.Say{Text: text, Re: r.writing.repliesTo}); err != nil {
 		r.warn("%v", err)
 		return nil
 	}
@@ -103,7 +105,7 @@ func (r *room) postLines(f client.Sent) tea.Cmd {
 func (r *room) postMore() {
 	q := &r.lines
 	for q.active() && len(q.inFlight) < linesInFlight {
-		id, err := r.post(q.left[0], 0)
+		id, err := r.post(wire.Say{Text: q.left[0]})
 		if err != nil {
 			if len(q.inFlight) == 0 { // nothing else would continue it
 				r.warn("%v; %s", err, r.stopLines())
@@ -126,15 +128,15 @@ func (r *room) stopLines() string {
 
 // pending is how many messages and changes are not saved, with the lines that are not posted yet.
 func (r *room) pending() int {
-	return r.timeline.sending() + len(r.timeline.changes) + len(r.lines.left)
+	return r.timeline.sending() + len(r.timeline.unsavedChanges()) + len(r.lines.left)
 }
 
 // unsaved returns the texts that are not confirmed, failed, or are not posted yet. earlier: with those of earlier runs, and
 // without edits, which are no messages.
 func (r *room) unsaved(earlier bool) []string {
 	texts := append(r.timeline.unsaved(earlier), r.lines.left...)
-	for _, s := range r.timeline.changes {
-		if !earlier && !s.Deletes {
+	for _, s := range r.timeline.unsavedChanges() {
+		if !earlier && s.Text != "" {
 			texts = append(texts, s.Text)
 		}
 	}

@@ -32,9 +32,13 @@ func (s *screen) clicked(m tea.MouseClickMsg) tea.Cmd {
 	if s.height >= forRooms {
 		top = 1
 	}
+	rooms := top
+	top += s.headerRows()
 	switch {
 	case x < 0:
 		return s.show(s.sidebarRoom(m.Y))
+	case m.Y >= rooms && m.Y < top:
+		return s.listPins("")
 	case m.Y < top:
 		return s.show(s.rooms.tabAt(x))
 	case s.panel != nil:
@@ -78,7 +82,7 @@ func (t *timeline) clickedAt(row int) (original *item) {
 		case row == d.headLines && it.re > 0 && it.n > 0:
 			return it
 		case row >= d.headLines && i < len(t.items) && !it.note:
-			t.selected, t.confirming = it.n, 0
+			t.selected, t.confirming, t.reacting = it.n, 0, 0
 		}
 		return nil
 	}

@@ -89,10 +89,10 @@ func (t *timeline) loaded(p page) tea.Cmd {
 		t.warn("cannot read the history: the server answers with an old state")
 		return nil
 	}
-	defer t.forget()
 	var items []*item
+	pending := t.pending()
 	for _, m := range p.page.Messages {
-		if now, ok := t.replica.Message(m.N, t.changes); ok {
+		if now, ok := t.replica.ShownMessage(m.N, pending); ok {
 			items = append(items, t.itemOf(now))
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
 )
 
 // A reply shows a line of the message that it replies to, the original. Originals that are not in the replica are fetched,
@@ -48,6 +50,13 @@ func (r *room) loadOriginals() tea.Cmd {
 			n = w.re
 		}
 	}
+	if n == 0 && t.shown {
+		for _, above := range r.settings.shown() {
+			if missing(above) {
+				n = above
+			}
+		}
+	}
 	if n == 0 && t.shown && !t.jumping {
 		for first, last := t.inView(); last >= first; last-- {
 			if re := t.items[last].re; re > 0 && missing(re) {
@@ -83,8 +92,8 @@ func (r *room) originalLoaded(p page) {
 		if w.re != p.target {
 			return false
 		}
-		m, ok := t.replica.Message(w.n, nil)
-		if toMe, _ := r.isToMe(m); ok && toMe {
+		m, ok := t.replica.ShownMessage(w.n, client.Pending{})
+		if toMe, _ := r.isToMe(m.Message); ok && toMe {
 			r.mentioned(t.itemOf(m), w.n)
 		}
 		return true
@@ -105,7 +114,7 @@ func (t *timeline) quoteOf(it *item) quote {
 	if it.re == 0 {
 		return quote{}
 	}
-	m, here := t.replica.Message(it.re, t.changes)
+	m, here := t.replica.Message(it.re, nil)
 	return quote{re: it.re, here: here, gone: m.Gone, tooOld: it.re < t.first, own: m.SenderID == t.self.senderID,
 		senderID: m.SenderID, displayName: m.DisplayName, text: m.Text}
 }
@@ -129,11 +138,12 @@ func (b *style) quoteLine(q quote, width int) string {
 }
 
 // forget drops from the replica what is not in the window, except originals of what is there.
-func (t *timeline) forget() {
+func (r *room) forget() {
+	t := &r.timeline
 	if len(t.items) == 0 {
 		return
 	}
-	var keep []uint64
+	keep := append(slices.Clone(r.settings.pins), r.settings.stage)
 	for _, w := range t.originals.waiting {
 		keep = append(keep, w.n, w.re)
 	}

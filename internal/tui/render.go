@@ -174,6 +174,12 @@ func (t *timeline) render(it *item, s renderKey) rendered {
 		lines, from = append(lines[:foldLines:foldLines], b.foldLine(over)), from[:foldLines+1]
 		d.folded = true
 	}
+	if !it.gone {
+		left := b.indent()
+		for _, line := range b.markLines(&it.marks, max(min(b.width-left-1, readable), 2)) {
+			lines, from = append(lines, strings.Repeat(" ", left)+line), append(from, from[len(from)-1]+1)
+		}
+	}
 	if s.selected {
 		for i, line := range lines {
 			lines[i] = b.highlighted(ansi.Strip(line))
@@ -267,6 +273,9 @@ func (b *style) message(it *item, s renderKey, names []string) (lines []string, 
 	case it.edited > 0 && !it.changing:
 		text = append(text, span{text: " (edited)", kind: dim})
 	}
+	if prefix := b.kindOf(it); prefix != nil && !it.gone {
+		text = append(prefix, text...)
+	}
 	if it.own && !it.state.Final() || it.changing {
 		for i := range text {
 			if text[i].kind == plain {
@@ -278,6 +287,19 @@ func (b *style) message(it *item, s renderKey, names []string) (lines []string, 
 		return b.narrowMessage(it, s, text)
 	}
 	return b.wideMessage(it, s, text)
+}
+
+// kindOf returns what stands before the text of a question, a poll or a notice.
+func (b *style) kindOf(it *item) []span {
+	switch it.marks.as {
+	case wire.Question:
+		return []span{{text: "Question: ", kind: dim}}
+	case wire.Poll:
+		return []span{{text: "Poll: ", kind: dim}}
+	case wire.Notice:
+		return []span{{text: "Notice: ", kind: alert}}
+	}
+	return nil
 }
 
 // stateSign returns the sign beside a message, and its style.

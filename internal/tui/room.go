@@ -21,6 +21,7 @@ type room struct {
 	editor   editor
 	lines    lineQueue
 	writing  writing
+	settings roomSettings
 
 	watched     bool      // the user sees what arrives here
 	resumed     bool      // the program was suspended, and no message by others has arrived since
@@ -63,7 +64,11 @@ func (r *room) update(msg any) tea.Cmd {
 	case client.Line:
 		r.line(msg)
 	case client.Sent:
-		if msg.Changes() {
+		switch {
+		case msg.Key != "":
+			r.settingSent(msg)
+			return nil
+		case msg.Changes():
 			r.changeSent(msg)
 			return nil
 		}
@@ -75,12 +80,17 @@ func (r *room) update(msg any) tea.Cmd {
 		r.people.typing = msg.By
 	case wire.Gap:
 		r.timeline.gap(msg, r.now())
-	case wire.Changed:
-		r.changed(msg)
 	case wire.Tally:
 		r.skip(msg.N)
+		for n := range msg.Of {
+			r.timeline.refresh(n)
+		}
+	case wire.Marked:
+		r.timeline.refresh(msg.Of)
 	case wire.State:
-		r.skip(msg.N)
+		r.setting(msg)
+	case wire.Changed:
+		r.changed(msg)
 	case wire.Unknown:
 		r.skip(msg.N)
 	case client.Disconnected:
@@ -106,12 +116,13 @@ func (r *room) update(msg any) tea.Cmd {
 
 // hasUnsent reports whether the room has a draft, or messages that the server has not confirmed.
 func (r *room) hasUnsent() bool {
-	return r.draft() != "" || len(r.timeline.changes) > 0 || len(r.timeline.outbox) > 0
+	return r.draft() != "" || len(r.timeline.unsavedChanges()) > 0 || len(r.timeline.outbox) > 0
 }
 
 // joined handles the answer to a join, and finds out what is unread.
 func (r *room) joined(f wire.Joined) tea.Cmd {
 	t := &r.timeline
+	defer r.refreshSettings()
 	r.people.present, t.first, t.head, r.serverEpoch = f.Count, max(f.First, 1), f.N, f.Epoch
 	if t.joined && !f.Reset {
 		return nil
@@ -158,10 +169,12 @@ func (r *room) message(m wire.Message) {
 	if !t.joined || m.N <= t.received { // from before the room was left and joined again
 		return
 	}
-	if now, ok := t.replica.Message(m.N, t.changes); ok { // it may have been changed since
-		m = now
+	now, ok := t.replica.ShownMessage(m.N, client.Pending{})
+	if !ok {
+		return
 	}
-	it := t.itemOf(m)
+	m = now.Message // it may have been changed since
+	it := t.itemOf(now)
 	if it.n > r.read.joinedAt {
 		r.self.sawTime(it.at, r.now())
 	}

@@ -82,7 +82,7 @@ func (l *roomList) behind() bool {
 func (l *roomList) arrived(wasBehind bool) tea.Cmd {
 	var cmds []tea.Cmd
 	for _, r := range l.all {
-		r.timeline.forget()
+		r.forget()
 		cmds = append(cmds, r.jumpWhenReady())
 	}
 	if t := &l.shown().timeline; wasBehind && t.behind() == 0 { // the messages may not fill the view

@@ -21,6 +21,9 @@ type chat interface {
 	Next(ctx context.Context) (client.Event, error)
 	Post(m wire.Say) (id string, err error)
 	Change(change client.Change) (id string, err error)
+	Set(s wire.Set) (id string, err error)
+	Mark(m wire.Mark) error
+	PendingIn(room string) client.Pending
 	Join(room string, last int) error
 	Leave(room string) error
 	SetName(name string) error
@@ -177,6 +180,8 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 		s.openPanel(showPanel{s.whoPanel(msg.who), true})
 	case foundAnswer:
 		s.openPanel(showPanel{s.foundPanel(msg.words, msg.found), true})
+	case questionsAnswer:
+		s.showQuestions(msg)
 	case roomsAnswer:
 		s.openPanel(showPanel{s.roomsPanel(msg), true})
 	case reachable:

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	tea "charm.land/bubbletea/v2"
+
+	"ramai/wire"
 )
 
 // While a message is selected, keys act on it instead of typing: they select another message, or run one of messageActions.
@@ -22,12 +24,23 @@ type messageAction struct {
 func messageActions() []messageAction {
 	return []messageAction{
 		{"r", "reply", "reply to the selected message", (*screen).canReply, (*screen).replyToItem},
+		{"+", "react", "react to the selected message", (*screen).canMark, (*screen).reactToItem},
+		{"u", "upvote", "upvote the selected message, or take that back", (*screen).canMark, (*screen).upvoteItem},
+		{"a", "answered", "mark your selected question as answered, or as open", (*screen).ownQuestion, (*screen).toggleAnswered},
+		{"x", "close", "close your selected poll, or open it again", (*screen).ownPoll, (*screen).togglePoll},
 		{"e", "edit", "edit the selected message, if it is yours", (*screen).canChange, (*screen).editItem},
 		{"d", "delete", "delete the selected message, if it is yours", (*screen).canChange, (*screen).deleteItem},
 		{"c", "copy", "copy the selected message", func(s *screen, it *item) bool { return s.Clipboard && !it.gone }, (*screen).copyItem},
+		{"p", "pin", "pin the selected message, or unpin it", (*screen).canMark, (*screen).pinItem},
 		{"l", "link", "show the address of the selected message", func(s *screen, _ *item) bool { return !s.chat.Plain() }, func(s *screen, it *item) tea.Cmd { return s.linkTo(it.n) }},
 	}
 }
+
+func (s *screen) ownQuestion(it *item) bool {
+	return it.own && it.marks.as == wire.Question && s.canMark(it)
+}
+
+func (s *screen) ownPoll(it *item) bool { return it.own && it.marks.as == wire.Poll && s.canMark(it) }
 
 // canReply reports whether a message can have replies.
 func (s *screen) canReply(it *item) bool { return !s.chat.Plain() && !it.gone }
@@ -54,6 +67,13 @@ func (s *screen) selectionKey(key, text string) (tea.Cmd, bool) {
 	t := &s.room().timeline
 	it := t.selectedItem()
 	page := max(s.messageRows()-1, 1)
+	if t.reacting > 0 {
+		s.reactionKey(it, key)
+		return nil, true
+	}
+	if len(key) == 1 && key >= "1" && key <= "9" && s.canVote(it) {
+		return s.vote(it, int(key[0]-'0')), true
+	}
 	asked := t.confirming
 	t.confirming = 0
 	switch key {
@@ -108,11 +128,13 @@ func (s *screen) selectionHints(all *hints, it *item) {
 		all.add("Esc", "keep it")
 		return
 	}
-	all.add("Up Down", "choose")
-	all.add("Esc", "back")
-	for _, a := range s.actionsFor(it) {
-		all.add(a.key, a.hint)
+	if s.room().timeline.reacting == it.n {
+		all.add("1 … 6", "react")
+		all.add(":", "by name")
+		all.add("Esc", "back")
+		return
 	}
+	all.add("Esc", "back")
 	if it.re > 0 {
 		all.add("Enter", "original")
 	} else if it.rendered.folded {
@@ -120,6 +142,13 @@ func (s *screen) selectionHints(all *hints, it *item) {
 	} else if it.expanded {
 		all.add("Enter", "fold")
 	}
+	if s.canVote(it) {
+		all.add("1 … 9", "vote")
+	}
+	for _, a := range s.actionsFor(it) {
+		all.add(a.key, a.hint)
+	}
+	all.add("Up Down", "choose")
 }
 
 // describe identifies a message.

@@ -145,7 +145,7 @@ func TestSelectActions(t *testing.T) {
 	st := newLobby(t, 20, func(c *Config, _ *fakeChat) { c.Clipboard = true })
 	st.says("budi", "first"+strings.Repeat("\nmore", 40)+"\nlast")
 	st.press("alt+v")
-	st.has("c copy", "l link", "Enter show in full")
+	st.has("r reply", "c copy", "l link", "Enter show in full")
 	st.hasNot("last")
 	st.press("enter", "pgdown", "pgdown")
 	st.has("last", "Enter fold")

@@ -43,7 +43,7 @@ func profileOf(environ []string) colorprofile.Profile {
 // palette is the style of everything. Everything that has a colour also has a sign, for people who cannot see the colour.
 // The styles are ansi's, not lipgloss's, which splits underlined text into characters.
 type palette struct {
-	textStyles [found + 1]ansi.Style
+	textStyles [alert + 1]ansi.Style
 	names      []ansi.Style
 	tab        ansi.Style // the current room
 	other      ansi.Style // a room with nothing new
@@ -130,6 +130,7 @@ func paletteFor(dark bool, profile colorprofile.Profile) *palette {
 		dim:     soft,
 		bad:     style().ForegroundColor(red),
 		found:   style().Bold().ForegroundColor(amber).Underline(true),
+		alert:   style().Bold().ForegroundColor(amber),
 	}
 	if !p.colours {
 		p.textStyles[code] = style().Italic(true)

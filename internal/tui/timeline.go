@@ -24,8 +24,7 @@ type timeline struct {
 
 	historyID string // the history of the numbers
 	replica   client.Replica
-	changes   []client.Sent // changes of this user that are not saved
-	originals originals     // of replies
+	originals originals // of replies
 
 	first    uint64 // the oldest message that the server still has
 	received uint64 // everything up to here has arrived
@@ -50,6 +49,7 @@ type timeline struct {
 	reading      reading   // at the top of the view
 	jumpTarget   uint64    // the message marked as the target of a jump
 	selected     uint64    // the message that keys act on; 0: none
+	reacting     uint64    // the message for which a reaction is asked; 0: none
 	confirming   uint64    // the message whose deletion was asked about; 0: none
 	jumpTargetAt uint64    // the view goes there once the room is joined; 0: to the end
 	pendingJump  bool      // that message was requested; otherwise it is the position of an earlier run

@@ -14,6 +14,7 @@ const (
 	forKeys     = 9 // minimum height of a screen for the row of keys
 	forRule     = 5
 	forRooms    = 4
+	forHeader   = 12 // and for the topic
 	maxComposer = 8
 )
 
@@ -25,7 +26,7 @@ func (s *screen) messageRows() int {
 			n--
 		}
 	}
-	return max(n, 1)
+	return max(n-s.headerRows(), 1)
 }
 
 // keyboard asks a terminal to report what a key types with Shift, too.
@@ -40,6 +41,9 @@ func (s *screen) View() (v tea.View) {
 	var rows []string
 	if s.height >= forRooms {
 		rows = append(rows, s.roomsRow())
+	}
+	if s.headerRows() > 0 {
+		rows = append(rows, " "+s.style.textStyles[dim].Styled(s.header()))
 	}
 	rows = append(rows, s.middle(s.messageRows())...)
 	if s.height >= forRule {
@@ -180,6 +184,12 @@ func (s *screen) ruleRows(most int) []string {
 func (s *screen) ruleText() (string, ansi.Style) {
 	r := s.room()
 	c := &r.editor
+	if s.selecting() && r.timeline.reacting > 0 {
+		return s.reactionWords(), s.style.textStyles[plain]
+	}
+	if s.selecting() && r.timeline.confirming > 0 {
+		return "delete this message for everyone?", s.style.warn
+	}
 	switch {
 	case s.composer.question != nil:
 		return s.composer.question.words(), s.style.warn
@@ -191,9 +201,6 @@ func (s *screen) ruleText() (string, ansi.Style) {
 		return s.status.notice, s.style.textStyles[bad]
 	case s.status.notice != "":
 		return s.status.notice, s.style.textStyles[plain]
-	}
-	if s.selecting() && r.timeline.confirming > 0 {
-		return "delete this message for everyone?", s.style.warn
 	}
 	if s.selecting() {
 		return s.style.describe(r.timeline.selectedItem()), s.style.textStyles[plain]

@@ -29,8 +29,9 @@ type item struct {
 	re                    uint64    // number of the message that it replies to; 0: none
 	edited                uint64    // number of its newest change; 0: none
 	editedAt              time.Time // when that was; zero: not known
-	gone                  bool      // it was deleted
-	changing              bool      // a change of it is not saved
+	marks                 marks
+	gone                  bool // it was deleted
+	changing              bool // a change of it is not saved
 	own                   bool
 	state                 client.State // if own
 	sentAt                time.Time    // when the state became Sending

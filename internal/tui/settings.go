@@ -1,0 +1,457 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// Settings of a room: its topic, what is pinned and on stage, and the state of polls and questions.
+
+// roomSettings is what a room shows above its messages.
+type roomSettings struct {
+	topic string
+	pins  []uint64
+	stage uint64 // 0: none
+}
+
+// shown returns the messages that are shown above the others: the one on stage and the newest pinned one.
+func (s *roomSettings) shown() (numbers []uint64) {
+	if s.stage > 0 {
+		numbers = append(numbers, s.stage)
+	}
+	if len(s.pins) > 0 {
+		numbers = append(numbers, s.pins[len(s.pins)-1])
+	}
+	return numbers
+}
+
+// refreshSettings takes over the settings that the replica has.
+func (r *room) refreshSettings() {
+	s := r.timeline.replica.Shown(r.chat.PendingIn(r.name))
+	r.settings = roomSettings{s.Topic, s.Pins, s.Stage}
+}
+
+// setting handles a setting that was changed.
+func (r *room) setting(f wire.State) {
+	r.skip(f.N)
+	r.settingChanged(f.Key)
+	if f.SenderID == r.self.senderID || f.N <= r.read.joinedAt || !r.timeline.shown {
+		return
+	}
+	who := r.timeline.style.senderLabel(&item{senderID: f.SenderID, displayName: f.DisplayName})
+	if who == "" {
+		who = "the operator"
+	}
+	switch {
+	case f.Key == wire.TopicKey && r.settings.topic == "":
+		r.inform("%s removed the topic", who)
+	case f.Key == wire.TopicKey:
+		r.inform("%s set the topic: %s", who, oneLine(r.settings.topic, r.method))
+	case f.Key == wire.PinKey:
+		r.inform("%s changed the pinned messages", who)
+	case f.Key == wire.StageKey && r.settings.stage > 0:
+		r.inform("%s put message %s on stage", who, thousands(r.settings.stage))
+	}
+}
+
+// settingChanged draws what a setting is about.
+func (r *room) settingChanged(key string) {
+	for _, prefix := range []string{wire.PollPrefix, wire.QuestionPrefix} {
+		if n, ok := wire.KeyNumber(key, prefix); ok {
+			r.timeline.refresh(n)
+			return
+		}
+	}
+	r.refreshSettings()
+}
+
+// set queues a setting.
+func (s *screen) set(key string, v wire.Value) tea.Cmd {
+	if err := wire.CheckSetting(key, v); err != nil {
+		s.warn("%s", err.Reason)
+		return nil
+	}
+	r := s.room()
+	if _, err := s.chat.Set(wire.Set{Room: r.name, Key: key, Value: v}); err != nil {
+		s.warn("%s", reason(err, s.method))
+		return nil
+	}
+	r.settingChanged(key)
+	return nil
+}
+
+// settingSent handles the new state of a setting of this user.
+func (r *room) settingSent(f client.Sent) {
+	switch f.State {
+	case client.Saved:
+		r.timeline.head = max(r.timeline.head, f.N)
+	case client.Failed:
+		r.warn("%s was not changed: %s", oneLine(f.Key, r.method), oneLine(f.Reason, r.method))
+	}
+	r.settingChanged(f.Key)
+}
+
+// header is the line below the rooms: the topic, what is on stage, and the newest pinned message.
+func (s *screen) header() string {
+	r := s.room()
+	var parts []string
+	if topic := oneLine(r.settings.topic, s.method); topic != "" {
+		parts = append(parts, topic)
+	}
+	if n := r.settings.stage; n > 0 {
+		parts = append(parts, "on stage: "+r.briefly(n))
+	}
+	if pins := r.settings.pins; len(pins) > 0 {
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d pinned: %s", len(pins), r.briefly(pins[len(pins)-1]))))
+	}
+	words, _ := fit(strings.Join(parts, " · "), s.width-2, s.method)
+	return words
+}
+
+// briefly is a message in one line.
+func (r *room) briefly(n uint64) string {
+	m, ok := r.timeline.replica.ShownMessage(n, client.Pending{})
+	switch {
+	case !ok:
+		return "message " + thousands(n)
+	case m.Gone:
+		return "message deleted"
+	}
+	text, _ := fit(oneLine(m.Text, r.method), 40, r.method)
+	return text
+}
+
+// headerRows is the height of the header.
+func (s *screen) headerRows() int {
+	if set := &s.room().settings; s.height >= forHeader && (set.topic != "" || set.stage > 0 || len(set.pins) > 0) {
+		return 1
+	}
+	return 0
+}
+
+func (s *screen) setTopic(words string) tea.Cmd {
+	switch {
+	case s.plainOnly():
+	case words == "" && s.room().settings.topic == "":
+		s.inform("this room has no topic; /topic TEXT sets one")
+	case words == "":
+		s.inform("%s", oneLine(s.room().settings.topic, s.method))
+	case words == "-":
+		return s.set(wire.TopicKey, wire.Value{})
+	default:
+		return s.set(wire.TopicKey, wire.TextValue(words))
+	}
+	return nil
+}
+
+// pinItem pins a message, or takes it off the pins if it is there.
+func (s *screen) pinItem(it *item) tea.Cmd {
+	return s.setPin(it.n, !slices.Contains(s.room().settings.pins, it.n))
+}
+
+// setPin pins a message, or takes it off the pins.
+func (s *screen) setPin(n uint64, on bool) tea.Cmd {
+	pins := slices.DeleteFunc(slices.Clone(s.room().settings.pins), func(p uint64) bool { return p == n })
+	if on {
+		pins = append(pins, n)
+		slices.Sort(pins)
+	}
+	v := wire.Value{Numbers: pins}
+	if len(pins) == 0 {
+		v = wire.Value{}
+	}
+	return s.set(wire.PinKey, v)
+}
+
+func (s *screen) pin(words string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	if it, _, ok := s.target(words, false); ok {
+		return s.setPin(it.n, true)
+	}
+	return nil
+}
+
+func (s *screen) unpin(words string) tea.Cmd {
+	pins := s.room().settings.pins
+	n := uint64(0)
+	switch {
+	case s.plainOnly():
+		return nil
+	case len(pins) == 0:
+		s.inform("nothing is pinned here")
+		return nil
+	case words == "" || words == "last":
+		n = pins[len(pins)-1]
+	default:
+		var ok bool
+		if n, ok = s.number(words); !ok {
+			return nil
+		}
+	}
+	if !slices.Contains(pins, n) {
+		s.warn("message %s is not pinned", thousands(n))
+		return nil
+	}
+	return s.setPin(n, false)
+}
+
+// listPins shows the pinned messages.
+func (s *screen) listPins(string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	r := s.room()
+	p := &panel{title: "Pinned in " + r.name, empty: "nothing is pinned here; /pin pins the newest message"}
+	pins := slices.Clone(r.settings.pins)
+	slices.Reverse(pins)
+	for _, n := range pins {
+		p.rows = append(p.rows, s.messageRow(r, n))
+	}
+	p.pick = func(i int) tea.Msg { return goTo{r.name, pins[i]} }
+	s.openPanel(showPanel{panel: p})
+	return nil
+}
+
+// messageRow is a message in a panel.
+func (s *screen) messageRow(r *room, n uint64) row {
+	m, ok := r.timeline.replica.ShownMessage(n, client.Pending{})
+	if !ok {
+		return row{text: []span{{text: "message " + thousands(n)}}}
+	}
+	who := s.style.senderLabel(&item{n: n, senderID: m.SenderID, displayName: m.DisplayName, own: m.SenderID == s.self.senderID})
+	text := oneLine(m.Text, s.method)
+	if m.Gone {
+		text = "message deleted"
+	}
+	return row{senderID: m.SenderID, text: []span{{text: text}}, before: []span{
+		{text: m.At.Std().In(s.zone).Format(s.formats.moment) + "  ", kind: dim}, {text: who, kind: name}, {text: "  "},
+	}}
+}
+
+// stage puts a message on stage, or shows what is there.
+func (s *screen) stage(words string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	r := s.room()
+	switch {
+	case words == "" && r.settings.stage == 0:
+		s.inform("nothing is on stage; /stage N shows message N to everybody who watches the stage")
+		return nil
+	case words == "":
+		s.openPanel(showPanel{panel: s.stagePanel(r)})
+		return nil
+	case words == "-":
+		return s.set(wire.StageKey, wire.Value{})
+	}
+	if it, _, ok := s.target(words, false); ok {
+		return s.set(wire.StageKey, wire.NumberValue(it.n))
+	}
+	return nil
+}
+
+// stagePanel shows what is on stage in a room, as it is now.
+func (s *screen) stagePanel(r *room) *panel {
+	p := &panel{title: "On stage in " + r.name}
+	p.below = func(b *style, height int) []string {
+		m, ok := r.timeline.replica.ShownMessage(r.settings.stage, r.chat.PendingIn(r.name))
+		switch {
+		case r.settings.stage == 0:
+			return []string{" " + b.textStyles[dim].Styled("nothing")}
+		case !ok:
+			return []string{" " + b.textStyles[dim].Styled("loading …")}
+		}
+		it := r.timeline.itemOf(m)
+		lines := r.timeline.render(it, renderKey{style: b, expanded: true, state: it.state, quote: r.timeline.quoteOf(it)}).lines
+		return lines[:min(len(lines), height)]
+	}
+	return p
+}
+
+// Polls and questions.
+
+func (s *screen) ask(words string) tea.Cmd {
+	return s.postAs(wire.Say{Text: words, As: wire.Question}, "/ask "+words)
+}
+
+// poll posts a poll: its text and its options, with bars between them.
+func (s *screen) poll(words string) tea.Cmd {
+	parts := strings.Split(words, "|")
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	m := wire.Say{Text: parts[0], As: wire.Poll, Options: parts[1:]}
+	if err := wire.CheckAs(m.As, m.Options); err != nil {
+		s.warn("%s: /poll Which day? | Monday | Tuesday", err.Reason)
+		s.room().editor.stashFor("/poll " + words)
+		return nil
+	}
+	return s.postAs(m, "/poll "+words)
+}
+
+// postAs posts a message of a kind. command is what was typed.
+func (s *screen) postAs(m wire.Say, command string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	r := s.room()
+	if _, err := r.post(m); err != nil {
+		s.warn("%v", err)
+		r.editor.stashFor(command)
+		return nil
+	}
+	return r.timeline.end()
+}
+
+// status changes the state of a poll or a question: message N, or this user's newest of that kind.
+func (s *screen) setStatus(as, prefix, status, words string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	var it *item
+	if words == "" || words == "last" {
+		if it = s.room().newestAs(as); it == nil {
+			s.warn("there is no %s here", as)
+			return nil
+		}
+	} else {
+		var ok bool
+		if it, _, ok = s.target(words, false); !ok {
+			return nil
+		}
+	}
+	if it.marks.as != as {
+		s.warn("message %s is not a %s", thousands(it.n), as)
+		return nil
+	}
+	return s.set(prefix+strconv.FormatUint(it.n, 10), wire.TextValue(status))
+}
+
+func (s *screen) closePoll(words string) tea.Cmd {
+	return s.setStatus(wire.Poll, wire.PollPrefix, wire.PollOver, words)
+}
+
+func (s *screen) openPoll(words string) tea.Cmd {
+	return s.setStatus(wire.Poll, wire.PollPrefix, wire.Open, words)
+}
+
+func (s *screen) hidePoll(words string) tea.Cmd {
+	return s.setStatus(wire.Poll, wire.PollPrefix, wire.Hidden, words)
+}
+
+func (s *screen) answered(words string) tea.Cmd {
+	return s.setStatus(wire.Question, wire.QuestionPrefix, wire.Answered, words)
+}
+
+// toggleAnswered is answered for a selected question, and takes it back.
+func (s *screen) toggleAnswered(it *item) tea.Cmd {
+	status := wire.Answered
+	if it.marks.status == wire.Answered {
+		status = wire.Open
+	}
+	return s.set(wire.QuestionPrefix+strconv.FormatUint(it.n, 10), wire.TextValue(status))
+}
+
+// togglePoll closes a selected poll, or opens it again.
+func (s *screen) togglePoll(it *item) tea.Cmd {
+	status := wire.PollOver
+	if it.marks.status == wire.PollOver {
+		status = wire.Open
+	}
+	return s.set(wire.PollPrefix+strconv.FormatUint(it.n, 10), wire.TextValue(status))
+}
+
+// maxQuestions is how many questions are listed.
+const maxQuestions = 100
+
+// questionsAnswer is a page of questions, for the screen to show as a panel.
+type questionsAnswer struct {
+	room  string
+	asked *client.PageRequest
+	page  wire.Page
+	err   error
+}
+
+// questions lists the questions of the room.
+func (s *screen) questions(string) tea.Cmd {
+	if s.plainOnly() {
+		return nil
+	}
+	r, h := s.room(), wire.History{Room: s.room().name, As: wire.Question, Limit: maxQuestions}
+	a := questionsAnswer{room: r.name, asked: r.timeline.replica.Ask(h)}
+	ctx, chat := s.ctx, s.chat
+	return func() tea.Msg {
+		a.page, a.err = chat.History(ctx, h)
+		return a
+	}
+}
+
+// showQuestions shows them: those with the most upvotes first, and those that are answered last.
+func (s *screen) showQuestions(a questionsAnswer) {
+	r := s.rooms.find(a.room)
+	switch {
+	case r == nil:
+		return
+	case a.err != nil:
+		r.timeline.replica.Cancel(a.asked)
+		s.warn("%s", reason(a.err, s.method))
+		return
+	case a.page.As != wire.Question:
+		r.timeline.replica.Cancel(a.asked)
+		s.warn("this server has no questions")
+		return
+	}
+	r.timeline.replica.AddPage(a.asked, a.page)
+	var all []client.ShownMessage
+	for _, m := range r.timeline.replica.Shown(r.chat.PendingIn(r.name)).Messages {
+		if m.As == wire.Question && !m.Gone {
+			all = append(all, m)
+		}
+	}
+	sortQuestions(all)
+	p := &panel{title: plural(len(all), "question", "questions") + " in " + r.name, empty: "no questions yet; /ask TEXT asks one"}
+	for _, m := range all {
+		row := s.messageRow(r, m.N)
+		sign := fmt.Sprintf("▲ %-4s ", thousands(m.Tally[wire.Upvote]))
+		if slices.Contains(m.Mine, wire.Upvote) {
+			sign = fmt.Sprintf("▲[%s] ", thousands(m.Tally[wire.Upvote]))
+		}
+		row.before = append([]span{{text: sign}}, row.before...)
+		if m.Status == wire.Answered {
+			row.text = append(row.text, span{text: "  answered", kind: dim})
+		}
+		p.rows = append(p.rows, row)
+	}
+	p.pick = func(i int) tea.Msg { return goTo{r.name, all[i].N} }
+	s.openPanel(showPanel{p, true})
+}
+
+// sortQuestions puts those with the most upvotes first, the newest first among equals, and those that are answered last.
+func sortQuestions(all []client.ShownMessage) {
+	slices.SortFunc(all, func(a, b client.ShownMessage) int {
+		switch {
+		case (a.Status == wire.Answered) != (b.Status == wire.Answered):
+			if a.Status == wire.Answered {
+				return 1
+			}
+			return -1
+		case a.Tally[wire.Upvote] != b.Tally[wire.Upvote]:
+			if a.Tally[wire.Upvote] > b.Tally[wire.Upvote] {
+				return -1
+			}
+			return 1
+		case a.N > b.N:
+			return -1
+		}
+		return 1
+	})
+}
