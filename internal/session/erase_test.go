@@ -138,6 +138,19 @@ func (e *eraser) change() {
 	e.post(c)
 }
 
+// changeAfterRead lets something change right after what the next job reads, and before the job does anything with it.
+func (e *eraser) changeAfterRead() {
+	if e.rng.IntN(3) > 0 {
+		return
+	}
+	e.store.afterRead = func() {
+		e.store.afterRead = func() {}
+		e.change()
+		e.stepLog()
+		e.author.run()
+	}
+}
+
 // connect connects a reader that is not connected. It resumes, or starts at some position.
 func (e *eraser) connect(r *eraserReader) {
 	c := Client{Protocol: r.protocol, Deflate: r.deflate, Room: wire.Lobby, Last: e.rng.IntN(100)}
@@ -213,7 +226,9 @@ func (e *eraser) step() {
 		e.stepLog()
 	case k < 27:
 		if len(e.jobs) > 0 {
+			e.changeAfterRead()
 			e.runJob(e.rng.IntN(len(e.jobs)))
+			e.store.afterRead = func() {}
 		}
 	case k < 28:
 		e.clock = e.clock.Add(time.Duration(e.rng.IntN(200)) * time.Millisecond)

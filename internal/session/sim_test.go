@@ -60,6 +60,7 @@ type sim struct {
 	rewinds       int          // how often the machine was reset to an older state
 	transcript    transcript
 	erased        map[string]erasure // by text
+	joins         []simJoin          // without those of numbers that were lost
 	nodes         []*harness         // of a cluster; otherwise the one that is embedded
 }
 
@@ -243,6 +244,7 @@ func (s *sim) rewind() {
 	for _, room := range simRooms {
 		last := s.lastStored(room)
 		s.transcript.forgetAbove(room, last)
+		s.joins = slices.DeleteFunc(s.joins, func(j simJoin) bool { return j.f.Room == room && j.f.N > last })
 		maps.DeleteFunc(s.erased, func(_ string, e erasure) bool { return e.room == room && e.by > last })
 		for _, p := range s.v1Clients {
 			p.posts = slices.DeleteFunc(p.posts, func(s *post) bool { return s.room == room && s.n > last }) // saved, and lost

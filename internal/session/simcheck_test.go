@@ -23,6 +23,7 @@ func (s *sim) newest(room string) (n uint64) {
 // and that all clients receive the same under the same number, was checked when they came. The last client is the auditor.
 func (s *sim) verify() {
 	s.verifyForms()
+	s.verifyJoins()
 	auditor := s.v1Clients[len(s.v1Clients)-1]
 	for _, room := range simRooms {
 		e := auditor.rooms[room]
@@ -81,6 +82,34 @@ func (s *sim) final(auditor *v1Client, room string) map[uint64]wire.Message {
 		}
 	}
 	return rows
+}
+
+// A simJoin is a join that was answered.
+type simJoin struct {
+	name string
+	f    wire.Joined
+	last int // messages that were asked for; negative: those after a position
+}
+
+// verifyJoins checks the numbers of messages that were replayed, and of those that were called unread.
+func (s *sim) verifyJoins() {
+	for _, j := range s.joins {
+		messages, all := 0, 0
+		for n := range s.transcript[j.f.Room] {
+			if n <= j.f.N && s.isMessage(j.f.Room, n) {
+				if all++; n > *j.f.From {
+					messages++
+				}
+			}
+		}
+		switch {
+		case s.trims:
+		case j.last >= 0 && messages != min(j.last, all):
+			s.t.Fatalf("%s asks for the newest %d messages, and %d of %d follow: %+v", j.name, j.last, messages, all, j.f)
+		case j.last < 0 && j.f.Unread != nil && *j.f.Unread != messages:
+			s.t.Fatalf("%s is told of %d unread messages, want %d: %+v", j.name, *j.f.Unread, messages, j.f)
+		}
+	}
 }
 
 // verifyForms compares the forms of messages with the changes that made them.

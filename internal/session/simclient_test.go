@@ -273,6 +273,13 @@ func (p *v1Client) onJoined(f wire.Joined) {
 		e.view.forgetAbove(e.position)
 	}
 	e.joinedEpoch, e.first = f.Epoch, f.First
+	j := simJoin{name: p.name, f: f, last: -1}
+	if !e.positioned {
+		j.last = e.last
+	} else if f.Reset {
+		j.last = wire.DefaultJoin
+	}
+	p.sim.joins = append(p.sim.joins, j)
 	if !e.positioned || f.Reset {
 		e.positioned, e.epoch, e.view = true, f.Epoch, view{}
 		e.position = *f.From
