@@ -3,8 +3,12 @@ package server
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
+	"ramai/internal/atomicfile"
 	"ramai/internal/room"
 )
 
@@ -13,7 +17,13 @@ const (
 	scrubInterval = time.Hour
 	// scrubDelay postpones the first one: an earlier run may have left something to remove, and a start has more urgent work.
 	scrubDelay = 10 * time.Minute
-	scrubCheck = time.Minute
+	// scrubOverdue is the age of the last scrub from which on a start does not wait, so that a server that restarts often
+	// is scrubbed, too.
+	scrubOverdue = 6 * time.Hour
+	scrubCheck   = time.Minute
+
+	// scrubFile is the file in the data folder that has the time of the last scrub.
+	scrubFile = "scrubbed"
 )
 
 // scrubbed is a store that keeps traces of erased records in files.
@@ -26,6 +36,8 @@ type scrubbed interface {
 type scrubber struct {
 	store  scrubbed
 	erased func() room.Mark
+	file   string // has the time of the last scrub, over restarts
+	clock  func() time.Time
 
 	due    time.Duration // after the start
 	ran    bool          // once at least
@@ -45,20 +57,44 @@ func (s *Server) scrub() {
 		<-s.quit
 		cancel()
 	})
-	w := &scrubber{store: store, erased: s.hub.Mark, due: scrubDelay}
+	w := &scrubber{store: store, erased: s.hub.Mark, file: filepath.Join(s.cfg.Data, scrubFile), clock: s.cfg.Now}
+	logged := func(err error) {
+		if err != nil {
+			s.cfg.Logger.Warn("traces of deleted messages could not be removed from the data folder; will retry", "err", err)
+		}
+	}
 	begin := time.Now()
+	logged(w.begin())
 	ticker := time.NewTicker(scrubCheck)
 	defer ticker.Stop()
 	for {
+		logged(w.run(ctx, time.Since(begin)))
 		select {
 		case <-s.quit:
 			return
 		case <-ticker.C:
-			if err := w.run(ctx, time.Since(begin)); err != nil {
-				s.cfg.Logger.Warn("traces of deleted messages could not be removed from the data folder; will retry", "err", err)
-			}
 		}
 	}
+}
+
+// begin decides when the first scrub is due. A folder without a time gets the present one.
+func (w *scrubber) begin() error {
+	now := w.clock()
+	w.due = scrubDelay
+	b, err := os.ReadFile(w.file)
+	if errors.Is(err, os.ErrNotExist) {
+		return w.note(now)
+	}
+	last, parseErr := time.Parse(time.RFC3339, strings.TrimSpace(string(b)))
+	if age := now.Sub(last); err != nil || parseErr != nil || age < -clockStep || age >= scrubOverdue {
+		w.due = 0
+	}
+	return err
+}
+
+// note stores the time of a scrub.
+func (w *scrubber) note(at time.Time) error {
+	return atomicfile.Write(w.file, []byte(at.UTC().Format(time.RFC3339)+"\n"))
 }
 
 // run scrubs if it is due at now, the time since the start. It returns an error if it is a new one.
@@ -67,7 +103,11 @@ func (w *scrubber) run(ctx context.Context, now time.Duration) error {
 	if now < w.due || w.ran && since == w.since {
 		return nil
 	}
+	begin := w.clock()
 	err := w.store.Scrub(ctx)
+	if err == nil {
+		err = w.note(begin)
+	}
 	if err == nil {
 		w.ran, w.since, w.due, w.failed = true, since, now+scrubInterval, ""
 		return nil

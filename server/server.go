@@ -135,7 +135,7 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	}
 	s.clock.newest = newest(s.store)
 	s.hub = room.NewHub(s.store, room.Options{Budget: budget, Logger: cfg.Logger})
-	s.index = search.Open(indexPath(cfg), s.store, cfg.Logger)
+	s.index = search.Open(indexPath(cfg), s.store, cfg.Logger, cfg.Now)
 	if cfg.sequencer == nil {
 		cfg.sequencer = local.New()
 	}

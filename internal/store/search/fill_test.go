@@ -355,7 +355,7 @@ func TestFollowsTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newTestLog(t)
 		p.publish("lobby", "hit")
-		x := Open("", p, slog.New(slog.DiscardHandler))
+		x := Open("", p, slog.New(slog.DiscardHandler), time.Now)
 		defer x.Close()
 		s := &harness{Index: x, t: t}
 		synctest.Wait()
@@ -384,7 +384,7 @@ func TestFollowsTheLog(t *testing.T) {
 func TestConcurrently(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
 		p := newTestLog(t)
-		x := Open(path, p, slog.New(slog.DiscardHandler))
+		x := Open(path, p, slog.New(slog.DiscardHandler), time.Now)
 		var all sync.WaitGroup
 		all.Go(func() {
 			for range 300 {

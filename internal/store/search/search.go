@@ -83,8 +83,9 @@ type roomProgress struct {
 
 // Open opens the index at path, or one in memory if path is empty, and starts to fill it. It does not fail: an unusable
 // file is rebuilt or tried again later, and meanwhile searches return unavailable.
-func Open(path string, j Log, logger *slog.Logger) *Index {
+func Open(path string, j Log, logger *slog.Logger, now func() time.Time) *Index {
 	x := create(path, j, logger)
+	x.pace.now = now
 	go x.run()
 	return x
 }
