@@ -13,18 +13,18 @@ import (
 // reached already. Join can be called again, with Judge set, when CatchUp is done.
 var ErrBehind = errors.New("this node may be behind the position")
 
-// errStillBehind is the answer to a position that cannot be judged, because nothing is ordered at present.
+// errStillBehind is the answer to a position that cannot be judged because nothing is being ordered.
 var errStillBehind = &wire.CodedError{
 	Code: wire.Unavailable, RetryAfter: time.Second,
 	Reason: "this server cannot tell yet whether it has everything up to your position; try again, or connect to another server of the cluster",
 }
 
-// catchUp waits until this node has applied everything that was ordered before: it orders a barrier, and waits for that.
+// catchUp waits until this node has applied everything ordered so far: it submits a barrier and waits for its outcome.
 // There is one barrier at a time, however many positions wait for it.
 type catchUp struct {
 	mu      sync.Mutex
-	ordered bool          // guarded by mu: a barrier is under way
-	next    []func(error) // guarded by mu: what waits for the barrier after that
+	ordered bool          // guarded by mu: a barrier is in flight
+	next    []func(error) // guarded by mu: callbacks that wait for the next barrier
 }
 
 // behind reports whether another node may know a position that this one does not.
@@ -32,8 +32,8 @@ func (s *Service) behind(room string, p *wire.Position) bool {
 	return s.cfg.Shared && p != nil && (p.HistoryID == s.cfg.Store.HistoryID() || p.HistoryID == "") && !s.cfg.Store.Contains(room, p)
 }
 
-// CatchUp calls done, on another goroutine or at once, when this node has applied everything that any node had when
-// CatchUp was called. An error is a refusal: it cannot be told when that will be.
+// CatchUp calls done, on another goroutine or at once, when this node has applied everything that any node had applied when
+// CatchUp was called. An error means that it is unknown when that will be.
 func (s *Service) CatchUp(done func(error)) {
 	c := &s.catchUp
 	c.mu.Lock()
@@ -46,7 +46,7 @@ func (s *Service) CatchUp(done func(error)) {
 	}
 }
 
-// orderBarrier orders a barrier for all that wait. The caller has set ordered.
+// orderBarrier submits a barrier for all that wait. The caller has set ordered.
 func (s *Service) orderBarrier() {
 	c := &s.catchUp
 	c.mu.Lock()

@@ -12,7 +12,7 @@ type Change struct {
 	Of   uint64  // number of the message
 	Text *string // normalized; nil deletes the message
 
-	admitted bool // it has passed all checks, and only the queue was full
+	admitted bool // all checks have passed; only the queue was full
 }
 
 // Change edits or deletes a message of the actor. It counts as a message, and returns what Say returns.

@@ -11,7 +11,8 @@ import (
 	"ramai/wire"
 )
 
-// Pages have the messages that were asked for, whatever is between them, and say which numbers are not messages.
+// TestPagesCountMessages: pages have the requested number of messages, whatever is between them, and list the numbers that
+// are not messages.
 func TestPagesCountMessages(t *testing.T) {
 	c := newServer(t, RateLimits{})
 	ann := Actor{SenderID: "annaannaannaanna", Addr: netip.MustParseAddrPort("192.0.2.1:1")}
@@ -44,7 +45,7 @@ func TestPagesCountMessages(t *testing.T) {
 	c.clock = c.clock.Add(time.Minute)
 	edit(two, 1)
 	four, five := post("4"), post("5")
-	edit(five, 2100) // more than is skipped for a page that has a message
+	edit(five, 2100) // more than the limit of skipping for a page that already has a message
 
 	read := func(h wire.History) (page wire.Page) {
 		t.Helper()
@@ -109,8 +110,8 @@ func TestPagesCountMessages(t *testing.T) {
 		}
 	}
 
-	// Where that is not known without reading, a page that would have to skip too much is short. It is continued before the
-	// numbers that it has skipped.
+	// If the numbers would have to be read first, a page that would have to skip too much is short. The next page continues
+	// before the numbers that it has skipped.
 	for i := range eventlog.MaxCounted {
 		post(fmt.Sprint("later", i))
 	}
@@ -118,7 +119,7 @@ func TestPagesCountMessages(t *testing.T) {
 	before := last + 1
 	page := read(wire.History{Before: &before})
 	if k := len(page.Messages); k != 3 || page.Messages[0].N != three || page.Messages[2].Edited != last || !page.More {
-		t.Fatalf("a page behind many changes has %d messages, more %v", k, page.More)
+		t.Fatalf("a page before many changes has %d messages, more %v", k, page.More)
 	}
 	rest := read(wire.History{Before: &page.Skipped[0].From})
 	if k := len(rest.Messages); k != 2 || rest.Messages[0].N != one || rest.More || rest.Skipped[len(rest.Skipped)-1].To+1 != page.Skipped[0].From {
@@ -126,7 +127,7 @@ func TestPagesCountMessages(t *testing.T) {
 	}
 }
 
-// A change is counted, and its text is checked, like those of a message; a deletion needs no text.
+// TestChangeCounts: a change is counted, and its text is checked, like a message; a deletion needs no text.
 func TestChangeCounts(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 1, Burst: 2, Address: 20})
 	ann := Actor{SenderID: "annaannaannaanna", Addr: netip.MustParseAddrPort("192.0.2.1:1")}

@@ -1,7 +1,7 @@
-// Package chat is what a client can do, whatever its transport: one method of [Service] per verb.
+// Package chat implements everything a client can do, whatever its transport: one method of [Service] per verb.
 //
 // The Service is the only path from a transport to the log. It applies the rules that are the same for everyone: the form
-// of texts and names, rates, the number of rooms, and who may make one. A transport translates: it reads requests, calls
+// of texts and names, rates, the number of rooms, and who may create one. A transport translates: it reads requests, calls
 // the Service for its [Actor], and writes results and errors in its protocol.
 package chat
 
@@ -19,7 +19,7 @@ import (
 	"ramai/wire"
 )
 
-// Config is what a Service needs.
+// Config configures a Service.
 type Config struct {
 	Hub    *room.Hub
 	Store  eventlog.Store // read only: commands go through Submit
@@ -34,7 +34,8 @@ type Config struct {
 	Log    *ClientLog // logs texts; nil: nothing is logged
 }
 
-// Service does what actors ask for. Its methods may be called from any goroutine; an Actor belongs to one at a time.
+// Service carries out the requests of actors. Its methods may be called from any goroutine; an Actor belongs to one at a
+// time.
 type Service struct {
 	cfg     Config
 	rates   *Rates
@@ -79,22 +80,22 @@ func (t Protocol) String() string {
 	return "unknown"
 }
 
-// Actor is who asks for something, as far as the Service has to know.
+// Actor is the origin of a request, as far as the Service needs to know.
 type Actor struct {
 	SenderID  string // empty: an anonymous client, which shares its sender with all others
 	Addr      netip.AddrPort
 	Protocol  Protocol
-	HasKey    bool // the sender has proved a cryptographic key: names that it speaks under are registered
+	HasKey    bool // the sender has proved a cryptographic key: names it posts under are registered
 	NameBound bool // the name ends with the connection
 
 	paidKey  string    // the last name key whose registration was counted; it may not be stored yet
-	typingAt time.Time // when typing was last passed on
+	typingAt time.Time // when typing was last forwarded
 }
 
 // anonymous is the sender of clients without a session.
 var anonymous = wire.SenderIDOf("")
 
-// sender is the sender of the actor's commands.
+// sender returns the sender of the actor's commands.
 func (a *Actor) sender() string {
 	if a.SenderID == "" {
 		return anonymous
@@ -105,7 +106,7 @@ func (a *Actor) sender() string {
 // NameChanged tells the Service that the sender's name has changed other than by this actor.
 func (a *Actor) NameChanged() { a.paidKey = "" }
 
-// Reply says where the outcome of a command goes. The zero value discards it.
+// Reply is the destination of a command's outcome. The zero value discards it.
 type Reply struct {
 	To    *eventlog.ReplyTo
 	Fence uint64 // see eventlog.ReplyTo
@@ -120,7 +121,7 @@ func (s *Service) submit(c eventlog.Command, r *Reply) error {
 	return s.cfg.Submit(eventlog.Submission{Command: c, ReplyTo: r.To, Fence: r.Fence, Ref: r.Ref}, r.Space)
 }
 
-// rateLimited refuses something that is allowed after wait.
+// rateLimited returns the refusal of a request that is allowed after wait.
 func rateLimited(wait time.Duration) error {
 	return &wire.CodedError{Code: wire.RateLimited, Reason: "too fast; wait, then try again", RetryAfter: max(wait, time.Millisecond)}
 }
@@ -133,13 +134,13 @@ func Wait(err error) time.Duration {
 	return 0
 }
 
-// Refusal is err if a method has refused what was asked for, or nil. It does not allocate.
+// Refusal returns err if it is a refusal, otherwise nil. It does not allocate.
 func Refusal(err error) *wire.CodedError {
 	refused, _ := err.(*wire.CodedError)
 	return refused
 }
 
-// Await calls submit, which is to submit one command with the Reply that it gets, and waits for the outcome. If ctx ends
+// Await calls submit, which must submit one command with the Reply it receives, and waits for the outcome. If ctx ends
 // first, or the outcome is lost, it is unknown whether the command will be stored, and the error is ErrUnknown.
 func Await(ctx context.Context, submit func(Reply) error) (*eventlog.Outcome, error) {
 	to, decided := eventlog.ReplyOnce()
@@ -161,7 +162,7 @@ func Await(ctx context.Context, submit func(Reply) error) (*eventlog.Outcome, er
 	}
 }
 
-// ErrUnknown is returned by Await if the result of a command is not known in time.
+// ErrUnknown is returned by Await if the outcome of a command does not arrive in time.
 var ErrUnknown = &wire.CodedError{
 	Code: wire.Unavailable, RetryAfter: time.Second,
 	Reason: "the server cannot write to its disk now, and it is unknown whether this will be stored; send the same again",
@@ -188,7 +189,7 @@ func (s *Service) decide(ctx context.Context, c eventlog.Command) (*eventlog.Out
 	}
 }
 
-// Limits are the limits that clients are told.
+// Limits returns the limits that clients are told.
 func (s *Service) Limits() wire.Limits { return s.cfg.Limits }
 
 // NewID returns 128 bits of randomness: an id, or the secret of a session.
@@ -201,10 +202,10 @@ func (s *Service) NewID() (string, error) {
 	return id, nil
 }
 
-// Epoch is the newest epoch. Called after a message was read, it is that of the message or a later one.
+// Epoch returns the newest epoch. If it is called after a message was read, it is that of the message or a later one.
 func (s *Service) Epoch() eventlog.Epoch { return s.cfg.Store.Epoch() }
 
-// Position is number n of a room in the history and epoch of now.
+// Position returns number n of a room in the present history and epoch.
 func (s *Service) Position(n uint64) wire.Position {
 	return wire.Position{HistoryID: s.cfg.Store.HistoryID(), Epoch: s.cfg.Store.Epoch().Name, N: n}
 }

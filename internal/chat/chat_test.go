@@ -20,7 +20,7 @@ var (
 	bob = Actor{SenderID: wire.SenderIDOf("bob"), Addr: remote, Protocol: SSH}
 )
 
-// code is what an error refuses with.
+// code returns the code of a refusal.
 func code(err error) wire.Code {
 	if refused := Refusal(err); refused != nil {
 		return refused.Code
@@ -28,7 +28,7 @@ func code(err error) wire.Code {
 	return ""
 }
 
-// A message is stored under its sender, whatever the transport, and its outcome goes to the reply.
+// TestSay: a message is stored under its sender, whatever the transport, and its outcome goes to the reply.
 func TestSay(t *testing.T) {
 	c := newServer(t, RateLimits{})
 	for i, a := range []Actor{ann, bob, {Addr: remote, Protocol: HTTP}, {SenderID: ann.SenderID, Addr: remote, Protocol: Plain}} {
@@ -41,11 +41,11 @@ func TestSay(t *testing.T) {
 		}
 	}
 	if ann := anonymous; ann != wire.SenderIDOf("") {
-		t.Error("anonymous clients have another sender than before")
+		t.Error("the sender of anonymous clients has changed")
 	}
 }
 
-// An invalid message is refused at once, and nothing is submitted or charged.
+// TestBadTexts: an invalid message is refused at once, and nothing is submitted or charged.
 func TestBadTexts(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 1, Burst: 1, Address: 1})
 	for text, want := range map[string]wire.Code{strings.Repeat("x", 101): wire.TooLong, "a\x00b": wire.BadRequest} {
@@ -61,7 +61,7 @@ func TestBadTexts(t *testing.T) {
 	}
 }
 
-// All transports of a sender have one rate, and Wait says when it allows more.
+// TestOneRateForAllTransports: a sender has one rate on all transports, and Wait returns when it allows more.
 func TestOneRateForAllTransports(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 1, Burst: 2, Address: 1})
 	say := func(protocol Protocol) error {
@@ -82,7 +82,7 @@ func TestOneRateForAllTransports(t *testing.T) {
 	}
 }
 
-// A message for which the queue is full is counted and checked once, however often it is tried.
+// TestFullQueue: a message that meets a full queue is counted and checked once, however often it is tried.
 func TestFullQueue(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 1, Burst: 6, Address: 1})
 	for i := range 4 {
@@ -99,7 +99,7 @@ func TestFullQueue(t *testing.T) {
 		}
 	}
 	if c.step(); spaces == 0 {
-		t.Error("nobody is told that there is space")
+		t.Error("Space was not called")
 	}
 	if err := c.Say(&ann, &m, r); err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestFullQueue(t *testing.T) {
 	}
 }
 
-// A room is counted for the address that makes it, once.
+// TestNewRoomsAreCounted: a new room is charged once, to the address that creates it.
 func TestNewRoomsAreCounted(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 100, Burst: 100, Address: 1, Rooms: 2})
 	say := func(room string) error {
@@ -130,7 +130,7 @@ func TestNewRoomsAreCounted(t *testing.T) {
 	}
 }
 
-// A name belongs to one sender until that gives it up; nobody can have one that looks like the server's.
+// TestNames: a name belongs to one sender until it is released; names that look like the server's are reserved.
 func TestNames(t *testing.T) {
 	c := newServer(t, RateLimits{})
 	reserve := func(a *Actor, name string) eventlog.Outcome {
@@ -154,7 +154,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.step(); c.Name(ann.SenderID) != "" {
-		t.Error("Ann still has the name that she released")
+		t.Error("Ann still has the released name")
 	}
 	if o := reserve(&bob, "ann"); o.Status != eventlog.Saved {
 		t.Errorf("a name that was released: %+v", o)
@@ -166,7 +166,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A name that is bound to a connection is free after it, even if the queue is full when that ends.
+// TestBoundNames: a name bound to a connection is freed after it, even if the queue is full then.
 func TestBoundNames(t *testing.T) {
 	c := newServer(t, RateLimits{})
 	a := ann
@@ -186,7 +186,8 @@ func TestBoundNames(t *testing.T) {
 	}
 }
 
-// Only who has a key registers a name, by posting under it, and an address registers no more than its share.
+// TestRegisteredNames: only a sender with a key registers a name, by posting under it, and an address registers at most its
+// share.
 func TestRegisteredNames(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 100, Burst: 100, Address: 1, Names: 1})
 	say := func(a *Actor, name string) {
@@ -210,7 +211,7 @@ func TestRegisteredNames(t *testing.T) {
 	}
 }
 
-// A member starts where its client stopped, or at the newest messages, in so many rooms as a client can be in.
+// TestJoin: a member starts where its client stopped, or at the newest messages, in a limited number of rooms.
 func TestJoin(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 100, Burst: 100, Address: 1})
 	for i := range 5 {
@@ -245,7 +246,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// Coming back costs no event, entering does, and a plain client enters its room with its connection.
+// TestJoinsAreCounted: resuming costs no event, joining does, and a plain client joins by connecting.
 func TestJoinsAreCounted(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 1, Burst: 1, Address: 1})
 	join := func(a Actor, j JoinRequest) error {
@@ -265,14 +266,14 @@ func TestJoinsAreCounted(t *testing.T) {
 		t.Errorf("a second join: %v", err)
 	}
 	if err := join(plain, JoinRequest{Last: 1}); code(err) != wire.RateLimited {
-		t.Errorf("a plain client that wants the past: %v", err)
+		t.Errorf("a plain client that requests history: %v", err)
 	}
 	if err := errors.Join(join(bob, JoinRequest{After: &position}), join(plain, JoinRequest{})); err != nil {
 		t.Error(err)
 	}
 }
 
-// Reads cost two events each.
+// TestReads: a read costs two events.
 func TestReads(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 1, Burst: 5, Address: 1})
 	if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, Reply{}); err != nil {
@@ -299,7 +300,7 @@ func TestReads(t *testing.T) {
 	}
 }
 
-// TestWhoIsWork asks who is in a room. That is no event: it depends on the number of names how often a client may ask.
+// TestWhoIsWork: Who costs no event; how often a client may ask depends on the number of names.
 func TestWhoIsWork(t *testing.T) {
 	for limit, times := range map[int]int{0: 2, 20: 26} { // of 160 units of work, one takes 4 and one for 8 names
 		c := newServer(t, RateLimits{PerSecond: 1, Burst: 5, Address: 1})
@@ -313,7 +314,7 @@ func TestWhoIsWork(t *testing.T) {
 			}
 		}
 		if asked != times {
-			t.Errorf("with limit %d a client may ask %d times at once, want %d", limit, asked, times)
+			t.Errorf("with limit %d Who is allowed %d times at once, want %d", limit, asked, times)
 		}
 		if err := c.Say(&ann, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, Reply{}); err != nil {
 			t.Error(err)
@@ -390,7 +391,7 @@ func TestHistoryAround(t *testing.T) {
 	}
 }
 
-// Typing is passed on every three seconds, however often a client says it.
+// TestTyping: typing is forwarded at most every three seconds.
 func TestTyping(t *testing.T) {
 	c := newServer(t, RateLimits{})
 	a := ann
@@ -398,15 +399,15 @@ func TestTyping(t *testing.T) {
 	first := a.typingAt
 	c.clock = c.clock.Add(2 * time.Second)
 	if c.Typing(&a, wire.Lobby); a.typingAt != first {
-		t.Error("it was passed on after 2 s")
+		t.Error("it was forwarded after 2 s")
 	}
 	c.clock = c.clock.Add(time.Second)
 	if c.Typing(&a, wire.Lobby); a.typingAt == first {
-		t.Error("it was not passed on after 3 s")
+		t.Error("it was not forwarded after 3 s")
 	}
 }
 
-// Await returns the outcome, and a refusal as it is. If that does not come in time, the result is unknown.
+// TestAwait: Await returns the outcome, or a refusal. If neither arrives in time, the result is unknown.
 func TestAwait(t *testing.T) {
 	c := newServer(t, RateLimits{})
 	say := func(text string) func(Reply) error {
@@ -437,7 +438,7 @@ func TestAwait(t *testing.T) {
 	}
 }
 
-// A plain message allocates nothing on its way to the sequencer.
+// TestSayAllocatesNothing: a plain message allocates nothing on its way to the sequencer.
 func TestSayAllocatesNothing(t *testing.T) {
 	for _, a := range []Actor{ann, bob, {Addr: netip.MustParseAddrPort("127.0.0.1:1"), Protocol: Plain}} {
 		c := newServer(t, RateLimits{PerSecond: 1e6, Burst: 1e6, Address: 1, Rooms: 10, AllRooms: 100})
@@ -454,7 +455,7 @@ func TestSayAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Rooms are listed page by page, with the people who are there, and without those that have no messages.
+// TestRooms: rooms are listed page by page, with the number of people in each; empty rooms are not listed.
 func TestRooms(t *testing.T) {
 	c := newServer(t, RateLimits{})
 	for i := range 5 {

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// linesPerMinute is how many lines of the log about the clients of one address (IPv6: /64) there are in a minute.
+// linesPerMinute limits the log lines about the clients of one address (IPv6: /64) per minute.
 const linesPerMinute = 600
 
-// loggedText is how much of a text a line of the log has, in bytes.
+// loggedText limits the bytes of a text in a log line.
 const loggedText = 200
 
 // ClientLog logs connections of clients and, if enabled, their messages. One address cannot fill the log: lines beyond
@@ -26,26 +26,26 @@ type ClientLog struct {
 	lines map[netip.Prefix]int // guarded by mu: since then, by network
 }
 
-// NewClientLog returns a ClientLog that writes to log, with the texts of messages or without.
+// NewClientLog returns a ClientLog that writes to log, with or without the texts of messages.
 func NewClientLog(logger *slog.Logger, now func() time.Time, texts bool) *ClientLog {
 	return &ClientLog{logger: logger, now: now, texts: texts, lines: make(map[netip.Prefix]int)}
 }
 
-// Connected logs a connection that is a session from now on.
+// Connected logs that a connection has become a session.
 func (l *ClientLog) Connected(from netip.AddrPort, protocol Protocol, room string, deflate bool) {
 	if l.allow(from) {
 		l.logger.Info("New connection", "remote", from, "transport", protocol.String(), "room", room, "deflate", deflate)
 	}
 }
 
-// Closed logs the end of a session, and why.
+// Closed logs the end of a session and its reason.
 func (l *ClientLog) Closed(from netip.AddrPort, protocol Protocol, why string) {
 	if l.allow(from) {
 		l.logger.Info("Connection closed", "remote", from, "transport", protocol.String(), "reason", why)
 	}
 }
 
-// Heard logs what a client says in a room, if texts are logged.
+// Heard logs a message that a client posts in a room, if texts are logged.
 func (l *ClientLog) Heard(from netip.AddrPort, room, text string) {
 	if l == nil || !l.texts || !l.allow(from) {
 		return
@@ -60,7 +60,7 @@ func (l *ClientLog) Heard(from netip.AddrPort, room, text string) {
 	l.logger.Info("From client", "remote", from, "room", room, "text", text)
 }
 
-// allow counts a line about a client, and returns whether it is to be written.
+// allow counts a line about a client, and reports whether to write it.
 func (l *ClientLog) allow(from netip.AddrPort) bool {
 	if l == nil {
 		return false

@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// One address has a bounded number of lines a minute, however many connections it makes; others have theirs.
+// TestClientLogIsBounded: one address gets a bounded number of lines per minute, however many connections it makes, and
+// others get theirs.
 func TestClientLogIsBounded(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(1e9, 0)
@@ -37,7 +38,7 @@ func TestClientLogIsBounded(t *testing.T) {
 	}
 }
 
-// Texts are there only if they are wanted, and are cut between characters.
+// TestClientLogTexts: texts are logged only if enabled, and are cut between characters.
 func TestClientLogTexts(t *testing.T) {
 	for _, texts := range []bool{true, false} {
 		var out bytes.Buffer

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// server is a Service over a store in memory, stepped by its test.
+// server is a Service with a store in memory, stepped by its test.
 type server struct {
 	*Service
 	tb       testing.TB
@@ -30,7 +30,7 @@ type server struct {
 	hub      *room.Hub
 	log      *eventlog.Log
 	submit   func(eventlog.Submission, func()) error // of the log, unless a test replaces it
-	search   func(search.Query)                      // is called for each query
+	search   func(search.Query)                      // called for each query
 	jobs     []func()                                // started by the hub, run by step
 	outcomes []eventlog.Outcome                      // of commands submitted with reply
 }
@@ -62,7 +62,8 @@ func newServer(tb testing.TB, rates RateLimits) *server {
 	return c
 }
 
-// step has the log store what waits, and the hub read what it is asked for. It returns the outcomes that came for reply since the last step.
+// step lets the log store waiting commands, and the hub run its reads. It returns the outcomes received since the last
+// step.
 func (c *server) step() []eventlog.Outcome {
 	c.tb.Helper()
 	for worked := true; worked; {
@@ -81,12 +82,12 @@ func (c *server) step() []eventlog.Outcome {
 	return came
 }
 
-// reply keeps the outcome for step.
+// reply returns a Reply that keeps the outcome for step.
 func (c *server) reply() Reply {
 	return Reply{Fence: 1, To: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) { c.outcomes = append(c.outcomes, *o) }}}
 }
 
-// member is in a room, and notes nothing.
+// member is a member of a room that ignores all notifications.
 type member struct{ *Actor }
 
 func (member) Wake()                        {}

@@ -11,13 +11,12 @@ import (
 )
 
 const (
-	readCost     = 2                // events that a read of the past counts
-	readRetry    = time.Second      // what a client is asked to wait after a failed read
+	readCost     = 2                // events that a read of the history costs
+	readRetry    = time.Second      // how long a client is asked to wait after a failed read
 	damagedRetry = 10 * time.Second // the same if the stored data is damaged
 )
 
-// History reads a page beside everything else, and calls done on another goroutine. If it returns an error, done is not
-// called.
+// History reads a page in the background, and calls done on another goroutine. If it returns an error, done is not called.
 func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error)) error {
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
 		return rateLimited(wait)
@@ -36,7 +35,7 @@ func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error))
 	return nil
 }
 
-// ReadAgain is History for a page that has been counted already.
+// ReadAgain is History for a page that was already counted.
 func (s *Service) ReadAgain(a *Actor, h wire.History, done func(wire.Page, error)) {
 	s.cfg.Hub.Go(a.Addr.Addr(), func() {
 		page, err := s.page(h)
@@ -49,18 +48,18 @@ func (s *Service) ReadAgain(a *Actor, h wire.History, done func(wire.Page, error
 	})
 }
 
-// Mark is noted before a page or hits are read, see room.Hub.Mark.
+// Mark returns a mark to note before a page or hits are read, see room.Hub.Mark.
 func (s *Service) Mark() room.Mark { return s.cfg.Hub.Mark() }
 
-// Expose registers what is about to be sent of records, see room.Hub.Expose.
+// Expose registers records that are about to be sent, see room.Hub.Expose.
 func (s *Service) Expose(since room.Mark, abort func(), ranges ...room.Range) (*room.Exposure, bool) {
 	return s.cfg.Hub.Expose(since, abort, ranges...)
 }
 
-// Bounds returns the numbers of a room's oldest and newest message, for callers that keep what they have read of it.
+// Bounds returns the numbers of a room's oldest and newest message, for callers that cache what they have read.
 func (s *Service) Bounds(room string) eventlog.Bounds { return s.cfg.Store.Bounds(room) }
 
-// Unreadable is the error for a room that cannot be read now.
+// Unreadable returns the error for a room that cannot be read now.
 func (s *Service) Unreadable(room string) *wire.CodedError {
 	err := &wire.CodedError{
 		Code: wire.Unavailable, Reason: fmt.Sprintf("the messages of room %s cannot be read now; try again", room), RetryAfter: readRetry,
@@ -71,7 +70,7 @@ func (s *Service) Unreadable(room string) *wire.CodedError {
 	return err
 }
 
-// page reads the messages that h asks for, no more than fit into a page. After a position of another history it reads the
+// page reads the messages that h requests, as many as fit into a page. For a position of another history it reads the
 // newest.
 func (s *Service) page(h wire.History) (wire.Page, error) {
 	store := s.cfg.Store
@@ -96,30 +95,30 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 		}
 		err = s.fill(&page, before, false, limit)
 	}
-	page.Epoch = store.Epoch().Name // after the messages: none of them is of a later epoch
+	page.Epoch = store.Epoch().Name // read after the messages: none of them is of a later epoch
 	return page, err
 }
 
-// fill fills a page with messages after a number, or before it.
+// fill fills a page with messages after or before a number.
 func (s *Service) fill(page *wire.Page, from uint64, forward bool, limit int) error {
 	p, err := s.readPart(page.Room, from, forward, limit, wire.PageBytes)
 	page.First, page.Head, page.Messages, page.More, page.Skipped = p.first, p.head, p.messages, p.more, p.skipped(nil)
 	return err
 }
 
-// A part is messages of a page that follow each other, in ascending order.
+// A part is a run of consecutive messages of a page, in ascending order.
 type part struct {
 	messages    []wire.Message
-	low, high   uint64 // the numbers that were read, of messages and others; high < low: none
+	low, high   uint64 // the numbers that were read, of messages and other records; high < low: none
 	first, head uint64 // the room's oldest number, and its newest one when reading began
 	more        bool   // there are records beyond, in the direction of reading
 }
 
-// maxSkip is how many records are read for a part that has a message already.
+// maxSkip is how many records are read for a part that already has a message.
 const maxSkip = 4 * eventlog.MaxRead
 
-// readPart reads messages after a number, or before it: at most limit, and no more than fit into space bytes. It reads on
-// beyond what is not a message.
+// readPart reads messages after or before a number: at most limit, and as many as fit into space bytes. It skips records
+// that are not messages.
 func (s *Service) readPart(room string, from uint64, forward bool, limit, space int) (p part, err error) {
 	p.low, p.high = 1, 0
 	bytes, count := 0, limit
@@ -136,7 +135,7 @@ func (s *Service) readPart(room string, from uint64, forward bool, limit, space 
 			return p, err
 		}
 		if p.first = bounds.First; p.high < p.low {
-			p.head = bounds.Last // what later reads find is as new, or newer
+			p.head = bounds.Last // later reads find this head or a higher one
 		}
 		p.more = false
 		if len(records) == 0 {
@@ -166,7 +165,7 @@ func (s *Service) readPart(room string, from uint64, forward bool, limit, space 
 	return p, nil
 }
 
-// skipOthers extends a part by the numbers that are known not to be messages, and returns from where to read on.
+// skipOthers extends a part by numbers that are known not to be messages, and returns where to continue reading.
 func (s *Service) skipOthers(p *part, room string, from uint64, forward bool) uint64 {
 	bounds := s.cfg.Store.Bounds(room)
 	next := max(from, bounds.First-1) + 1
@@ -191,7 +190,7 @@ func (s *Service) skipOthers(p *part, room string, from uint64, forward bool) ui
 	return r.From
 }
 
-// cut drops messages, from the end or from the beginning, until there are at most limit and they fit into space bytes.
+// cut drops messages, from the end or from the beginning, until at most limit are left and they fit into space bytes.
 func (p *part) cut(forward bool, limit, space int) {
 	all := p.messages
 	if kept := min(limit, len(all)); forward {
@@ -226,7 +225,8 @@ func (p *part) skipped(ranges []wire.Range) []wire.Range {
 	return ranges
 }
 
-// around fills a page with messages around a time: up to half of them are older. If all are older, it is the newest.
+// around fills a page with messages around a time: up to half of them are older. If all are older, the page ends with the
+// newest.
 func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
 	target, err := s.firstAt(page.Room, at)
 	if err != nil {
@@ -249,7 +249,7 @@ func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
 			return err
 		}
 	}
-	page.Target = newer.messages[0].N // not target, if that is no message, or was deleted meanwhile
+	page.Target = newer.messages[0].N // not target, which may not be a message, or may have been deleted meanwhile
 	page.First, page.Head, page.More = older.first, newer.head, newer.more
 	page.Messages = append(older.messages, newer.messages...)
 	page.Skipped = newer.skipped(older.skipped(nil))
@@ -291,8 +291,7 @@ func messagesOf(records []eventlog.Record) ([]wire.Message, error) {
 	return messages, nil
 }
 
-// fit drops messages, from the end or from the beginning, until the rest fits into a page that has space for them, in
-// bytes. At least one message stays.
+// fit drops messages, from the end or from the beginning, until the rest fits into space bytes. At least one message stays.
 func fit(messages []wire.Message, fromEnd bool, space int) []wire.Message {
 	const around = 256 // of the page itself
 	size, kept := around, 0

@@ -8,11 +8,11 @@ import (
 	"ramai/wire"
 )
 
-// NameRequest is what ReserveName and ReleaseName do.
+// NameRequest is the argument of ReserveName and ReleaseName.
 type NameRequest struct {
 	Name string // wanted; ReleaseName ignores it
 
-	admitted bool // it has passed all checks, and only the queue was full
+	admitted bool // all checks have passed; only the queue was full
 }
 
 // ReserveName reserves a name for the actor's sender. Its results are those of Say.
@@ -36,7 +36,7 @@ func (s *Service) ReserveName(a *Actor, n *NameRequest, r Reply) error {
 	}, &r)
 }
 
-// ReleaseName gives up the name of the actor's sender. Its results are those of Say.
+// ReleaseName releases the name of the actor's sender. Its results are those of Say.
 func (s *Service) ReleaseName(a *Actor, n *NameRequest, r Reply) error {
 	if err := s.countName(a, n, false); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (s *Service) ReleaseName(a *Actor, n *NameRequest, r Reply) error {
 	return s.submit(eventlog.Command{Kind: eventlog.ReleaseName, SenderID: a.sender()}, &r)
 }
 
-// countName counts a change of a name; holder says that it makes one more sender hold a name.
+// countName counts a change of a name; holder means that one more sender will hold a name.
 func (s *Service) countName(a *Actor, n *NameRequest, holder bool) error {
 	if n.admitted {
 		return nil
@@ -74,11 +74,11 @@ func (s *Service) ReleaseBound(sender string) {
 	_ = s.submit(eventlog.Command{Kind: eventlog.ReleaseName, SenderID: sender}, &Reply{Space: func() { s.ReleaseBound(sender) }})
 }
 
-// Name is the name that a sender holds, or empty.
+// Name returns the name that a sender holds, or "".
 func (s *Service) Name(sender string) string { return s.cfg.Store.Name(sender) }
 
-// OwnsName reports whether a sender holds a name that is registered for it, or that it cannot register any more because it
-// has as many as it can.
+// OwnsName reports whether a sender holds a name that is registered for it, or that it cannot register because it has the
+// maximum number of names.
 func (s *Service) OwnsName(sender string) bool {
 	return s.cfg.Store.Name(sender) != "" && s.cfg.Store.CanRegister(sender) == ""
 }

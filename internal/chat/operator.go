@@ -11,8 +11,8 @@ import (
 	"ramai/wire"
 )
 
-// Operator carries out what the operator and the server itself want, to which no rates apply. See [Service.Operator]; for the
-// data of a stopped server, Decide applies the command.
+// Operator carries out requests of the operator and of the server itself, to which no rates apply. See [Service.Operator];
+// for the data of a stopped server, Decide applies the command.
 type Operator struct {
 	Store eventlog.Store
 	// Decide submits a command and waits for its outcome. An error of ctx, and ErrUnknown, leave the result unknown; after any
@@ -31,7 +31,7 @@ type RoomInfo struct {
 	Members     int       // people in the room
 }
 
-// Rooms returns all rooms with messages, sorted by name. members counts the people in a room; nil: there are none.
+// Rooms returns all rooms with messages, sorted by name. members counts the people in a room; nil: none.
 func (o *Operator) Rooms(members func(room string) int) []RoomInfo {
 	all, times := o.Store.AllBounds(), o.Store.NewestTimes()
 	var list []RoomInfo
@@ -81,7 +81,8 @@ func (o *Operator) RemoveRoom(ctx context.Context, room string, last uint64) (bo
 	return err == nil && removed.Status == eventlog.Saved, err
 }
 
-// ReleaseName makes a registered name available to everyone. A *wire.CodedError refuses it: nobody has registered the name.
+// ReleaseName makes a registered name available to everyone. The error is a *wire.CodedError if nobody has registered the
+// name.
 func (o *Operator) ReleaseName(ctx context.Context, name string) error {
 	released, err := o.Decide(ctx, eventlog.Command{Kind: eventlog.UnregisterName, Body: eventlog.UnregisterNameBody{Name: name, Key: names.Key(name)}})
 	switch {

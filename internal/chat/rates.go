@@ -64,7 +64,7 @@ type Rates struct {
 // A pace is the fill rate and the capacity of a bucket.
 type pace struct{ perSecond, burst float64 }
 
-// times is the pace of n senders together.
+// times returns the pace of n senders together.
 func (p pace) times(n int) pace { return pace{p.perSecond * float64(n), p.burst * float64(n)} }
 
 // A bucket is a token bucket. Its tokens are negative after charges beyond its content.
@@ -74,7 +74,7 @@ type bucket struct {
 	at     time.Time // the time for which tokens and used hold
 }
 
-// full is a bucket from which nothing was taken.
+// full returns a full bucket.
 func full(p pace, now time.Time) bucket { return bucket{tokens: p.burst, at: now} }
 
 // fill adds the tokens since the last call.
@@ -175,7 +175,7 @@ func (r *Rates) Searched(now time.Time, by string, addr netip.Addr, took time.Du
 	return charge(now, took.Seconds(), r.searching, &own.searching, r.searching.times(searchers(all.senders)), &all.searching)
 }
 
-// shares is an address's allowance of work as a multiple of a sender's.
+// shares returns an address's allowance of work as a multiple of a sender's.
 func (r *Rates) shares(addr netip.Addr) int {
 	if addr.IsLoopback() {
 		return r.limits.Address * loopbackShare
@@ -273,7 +273,7 @@ func charge(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace
 	return waitFor(0, ownPace, own, allPace, all)
 }
 
-// waitFor returns the time waitFor cost can be taken, if no other request comes first.
+// waitFor returns how long it takes until cost can be taken, if no other request comes first.
 func waitFor(cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration {
 	const nothing = 1e-9 // of a second: rounding errors
 	wait := (cost - own.tokens) / ownPace.perSecond
@@ -318,12 +318,12 @@ func (r *Rates) of(now time.Time, by [wire.SenderIDLen]byte, addr netip.Addr) (o
 	return own, all
 }
 
-// newShare is the full share of n senders.
+// newShare returns the full share of n senders.
 func (r *Rates) newShare(now time.Time, n int) share {
 	return share{full(r.events.times(n), now), full(r.work.times(n), now), full(r.searching.times(searchers(n)), now)}
 }
 
-// Network is the network of an address with one allowance, see [connlimit.Network].
+// Network returns the network of an address with one allowance, see [connlimit.Network].
 func Network(addr netip.Addr) netip.Prefix { return connlimit.Network(addr) }
 
 // sweep drops full shares from time to time. r.mu is held.
@@ -357,5 +357,5 @@ func (r *Rates) isIdle(now time.Time, s *share, n int) bool {
 	return s.events.tokens >= events.burst && s.work.tokens >= work.burst && s.searching.tokens >= searching.burst
 }
 
-// entries is the number of shares stored. r.mu is held.
+// entries returns the number of stored shares. r.mu is held.
 func (r *Rates) entries() int { return len(r.senders) + len(r.networks) }

@@ -11,13 +11,13 @@ import (
 
 var remote = netip.MustParseAddrPort("192.0.2.7:40000")
 
-// How many rooms an address may make in a minute, and names its keys may register in an hour.
+// Rooms that an address may create per minute, and names that its keys may register per hour.
 const (
 	roomsAMinute = 10
 	namesAnHour  = 6
 )
 
-// usual are the default limits, but for addresses, which have no more than a sender: so few are enough to fill one.
+// usual are the default limits, except that an address has no more than a sender, so that few senders exhaust it.
 var usual = RateLimits{PerSecond: 5, Burst: 20, Address: 1, Rooms: roomsAMinute, Names: namesAnHour}
 
 func TestRates(t *testing.T) {
@@ -33,7 +33,7 @@ func TestRates(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		first, second  [2]string // sender and address
-		want           int       // that the second can take of 20, after the first took 20
+		want           int       // how many of 20 the second can take after the first took 20
 		wantAfter1s    int
 		wantAfter1Hour int
 	}{
@@ -64,7 +64,7 @@ func TestRates(t *testing.T) {
 		}
 	}
 	if got := takes(NewRates(usual), start, "", "127.0.0.1", 100); got != 100 {
-		t.Errorf("nobody, from loopback: %d of 100", got)
+		t.Errorf("no sender, from loopback: %d of 100", got)
 	}
 	off := NewRates(RateLimits{})
 	if got := takes(off, start, sender, "192.0.2.1", 1000); got != 1000 {
@@ -77,7 +77,7 @@ func TestRatesReturnWait(t *testing.T) {
 	for range 20 {
 		r.Take(now, "a", addr, 1)
 	}
-	for range 3 { // asking takes nothing
+	for range 3 { // asking costs nothing
 		if got := r.Take(now, "a", addr, 2); got != 400*time.Millisecond {
 			t.Errorf("two events in %v, want 400ms", got)
 		}
@@ -86,7 +86,7 @@ func TestRatesReturnWait(t *testing.T) {
 		t.Errorf("after that time another %v", got)
 	}
 	if got := r.Take(now.Add(time.Hour), "a", addr, 1000); got != 0 {
-		t.Errorf("more than a burst is never let through: %v", got)
+		t.Errorf("more than a burst is never allowed: %v", got)
 	}
 }
 
@@ -163,7 +163,8 @@ func TestNamesAnHour(t *testing.T) {
 	}
 }
 
-// All addresses together make rooms at a pace too: a tenth of all there may be at once, and a quarter in an hour.
+// TestGlobalRoomRate: all addresses together also have a rate of creating rooms: a tenth of the maximum at once, and a
+// quarter per hour.
 func TestGlobalRoomRate(t *testing.T) {
 	limits := usual
 	limits.AllRooms = 1000
@@ -181,15 +182,15 @@ func TestGlobalRoomRate(t *testing.T) {
 		case wait > 15*time.Second:
 			t.Fatalf("room %d has to wait for %v", i, wait)
 		case r.TakeRoom(now, addr(i), wire.Lobby) != 0:
-			t.Fatal("the lobby cannot be made")
+			t.Fatal("the lobby cannot be created")
 		}
 		now = now.Add(time.Second)
 	}
 	if want := 100 + 10_000*250/3600; made < want-2 || made > want+2 {
-		t.Errorf("%d rooms were made in %d s, want %d", made, 10_000, want)
+		t.Errorf("%d rooms were created in %d s, want %d", made, 10_000, want)
 	}
 	if wait := r.TakeRoom(now, netip.MustParseAddr("127.0.0.1"), "mine"); wait == 0 {
-		t.Error("loopback is no part of all")
+		t.Error("loopback is not charged")
 	}
 	// Rooms that an address could not create are available to others.
 	now = now.Add(24 * time.Hour)
@@ -207,7 +208,7 @@ func TestGlobalRoomRate(t *testing.T) {
 	}
 }
 
-// Those behind one address come to hold so many names at once, and so many in an hour.
+// TestNamesOfAnAddress: the clients of one address can reserve a limited number of names at once, and per hour.
 func TestNamesOfAnAddress(t *testing.T) {
 	r := NewRates(usual)
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -220,11 +221,11 @@ func TestNamesOfAnAddress(t *testing.T) {
 		now = now.Add(time.Second)
 	}
 	if wait := r.TakeHold(now, other); had < 2*maxNamesHeld-1 || had > 2*maxNamesHeld || wait != 0 {
-		t.Errorf("%d names were had in an hour, want %d; another address waits %v", had, 2*maxNamesHeld, wait)
+		t.Errorf("%d names were reserved in an hour, want %d; another address waits %v", had, 2*maxNamesHeld, wait)
 	}
 }
 
-// More work than there can be at once is done when all is there that can be: otherwise it never would be.
+// TestMoreWorkThanTheBurst: work beyond the burst is admitted when the bucket is full: otherwise it never would be.
 func TestMoreWorkThanTheBurst(t *testing.T) {
 	r, now := NewRates(RateLimits{PerSecond: 5, Burst: 1, Address: 20}), time.Unix(0, 0)
 	if wait := r.Work(now, key("a"), remote.Addr(), 400); wait != 0 {

@@ -11,19 +11,19 @@ import (
 
 const (
 	resumeWork  = 4 // units of work of a Join after a position
-	whoWork     = 4 // units of work of a Who, besides one for each whoNames names that it may return
+	whoWork     = 4 // units of work of a Who, in addition to one for each whoNames names that it may return
 	whoNames    = 8
-	typingEvery = 3 * time.Second // an actor's typing in between is not passed on
+	typingEvery = 3 * time.Second // typing of an actor that comes sooner is not forwarded
 )
 
-// JoinRequest is what Join does.
+// JoinRequest is the argument of Join.
 type JoinRequest struct {
 	Room     string
 	Encoding room.Encoding
 	Member   room.Member
 	After    *wire.Position // start after it; nil: at the newest Last messages
 	Last     int
-	Judge    bool   // After is not in a part of the history that this node is still to apply
+	Judge    bool   // After was checked by CatchUp: it does not belong to a part of the history that this node has not applied yet
 	Joined   int    // rooms that the client is in besides this one
 	Admitted func() // called once the join is admitted, before the member is subscribed; may be nil
 }
@@ -60,8 +60,8 @@ func (s *Service) Join(a *Actor, j JoinRequest) (Joined, error) {
 	return Joined{sub, welcome, after}, nil
 }
 
-// countJoin counts a join. Clients that reconnect after an outage do so at the same time, each to many rooms: a join after
-// a position is no event, only work. A plain client joins when it connects; only the messages that it asks for are counted.
+// countJoin counts a join. After an outage, clients reconnect at the same time, each to many rooms: a join after a position
+// costs no event, only work. A plain client joins when it connects; only the messages that it requests are counted.
 func (s *Service) countJoin(a *Actor, j *JoinRequest) error {
 	var wait time.Duration
 	switch {
@@ -100,7 +100,7 @@ func (s *Service) start(sub *room.Subscription, j *JoinRequest) (wire.Joined, ui
 	return joined, from
 }
 
-// Who returns who is in a room. It counts as work and not as an event, so that a client may ask while somebody types.
+// Who returns who is in a room. It costs work and not an event, so that a client may ask while its user types.
 func (s *Service) Who(a *Actor, ask wire.Who) (wire.Who, error) {
 	names := ask.Limit
 	if names == 0 {

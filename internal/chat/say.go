@@ -5,20 +5,20 @@ import (
 	"ramai/wire"
 )
 
-// Message is what Say posts.
+// Message is the argument of Say.
 type Message struct {
 	Room string
 	ID   string // makes a retry recognizable, by sender and room
 	Text string // normalized
 	Re   uint64 // number of the message that it replies to; 0: none
-	Once bool   // ID was made by the server and is sent only once: the log need not remember it
+	Once bool   // the server created ID and sends it only once: the log need not remember it
 
-	admitted bool // it has passed all checks, and only the queue was full
+	admitted bool // all checks have passed; only the queue was full
 }
 
 // Say posts a message. After nil it is in the queue, and its outcome goes to r. After eventlog.ErrBusy the message has been
 // accepted, but the queue is full: once r.Space was called, call Say again with the same m, which is not counted twice.
-// After a *wire.CodedError it was refused; if Wait says so, it may be said later.
+// After a *wire.CodedError it was refused; if Wait is above 0, it may be posted later.
 func (s *Service) Say(a *Actor, m *Message, r Reply) error {
 	if !m.admitted {
 		if err := wire.CheckText(m.Text, s.cfg.Limits.Text); err != nil {
@@ -35,7 +35,7 @@ func (s *Service) Say(a *Actor, m *Message, r Reply) error {
 	}, &r)
 }
 
-// countSay counts a message, and the room if it makes one.
+// countSay counts a message, and the room if the message creates it.
 func (s *Service) countSay(a *Actor, room string) error {
 	now := s.cfg.Now()
 	if s.cfg.Store.Bounds(room).Empty() {
@@ -49,9 +49,9 @@ func (s *Service) countSay(a *Actor, room string) error {
 	return nil
 }
 
-// registerKey is the key of the name that a message registers for its sender, see eventlog.Command.RegisterKey. If the
-// address has registered too many names, the sender keeps the name as one without a key does, and its later messages try
-// again. A reservation that is still in the queue is not seen yet: our clients post nothing before their name is answered.
+// registerKey returns the key of the name that a message registers for its sender, see eventlog.Command.RegisterKey. If the
+// address has registered too many names, the sender keeps the name like one without a key, and later messages try again. A
+// reservation that is still in the queue is not visible yet: our clients post nothing before their name is answered.
 func (s *Service) registerKey(a *Actor) string {
 	if !a.HasKey {
 		return ""

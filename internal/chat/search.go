@@ -8,10 +8,10 @@ import (
 	"ramai/wire"
 )
 
-// searchCost is what a search counts, besides its time: as much as two reads.
+// searchCost is the number of events that a search costs, in addition to its time: as much as two reads.
 const searchCost = 2 * readCost
 
-// Search looks for words. The time that the query takes is counted, too.
+// Search searches the messages. The time of the query is charged, too.
 func (s *Service) Search(ctx context.Context, a *Actor, q search.Query) (*wire.SearchResponse, error) {
 	now, addr := s.cfg.Now(), a.Addr.Addr()
 	wait := s.rates.TakeSearch(now, a.SenderID, addr)
@@ -24,7 +24,7 @@ func (s *Service) Search(ctx context.Context, a *Actor, q search.Query) (*wire.S
 	return s.SearchAgain(ctx, a, q)
 }
 
-// SearchAgain is Search for a query that has been counted already, except for its time.
+// SearchAgain is Search for a query that was already counted, except for its time.
 func (s *Service) SearchAgain(ctx context.Context, a *Actor, q search.Query) (*wire.SearchResponse, error) {
 	addr := a.Addr.Addr()
 	q.From = Network(addr)

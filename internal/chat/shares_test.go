@@ -15,7 +15,7 @@ var shared = RateLimits{PerSecond: 5, Burst: 20, Address: 20, Rooms: 30, Names: 
 
 var sharedAddr = netip.MustParseAddrPort("203.0.113.7:40000")
 
-// One sender has no more than its own share, and many have the address's together.
+// TestAddressShares: one sender has at most its own share, and many senders together have the address's.
 func TestAddressShares(t *testing.T) {
 	r, now := NewRates(shared), time.Unix(0, 0)
 	took := func(by string, now time.Time, tries int) (n int) {
@@ -43,16 +43,16 @@ func TestAddressShares(t *testing.T) {
 			all += took(fmt.Sprint(i), now.Add(time.Duration(ms)*time.Millisecond), 5)
 		}
 	}
-	// At most 20 shares of 5 a second, less what those who took much leave to the others.
+	// At most 20 shares of 5 per second, less what heavy users leave to others.
 	if all > 1000 || all < 1000-400 {
 		t.Errorf("in ten seconds they take %d, want 800 to 1000", all)
 	}
 	if got := took("", now.Add(time.Hour), 50); got != 20 {
-		t.Errorf("those who name no sender take %d, want the share of one, 20", got)
+		t.Errorf("clients without a sender take %d, want the share of one, 20", got)
 	}
 }
 
-// A sender with low use is served, whatever others at the same address do, and those share the rest.
+// TestLowUseServedFirst: a sender with low use is served, whatever others at the same address do, and those share the rest.
 func TestLowUseServedFirst(t *testing.T) {
 	r, now := NewRates(shared), time.Unix(0, 0)
 	took := make([]int, 60)
@@ -66,18 +66,18 @@ func TestLowUseServedFirst(t *testing.T) {
 		}
 		if ms%100 == 25 { // once a second
 			if wait := r.Take(now, "modest", sharedAddr.Addr(), 1); wait > 0 {
-				t.Fatalf("after %v one who says one thing a second has to wait %v", now.Sub(time.Unix(0, 0)), wait)
+				t.Fatalf("after %v a sender of one message per second has to wait %v", now.Sub(time.Unix(0, 0)), wait)
 			}
 		}
 	}
-	for i, n := range took { // a 60th of 98 a second is 1.6
+	for i, n := range took { // a 60th of 98 per second is 1.6
 		if n < 80 || n > 120 {
-			t.Errorf("sender %d of 60 that never rest took %d in a minute", i, n)
+			t.Errorf("sender %d of 60 that never pause took %d in a minute", i, n)
 		}
 	}
 }
 
-// A wait is long enough if nobody else comes, also where the address lacks.
+// TestWaitIsLongEnough: the returned wait is long enough if nobody else comes, even if the address is exhausted.
 func TestWaitIsLongEnough(t *testing.T) {
 	for _, others := range []int{0, 15, 19, 21, 40} {
 		for _, own := range []int{0, 1, 10, 20} {
@@ -102,7 +102,7 @@ func TestWaitIsLongEnough(t *testing.T) {
 	}
 }
 
-// Loopback is an address like any other as to work, with ten times the share.
+// TestLoopbackIsChargedForWork: loopback is charged for work like any other address, with ten times the share.
 func TestLoopbackIsChargedForWork(t *testing.T) {
 	r, now := NewRates(shared), time.Unix(0, 0)
 	took := func(addr string) (n int) {
@@ -126,7 +126,7 @@ func TestLoopbackIsChargedForWork(t *testing.T) {
 	}
 }
 
-// Counting what comes takes no memory.
+// TestChargingAllocatesNothing: charging requests allocates nothing.
 func TestChargingAllocatesNothing(t *testing.T) {
 	r, now := NewRates(shared), time.Unix(0, 0)
 	by := [wire.SenderIDLen]byte{1}
@@ -140,7 +140,7 @@ func TestChargingAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A search is paid for by the time it took: of a sender's, and of its address's.
+// TestSearchesAreChargedByTime: a search is charged by its time, to the sender and to its address.
 func TestSearchesAreChargedByTime(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 5, Burst: 20, Address: 20})
 	var want netip.Prefix
@@ -161,7 +161,7 @@ func TestSearchesAreChargedByTime(t *testing.T) {
 		}
 	}
 	if err := find("one", sharedAddr); err == nil || err.Code != wire.RateLimited || err.RetryAfter < 9*time.Second || err.RetryAfter > 10*time.Second {
-		t.Errorf("one second too much is waited for %+v", err)
+		t.Errorf("the wait after one second too much is %+v", err)
 	}
 	if err := c.Say(&Actor{SenderID: "one", Addr: sharedAddr}, &Message{Room: wire.Lobby, ID: "1", Text: "x"}, Reply{}); err != nil {
 		t.Errorf("a message after a search: %v", err)
@@ -172,11 +172,11 @@ func TestSearchesAreChargedByTime(t *testing.T) {
 			some++
 		}
 	}
-	if some == 0 || some > 10 { // 10 s at once, of which those who took much leave a part
+	if some == 0 || some > 10 { // 10 s at once, a part of which heavy users leave to others
 		t.Errorf("%d others of the address can search at once", some)
 	}
 	if err := find("one", remote); err == nil {
-		t.Error("the sender searches on from elsewhere")
+		t.Error("the sender can search from another address")
 	}
 	if err := find("two", remote); err != nil {
 		t.Error(err)

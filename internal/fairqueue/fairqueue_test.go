@@ -73,7 +73,7 @@ func TestEnterCancelled(t *testing.T) {
 		cancel()
 		for range 3 {
 			if err := <-left; err == nil {
-				t.Error("more than half of the places were had")
+				t.Error("more than half of the slots were acquired")
 			}
 		}
 		q.Leave(prefix(1))

@@ -1,4 +1,4 @@
-// Package localsocket provides Unix sockets that only the user who made them can use.
+// Package localsocket provides Unix sockets that only the user who created them can use.
 package localsocket
 
 import (

@@ -14,7 +14,7 @@ func testRecord() *eventlog.Record {
 	return &r
 }
 
-// Encoding reuses its buffers.
+// TestEncodingAllocatesNothing: encoding reuses its buffers.
 func TestEncodingAllocatesNothing(t *testing.T) {
 	r, h := testRecord(), newHarness(t, 0)
 	for enc := range encodings {
@@ -35,7 +35,7 @@ func TestSubscriptionAllocatesNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() {
 			span, held := sub.After(head-2, 1<<16)
 			if !held || len(span.Bytes()) == 0 {
-				t.Fatal("there is no news")
+				t.Fatal("nothing was published")
 			}
 			span.Advance(len(span.Bytes()))
 		}); n != 0 {
@@ -57,7 +57,8 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// A tick visits no room if nothing has changed, and after a rename only the rooms of that sender.
+// TestTickVisitsChangedRooms: a tick visits no room if nothing has changed, and after a rename only the rooms of that
+// sender.
 func TestTickVisitsChangedRooms(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	for i := range 100 {

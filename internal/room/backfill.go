@@ -31,9 +31,9 @@ type backfillQueue struct {
 	started int64                            // guarded by mu
 }
 
-// pendingBackfill is one read, for all readers that wait for it. Each network among them has a turn in the queue, and
-// the first turn that comes does the read. So a reader that shares a backfill does not wait behind everything else that
-// the other network asked for.
+// pendingBackfill is one read, for all readers that wait for it. Each network among them has a turn in the queue, and the
+// first turn does the read. So a reader that shares a backfill does not wait behind all other requests of the other
+// network.
 type pendingBackfill struct {
 	callbacks []func(BackfillResult, error)
 	networks  map[netip.Prefix]struct{} // networks that have a turn for it

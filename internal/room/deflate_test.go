@@ -9,10 +9,10 @@ import (
 	"ramai/internal/frame"
 )
 
-// longText is a text that is worth deflating.
+// longText is long enough to be deflated.
 var longText = strings.Repeat("and so on, ", 100)
 
-// countDeflates has the hub countDeflates what it deflates.
+// countDeflates makes the hub count the payloads that it deflates.
 func (st *harness) countDeflates() *int {
 	n, deflate := new(int), st.deflate
 	st.deflate = func(dst, payload []byte) []byte {
@@ -22,7 +22,8 @@ func (st *harness) countDeflates() *int {
 	return n
 }
 
-// A message is deflated once for all who read an encoding, and not at all if nobody reads it or if it is short.
+// TestDeflatedOnceForAll: a message is deflated once for all readers of an encoding, and not at all without readers or if
+// it is short.
 func TestDeflatedOnceForAll(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	n := st.countDeflates()
@@ -59,8 +60,8 @@ func TestDeflatedOnceForAll(t *testing.T) {
 	}
 }
 
-// A backfill is deflated once for all readers that wait for it, and equals what was in the buffer, whatever was deflated in
-// between.
+// TestBackfillDeflated: a backfill is deflated once for all readers that wait for it, and equals the content of the buffer,
+// whatever was deflated in between.
 func TestBackfillDeflated(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	a, b := st.Join("den", DeflatedJSON, &countingMember{}), st.Join("den", DeflatedJSON, &countingMember{})
@@ -93,7 +94,7 @@ func TestBackfillDeflated(t *testing.T) {
 	}
 }
 
-// deflatedFrames tells of each frame whether it is deflated (d) or plain (p), and decodes them all.
+// deflatedFrames returns for each frame whether it is deflated (d) or plain (p), and decodes them all.
 func deflatedFrames(t *testing.T, frames []byte) (kinds []byte) {
 	t.Helper()
 	d := frame.NewDecoder(&frame.Config{Client: true, TextOnly: true, Deflate: true, MaxMessage: 1 << 16, MaxFragments: 1})

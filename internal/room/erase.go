@@ -75,8 +75,8 @@ func (r *Range) has(room string, n uint64) bool { return r.Room == room && r.Fro
 // Mark returns the present moment. It is noted before something is read from the store.
 func (h *Hub) Mark() Mark { return Mark(h.erasures.count.Load()) }
 
-// erasedSince reports whether a record that one of the ranges has may have been erased after a mark. Whoever calls it
-// registers what was read under the same lock, see erasure.
+// erasedSince reports whether a record in one of the ranges may have been erased after a mark. The caller registers what
+// was read under the same lock, see erasure.
 func (x *erasures) erasedSince(since Mark, ranges ...Range) bool {
 	if Mark(x.count.Load()) == since {
 		return false
@@ -171,8 +171,8 @@ func (x *erasures) pass(e *erasure) {
 	}
 }
 
-// erase puts records that a command has rewritten in place of the former ones, and begins their erasure. The caller passes
-// the erasure when it has seen to the reply.
+// erase replaces the former records by those that a command has rewritten, and begins their erasure. The caller passes the
+// erasure when it has seen to the reply.
 func (h *Hub) erase(room string, records []eventlog.Record) *erasure {
 	x := &h.erasures
 	e := &erasure{room: room}
@@ -253,7 +253,7 @@ func (r *Room) erase(e *erasure, records []eventlog.Record) {
 // replace replaces the frame of a record wherever the room has it. Called with mu held.
 func (r *Room) replace(record *eventlog.Record) {
 	h := r.hub
-	if record.N > r.newest { // it comes through the feed
+	if record.N > r.newest { // it will come through the feed
 		return
 	}
 	var frames [encodings]*fanout.Segment

@@ -11,7 +11,7 @@ import (
 	"ramai/wire"
 )
 
-// change stores another text in place of that of record n, and feeds that. It returns a func that reports whether the reply
+// change replaces the text of record n in the store, and feeds the change. It returns a func that reports whether the reply
 // was delivered.
 func (st *harness) change(room string, n uint64, text string) (replied func() bool) {
 	st.tb.Helper()
@@ -19,7 +19,7 @@ func (st *harness) change(room string, n uint64, text string) (replied func() bo
 	return st.feedChange(room, eventlog.Saved, st.store.rewritten[n])
 }
 
-// rewrite stores another text in place of that of record n, and feeds nothing.
+// rewrite replaces the text of record n in the store, and feeds nothing.
 func (st *harness) rewrite(room string, n uint64, text string) {
 	if st.store.rewritten == nil {
 		st.store.rewritten = map[uint64]eventlog.Record{}
@@ -48,12 +48,13 @@ func (st *harness) feedChange(room string, status eventlog.Status, replaced ...e
 	}
 }
 
-// pass has a member pass the erasures of its room, as one that holds the record n.
+// pass makes a member that holds record n pass the erasures of its room.
 func pass(s *Subscription, n uint64) bool {
 	return s.PassErasures(func(erased uint64) bool { return erased == n })
 }
 
-// A reply to a change waits for every member to pass, once each, or to leave. Members that join later do not count.
+// TestReplyWaitsForMembers: the reply to a change waits for every member to pass, once each, or to leave. Members that join
+// later do not count.
 func TestReplyWaitsForMembers(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	members := []*countingMember{{by: "a"}, {by: "b"}, {by: "c"}}
@@ -103,7 +104,7 @@ func TestReplyWaitsForMembers(t *testing.T) {
 	}
 }
 
-// A repeat waits for what the first attempt waits for, and for nothing if that is done.
+// TestRepeatWaits: a repeat waits for everything the first attempt waits for, and for nothing if that is done.
 func TestRepeatWaits(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	s := st.Join("den", JSON, &countingMember{})
@@ -123,7 +124,8 @@ func TestRepeatWaits(t *testing.T) {
 	}
 }
 
-// After a change, readers get the new text from the buffers, in every encoding, and from backfills that they hold.
+// TestChangedTextIsRead: after a change, readers get the new text from the buffers, in every encoding, and from backfills
+// that they hold.
 func TestChangedTextIsRead(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	subs := make([]*Subscription, encodings)
@@ -170,7 +172,7 @@ func TestChangedTextIsRead(t *testing.T) {
 	}
 }
 
-// A record that is erased between a read and the hand-over of what was read is read again. So a prewarmed buffer and a
+// TestErasedWhileRead: a record that is erased between a read and the hand-over is read again. So a prewarmed buffer and a
 // backfill never have the former text. Erasures elsewhere cause no second read.
 func TestErasedWhileRead(t *testing.T) {
 	for _, c := range []struct {
@@ -219,8 +221,8 @@ func TestErasedWhileRead(t *testing.T) {
 	}
 }
 
-// An exposure of an erased record is aborted once, and the reply waits for its end. One of other records is left alone, and
-// what was read before an erasure cannot be exposed.
+// TestExposure: an exposure of an erased record is aborted once, and the reply waits for its end. An exposure of other
+// records is not affected, and records read before an erasure cannot be exposed.
 func TestExposure(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	since := st.Mark()
@@ -259,7 +261,7 @@ func TestExposure(t *testing.T) {
 	}
 }
 
-// A room forgets backfills that nobody holds.
+// TestBackfillsForgotten: a room forgets backfills that nobody holds.
 func TestBackfillsForgotten(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	st.publish("den", "one", "two")

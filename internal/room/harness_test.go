@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// store is a memory store that fails to read, or loses its oldest messages, when a test says so.
+// store is a memory store that fails to read, or loses its oldest messages, on demand.
 type store struct {
 	*memory.Store
 	broken bool
@@ -32,11 +32,11 @@ type store struct {
 	names  atomic.Int32 // number of lookups
 	first  uint64
 
-	rewritten map[uint64]eventlog.Record // by number, in any room: what stands in place of the record
-	afterRead func()                     // called once, when a read is done and its result not yet used; nil: nothing
+	rewritten map[uint64]eventlog.Record // by number, in any room: replaces the record
+	afterRead func()                     // called once, after a read and before its result is used; nil: nothing
 }
 
-// rewrite returns what a read of records returns.
+// rewrite applies the replacements to the result of a read.
 func (s *store) rewrite(records []eventlog.Record) []eventlog.Record {
 	records = slices.Clone(records)
 	for i, r := range records {
@@ -53,7 +53,7 @@ func (s *store) rewrite(records []eventlog.Record) []eventlog.Record {
 
 func (s *store) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if s.reads.Add(1); s.broken {
-		return nil, eventlog.Bounds{}, errors.New("the disk makes noises")
+		return nil, eventlog.Bounds{}, errors.New("disk failure")
 	}
 	messages, _, err := s.Store.Read(room, max(after, s.Bounds(room).First-1), limit)
 	return s.rewrite(messages), s.Bounds(room), err
@@ -61,7 +61,7 @@ func (s *store) Read(room string, after uint64, limit int) ([]eventlog.Record, e
 
 func (s *store) ReadBefore(room string, before uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
 	if s.reads.Add(1); s.broken {
-		return nil, eventlog.Bounds{}, errors.New("the disk makes noises")
+		return nil, eventlog.Bounds{}, errors.New("disk failure")
 	}
 	records, bounds, err := s.Store.ReadBefore(room, before, limit)
 	return s.rewrite(records), bounds, err

@@ -41,7 +41,7 @@ type Member interface {
 	RemoteAddr() netip.AddrPort
 }
 
-// Options are what a Hub needs besides its store.
+// Options configures a Hub.
 type Options struct {
 	Budget *fanout.Budget // for everything that waits for sockets; required
 	Logger *slog.Logger   // required

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// SampleLag counts how far members are behind, and those that make no progress as slow.
+// TestSampleLag: SampleLag counts how far members are behind, and counts those that make no progress as slow.
 func TestSampleLag(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	first := st.Join("den", Text, &countingMember{})

@@ -146,16 +146,16 @@ func fold(name string) string {
 // maxChunk is the maximum number of names in a chunk of an index.
 const maxChunk = 256
 
-// nameIndex holds people who have a name, ordered by folded name, in chunks, so that adding one moves only a few.
+// nameIndex holds the people who have a name, ordered by folded name, in chunks, so that adding one moves only a few.
 type nameIndex struct {
 	chunks [][]person // none is empty
 }
 
-// indexPos is where a name stands in an index.
+// indexPos is a position in an index.
 type indexPos struct{ chunk, index int }
 
-// find returns the place of the first person for whom before returns false. before is true for people up to some place,
-// and false from there on.
+// find returns the position of the first person for whom before returns false. before is true for people up to some
+// position, and false from there on.
 func (n *nameIndex) find(before func(person) bool) indexPos {
 	i := sort.Search(len(n.chunks), func(i int) bool { return !before(n.chunks[i][len(n.chunks[i])-1]) })
 	if i == len(n.chunks) {
@@ -164,14 +164,14 @@ func (n *nameIndex) find(before func(person) bool) indexPos {
 	return indexPos{i, sort.Search(len(n.chunks[i]), func(j int) bool { return !before(n.chunks[i][j]) })}
 }
 
-// locate returns the place of a person, or where to insert them.
+// locate returns the position of a person, or where to insert them.
 func (n *nameIndex) locate(who person) indexPos {
 	return n.find(func(w person) bool {
 		return w.folded < who.folded || w.folded == who.folded && w.name < who.name
 	})
 }
 
-// rank returns how many names stand before a place.
+// rank returns how many names are before a position.
 func (n *nameIndex) rank(p indexPos) int {
 	rank := p.index
 	for _, chunk := range n.chunks[:p.chunk] {

@@ -97,7 +97,7 @@ func TestPeopleModel(t *testing.T) {
 	}
 }
 
-// TestOneSenderInTwoTabs counts people in presence, in who and in what a join is answered.
+// TestOneSenderInTwoTabs counts people in presence, in Who and in the answer to a join.
 func TestOneSenderInTwoTabs(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	first := st.Join("den", JSON, &countingMember{by: "ann"})

@@ -71,8 +71,8 @@ func (r *reader) follow(h *Hub, enc Encoding, n, last uint64) ([]byte, error) {
 	return b, nil
 }
 
-// Readers come and go while messages are published, on many goroutines and with a buffer that is always too small. Each
-// reader gets every byte.
+// TestReadersWhileTheFeedRuns: readers come and go while messages are published, on many goroutines and with a buffer that
+// is always too small. Each reader gets every byte.
 func TestReadersWhileTheFeedRuns(t *testing.T) {
 	const last, readers = 500, 12
 	st := &harness{tb: t, store: newStore(t)}
@@ -113,7 +113,7 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 	st.Wait()
 	for i, b := range got {
 		if want := st.bytesOf("den", Encoding(i)%encodings, 0); !bytes.Equal(b, want) {
-			t.Errorf("reader %d got %d bytes, want %d, or others", i, len(b), len(want))
+			t.Errorf("reader %d got %d bytes, want %d, or the content differs", i, len(b), len(want))
 		}
 	}
 	if len(st.rooms) != 0 || st.budget.Cached() != 0 {
@@ -121,8 +121,8 @@ func TestReadersWhileTheFeedRuns(t *testing.T) {
 	}
 }
 
-// A limited number of jobs run at once, at most half of them for one address, and an address with one job is served
-// while another has many. Wait waits for all of them.
+// TestGoIsFair: a limited number of jobs run at once, at most half of them for one address, and an address with one job is
+// served while another has many. Wait waits for all of them.
 func TestGoIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHub(newStore(t), Options{Budget: fanout.NewBudget(0), Logger: slog.New(slog.DiscardHandler)})
@@ -157,8 +157,8 @@ func TestGoIsFair(t *testing.T) {
 	})
 }
 
-// A backfill that waits in the queue of one address runs when it is the turn of another address that wants it too, once
-// for both.
+// TestSharedBackfillIsFair: a backfill that waits in the queue of one address runs at the turn of another address that
+// needs it, too, once for both.
 func TestSharedBackfillIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &harness{tb: t, store: newStore(t)}

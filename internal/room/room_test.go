@@ -43,7 +43,7 @@ func TestFeedGoesToEveryReaderOfTheRoom(t *testing.T) {
 	}
 }
 
-// Only newly stored messages are published.
+// TestFeedOfOtherOutcomes: only newly stored messages are published.
 func TestFeedOfOtherOutcomes(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	g := &countingMember{}
@@ -62,8 +62,8 @@ func TestFeedOfOtherOutcomes(t *testing.T) {
 	}
 }
 
-// Feed appends to the buffers first, so that a client that is replied "saved" could read the message; then it delivers
-// replies; then it wakes members, once a batch.
+// TestFeedOrder: Feed appends to the buffers first, so that a client that receives "saved" can read the message; then it
+// delivers replies; then it wakes members, once per batch.
 func TestFeedOrder(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	var order []string
@@ -86,7 +86,8 @@ func TestFeedOrder(t *testing.T) {
 	}
 }
 
-// If a room is opened between the commit and the feed, the message is part of its past and not published again.
+// TestRoomOpenedBeforeTheFeed: if a room is opened between the commit and the feed, the message is part of its history and
+// not published again.
 func TestRoomOpenedBeforeTheFeed(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	outcomes := st.apply(st.command("den", "1"), st.command("den", "2"))
@@ -95,7 +96,7 @@ func TestRoomOpenedBeforeTheFeed(t *testing.T) {
 	st.Feed(outcomes, nil)
 	st.check()
 	if g.wakes != 0 {
-		t.Error("woken for what is no news")
+		t.Error("woken for an old message")
 	}
 	st.publish("den", "3")
 	if got, held := st.read(s, 2); !held || !bytes.Equal(got, st.bytesOf("den", JSON, 2)) {
@@ -107,7 +108,7 @@ func TestRoomOpenedBeforeTheFeed(t *testing.T) {
 	}
 }
 
-// If the store ever skips a number, readers continue from the store.
+// TestGapInNumbers: if the store ever skips a number, readers continue from the store.
 func TestGapInNumbers(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	s := st.Join("den", JSON, &countingMember{})
@@ -172,7 +173,7 @@ func TestPrewarm(t *testing.T) {
 	}
 }
 
-// Rooms that are opened one after the other without any new message stay within the budget too.
+// TestPrewarmStaysWithinBudget: rooms that are opened one after the other without any new message stay within the budget.
 func TestPrewarmStaysWithinBudget(t *testing.T) {
 	const budget = 100 << 10
 	st := newHarness(t, budget)
@@ -290,7 +291,8 @@ func TestRoomState(t *testing.T) {
 	}
 }
 
-// Both encodings of ramai.v1 share the room's state: joining with one does not resend it to readers of the other.
+// TestStateIsSharedByEncodings: both encodings of ramai.v1 share the room's state: joining with one does not resend it to
+// readers of the other.
 func TestStateIsSharedByEncodings(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	first := st.Join("den", DeflatedJSON, &countingMember{by: "a"})

@@ -33,7 +33,7 @@ const (
 // latestTime is later than any clock: restored messages may have been stored while a clock was ahead.
 var latestTime = wire.TimeOf(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
 
-// checkRecord returns an error unless r is a valid record, at the latest time.
+// checkRecord returns an error unless r is a valid record with a time up to latest.
 func checkRecord(r *eventlog.Record, latest wire.Time) error {
 	if err := r.Check(); err != nil {
 		return err

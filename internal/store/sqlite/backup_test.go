@@ -16,7 +16,7 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// isClosed makes it look as if a folder's server was started long ago, so that a backup does not wait.
+// isClosed makes a folder look as if its server was started long ago, so that a backup does not wait.
 func isClosed(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.Chtimes(filepath.Join(dir, lockName), time.Time{}, time.Now().Add(-time.Hour)); err != nil {
@@ -58,7 +58,7 @@ func TestWALWithoutDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	if kept, err := os.ReadFile(was + "-wal"); err != nil || len(kept) != len(log) {
-		t.Errorf("what was left behind was not put aside: %d bytes, %v", len(kept), err)
+		t.Errorf("the leftover log was not set aside: %d bytes, %v", len(kept), err)
 	}
 	restored := open(t, dir, quiet)
 	if restored.HistoryID() != summary.HistoryID {
@@ -131,7 +131,7 @@ func TestBackupRestartsForServer(t *testing.T) {
 	}
 	always := errors.New("the disk is full")
 	if err := copyUndisturbed(t.Context(), filepath.Join(dir, lockName), 0, func(context.Context) error { return always }); err != always {
-		t.Errorf("what fails by itself is not tried again: %v", err)
+		t.Errorf("an error of the copy itself is not retried: %v", err)
 	}
 }
 
@@ -151,7 +151,7 @@ func TestCopyIsInterrupted(t *testing.T) {
 	}
 }
 
-// restore is Restore of a file.
+// restore calls Restore with a file.
 func restore(t *testing.T, dir, file string, keepOld bool) (*Summary, string, error) {
 	t.Helper()
 	from, err := OpenCopy(file)

@@ -298,7 +298,7 @@ func TestReopenFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	away := s.path() + ".away"
-	if err := s.disconnect(); err != nil { // or SQLite would have its log and no file
+	if err := s.disconnect(); err != nil { // otherwise SQLite would have its log and no file
 		t.Fatal(err)
 	}
 	if err := os.Rename(s.path(), away); err != nil {
@@ -316,7 +316,7 @@ func TestReopenFails(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(s.path()); !errors.Is(err, os.ErrNotExist) {
-		t.Fatalf("Reopen made a file where there was none: %v", err)
+		t.Fatalf("Reopen created a file: %v", err)
 	}
 	if err := os.Rename(away, s.path()); err != nil {
 		t.Fatal(err)

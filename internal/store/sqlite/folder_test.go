@@ -184,9 +184,9 @@ func TestNoRandomness(t *testing.T) {
 	opt := quiet
 	opt.Random = strings.NewReader("too short")
 	if _, err := Open(dir, opt); err == nil {
-		t.Error("a store was opened whose log nobody could draw")
+		t.Error("a store was opened without randomness for its history id")
 	}
-	open(t, dir, quiet) // and the lock was given back
+	open(t, dir, quiet) // and the lock was released
 }
 
 // A database of ours with internal damage causes an error, not a panic.
@@ -204,7 +204,7 @@ func TestDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s, err := Open(dir, quiet); err == nil {
-		t.Errorf("of a file cut short Open gave %v", s)
+		t.Errorf("with a truncated file, Open returned %v", s)
 	}
 }
 

@@ -72,7 +72,7 @@ func keyOf(roomID int64, n uint64) int64 { return roomID<<numberBits | int64(n) 
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// noChecksum is a checksum that no record has. A row that was damaged before an upgrade keeps being damaged with it.
+// noChecksum is a checksum that no record has. A row that was damaged before an upgrade stays damaged with it.
 const noChecksum = math.MinInt64
 
 // checksum returns the CRC-32C of all values of a record. The room is included by name, so a row in the wrong room is

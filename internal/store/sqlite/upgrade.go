@@ -8,7 +8,7 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// An upgrader converts a database of an earlier version to this one, before anything else uses it: whoever reads it then
+// An upgrader converts a database of an earlier version to this one, before anything else uses it, so that every reader
 // sees all rows. New tables are created in one transaction; then rows move in steps, each of them a transaction. An
 // interrupted upgrade continues where it stopped. A step frees about as much of the file as it uses, so the file does not
 // grow.

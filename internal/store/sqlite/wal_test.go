@@ -334,7 +334,7 @@ func TestCheckpointAtOpen(t *testing.T) {
 	s := open(t, dir, quiet)
 	saySome(t, s, "lobby", 3)
 	if got := inFile(s); got != 0 {
-		t.Fatalf("the file is at %d already", got)
+		t.Fatalf("the file is already at %d", got)
 	}
 	killed := open(t, snapshot(t, dir), quiet)
 	if got := inFile(killed); got != 3 || killed.Bounds("lobby").Last != 3 {
