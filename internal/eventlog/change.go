@@ -72,6 +72,9 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	replaced := message.Edited
 	if body.Text == nil {
 		message = messageBody{Gone: true}
+		if err := c.deleteStatus(tx, o.Command.Room, body.Of, body.Of); err != nil {
+			return err
+		}
 	} else {
 		message.Text = *body.Text
 	}
@@ -170,6 +173,12 @@ const changeVersion = 1
 
 func encodeChange(body ChangeBody) string {
 	return string(rune(changeVersion)) + string(must(encoding.Marshal(body)))
+}
+
+// PlaceholderRecord returns a record for a number that is not a message's, and of which nothing else is known: that of a
+// superseded change.
+func PlaceholderRecord(room string, n uint64, at wire.Time) Record {
+	return Record{Room: room, N: n, At: at, SenderID: OperatorSender, ID: "placeholder-" + strconv.FormatUint(n, 10), Kind: Change, Body: encodeChange(ChangeBody{})}
 }
 
 func decodeChange(body string) (change ChangeBody, err error) {

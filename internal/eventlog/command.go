@@ -21,7 +21,7 @@ type Command struct {
 	RegisterKey string // of a Say: see there
 	Re          uint64 // of a Say: the number of the message that it replies to; 0: none
 
-	Body Body // nil for a Say, and for kinds without one
+	Body Body // nil for a Say that is only a text, and for kinds without one
 }
 
 // A Body is what a command of one kind has besides its head.

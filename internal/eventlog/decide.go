@@ -29,7 +29,7 @@ type Tx interface {
 	DeleteRecords(room string, from, to uint64) error
 	// PutBounds stores the bounds of a room, and the time of its newest message. It creates the room if there is none.
 	PutBounds(room string, b Bounds, at wire.Time) error
-	// DeleteRoom deletes a room and its records, and stores last in its slot. The ids stay.
+	// DeleteRoom deletes a room with its records and settings, and stores last in its slot. The ids stay.
 	DeleteRoom(room string, slot RemovedSlot, last uint64) error
 	// PutLease stores the name of a sender in place of its previous one.
 	PutLease(NameLease) error
@@ -51,6 +51,10 @@ type Tx interface {
 	PutNode(node string, state NodeState) error
 	// PutLimits stores the limits in place of the previous ones.
 	PutLimits(Limits) error
+	// PutSetting stores a setting of a room in place of its previous value.
+	PutSetting(room string, s Setting) error
+	// DeleteSetting deletes a setting of a room.
+	DeleteSetting(room, key string) error
 	// PutLevel stores the level in place of the previous one; see Program.
 	PutLevel(level uint64) error
 }
@@ -81,6 +85,8 @@ type Delta struct {
 	epochs map[string]uint64
 	spans  map[string][]Span
 	others map[string][]wire.Range // by room, whole
+
+	settings map[string]*settingsDelta // by room
 }
 
 // At returns the time of the batch.
@@ -97,6 +103,7 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 		leases: map[string]*NameLease{}, leaseKeys: map[string]string{},
 		registrations: map[string]NameRegistration{}, registeredKeys: map[string]string{}, registeredBy: map[string]int{},
 		nodes: map[string]NodeState{}, epochs: map[string]uint64{}, spans: map[string][]Span{}, others: map[string][]wire.Range{},
+		settings: map[string]*settingsDelta{},
 	}
 	if err := b.check(); err != nil { // a batch that was not decoded
 		return nil, nil, err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ramai/internal/eventlog"
+	"ramai/wire"
 )
 
 // examples returns a command of each kind except Start.
@@ -21,6 +22,12 @@ func examples() []eventlog.Command {
 		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a1", Text: "Selamat pagi, dünya\n", RegisterKey: "anna\x00anna"},
 		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a2", Text: "x", Once: true},
 		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a3", Text: "yes", Re: 600},
+		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a6", Text: "why?", Body: eventlog.SayAs{As: wire.Question}},
+		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a7", Text: "Tea?", Re: 600, Body: eventlog.SayAs{As: wire.Poll, Options: []string{"yes", "no"}}},
+		{Kind: eventlog.Set, SenderID: "0123456789abcdef", Room: "lobby", ID: "a8", Body: eventlog.SetBody{Key: wire.TopicKey, Value: wire.TextValue("Tea")}},
+		{Kind: eventlog.Set, SenderID: "0123456789abcdef", Room: "lobby", ID: "a9", Body: eventlog.SetBody{Key: wire.PinKey, Value: wire.Value{Numbers: []uint64{7, 600}}}},
+		{Kind: eventlog.Set, SenderID: "0123456789abcdef", Room: "lobby", ID: "b1", Body: eventlog.SetBody{Key: wire.StageKey, Value: wire.NumberValue(600)}},
+		{Kind: eventlog.Set, SenderID: "0123456789abcdef", Room: "lobby", ID: "b2", Body: eventlog.SetBody{Key: wire.StageKey}},
 		{Kind: eventlog.Change, SenderID: "0123456789abcdef", Room: "lobby", ID: "a4", Body: eventlog.ChangeBody{Of: 600, Text: ptr("dünya")}},
 		{Kind: eventlog.Change, SenderID: "0123456789abcdef", Room: "lobby", ID: "a5", Body: eventlog.ChangeBody{Of: 600}},
 		{Kind: eventlog.ReserveName, SenderID: "0123456789abcdef", Body: eventlog.ReserveNameBody{Name: "Anna", Key: "anna\x00anna", Bound: true, Expiry: 1_790_000_000_000}},
@@ -134,6 +141,15 @@ func TestEncodingOfUnknownThings(t *testing.T) {
 		"a change, not UTF-8":           {Kind: eventlog.Change, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.ChangeBody{Of: 1, Text: ptr("\xff")}},
 		"a long change":                 {Kind: eventlog.Change, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.ChangeBody{Of: 1, Text: ptr(strings.Repeat("x", 1<<18+1))}},
 		"a change with a text of a say": {Kind: eventlog.Change, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.ChangeBody{Of: 1}},
+		"a form of nothing":             {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.SayAs{}},
+		"an unknown form":               {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.SayAs{As: "song"}},
+		"a question with options":       {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.SayAs{As: wire.Question, Options: []string{"a", "b"}}},
+		"a poll with one option":        {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.SayAs{As: wire.Poll, Options: []string{"a"}}},
+		"equal options":                 {Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: "1", Text: "x", Body: eventlog.SayAs{As: wire.Poll, Options: []string{"a", "a"}}},
+		"a poll of a change":            {Kind: eventlog.Change, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.SayAs{As: wire.Question}},
+		"an unknown key":                {Kind: eventlog.Set, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.SetBody{Key: "colour", Value: wire.TextValue("red")}},
+		"another key's value":           {Kind: eventlog.Set, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.SetBody{Key: "stage", Value: wire.TextValue("red")}},
+		"a set without an id":           {Kind: eventlog.Set, SenderID: "anna", Room: "lobby", Body: eventlog.SetBody{Key: "stage"}},
 		"a trim that replies":           {Kind: eventlog.Trim, Room: "lobby", Re: 1, Body: eventlog.TrimBody{}},
 		"an edit window below 0":        {Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{EditWindow: -1}}},
 		"fewer than 0 rooms":            {Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: -1}}},

@@ -31,7 +31,7 @@ type Submission struct {
 }
 
 // ReplyTo is the source of submissions, usually a connection. Its owner increments the fence of its submissions each time
-// it continues after a post (a Say or a Change) was refused with RetryAfter. Any other post with the refused fence or a lower
+// it continues after a post (a Say, a Change or a Set) was refused with RetryAfter. Any other post with the refused fence or a lower
 // one is refused as well, so that nothing overtakes what is sent again.
 type ReplyTo struct {
 	// Deliver is called by the feed, in order. It must not block. Both values are valid only during the call and must not
@@ -85,6 +85,12 @@ type Store interface {
 	CountAfter(room string, n uint64) int
 	// OthersAt returns numbers around n of which it is known without reading that none is a message's; false: none is known.
 	OthersAt(room string, n uint64) (wire.Range, bool)
+	// Settings returns settings of a room, see State.Settings.
+	Settings(room, prefix, after string, limit int) (settings []wire.Setting, n uint64, more bool)
+	// Joined returns the bounds of a room, and the settings that a client needs when it joins, see State.Joined.
+	Joined(room string, limit int) (Bounds, map[string]wire.Value)
+	// Asked returns the numbers of questions or polls, see State.Asked.
+	Asked(room, as string, before uint64, limit int) (numbers []uint64, more bool)
 	// NewestTimes returns the time of the newest record of every room that exists. It is in the future if the clock was
 	// ahead. The caller owns the map.
 	NewestTimes() map[string]wire.Time

@@ -30,11 +30,12 @@ const (
 	Barrier        Kind = 13
 	RenewKeys      Kind = 14
 	Change         Kind = 15
+	Set            Kind = 19
 )
 
 // isPost reports whether a kind of command is what people post. It needs space on the disk, and is not overtaken by another
 // post of the same source after it was refused for now.
-func (k Kind) isPost() bool { return k == Say || k == Change }
+func (k Kind) isPost() bool { return k == Say || k == Change || k == Set }
 
 // A definition is one kind of command.
 type definition interface {

@@ -24,7 +24,7 @@ type leveledKind struct {
 }
 
 // Current is this version of the program.
-var Current = &Program{level: 2, kinds: []leveledKind{
+var Current = &Program{level: 3, kinds: []leveledKind{
 	Say:            {sayKind{}, 0},
 	ReserveName:    {reserveNameKind{}, 0},
 	ReleaseName:    {releaseNameKind{}, 0},
@@ -40,6 +40,7 @@ var Current = &Program{level: 2, kinds: []leveledKind{
 	Barrier:        {barrierKind{}, 0},
 	RenewKeys:      {renewKeysKind{}, 0},
 	Change:         {changeKind{}, 2},
+	Set:            {setKind{}, 3},
 }}
 
 // ErrLevel is wrapped in errors of a program whose level is below the stored one. Nothing but another program helps.
@@ -81,12 +82,18 @@ func (p *Program) maintenance(k Kind) bool {
 	return err == nil && kind.maintenance()
 }
 
-// replyLevel is the level from which a Say can reply to a message.
-const replyLevel = 2
+// Levels from which a Say can reply to a message, and be more than a text.
+const (
+	replyLevel = 2
+	asLevel    = 3
+)
 
 // levelOf returns the level from which a command of the kind exists.
 func (k leveledKind) levelOf(c *Command) uint64 {
-	if c.Re != 0 {
+	switch {
+	case c.Kind == Say && c.Body != nil:
+		return max(k.level, asLevel)
+	case c.Re != 0:
 		return max(k.level, replyLevel)
 	}
 	return k.level

@@ -25,10 +25,15 @@ func exampleRecords() []eventlog.Record {
 	change := func(body string) eventlog.Record {
 		return eventlog.Record{Room: "lobby", N: 9, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "a2", Kind: eventlog.Change, Body: body}
 	}
+	set := func(body string) eventlog.Record {
+		return eventlog.Record{Room: "lobby", N: 9, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "a2", Kind: eventlog.Set, Body: body}
+	}
 	return []eventlog.Record{
 		message("Selamat pagi, dünya\n"), message(""),
 		row(wire.Message{Text: "a reply", Re: 3}), row(wire.Message{Text: "edited", Re: 3, Edited: 8}), row(wire.Message{Edited: 8, Gone: true}),
 		change("\x01\x82\x07\x63new"), change("\x01\x82\x07\xf6"), change("\x01\x82\x00\xf6"),
+		row(wire.Message{Text: "why?", As: wire.Question}), row(wire.Message{Text: "Tea?", As: wire.Poll, Options: []string{"yes", "no"}}), row(wire.Message{Text: "Fire drill", Re: 3, As: wire.Notice, Edited: 8}),
+		set("\x01\x82\x65topic\x63Tea"), set("\x01\x82\x63pin\x82\x03\x05"), set("\x01\x82\x65stage\x07"), set("\x01\x82\x65stage\xf6"), set("\x01\x82\x66poll/7\x66closed"),
 	}
 }
 
@@ -59,6 +64,9 @@ func forms(t *testing.T, r *eventlog.Record) string {
 		page = fmt.Sprintf("%q", m.Text)
 		if m.Re != 0 || m.Edited != 0 || m.Gone {
 			page += fmt.Sprintf(" re %d edited %d gone %v", m.Re, m.Edited, m.Gone)
+		}
+		if m.As != "" {
+			page += fmt.Sprintf(" as %s %q", m.As, m.Options)
 		}
 	}
 	text, err := r.SearchText()
@@ -165,6 +173,8 @@ func (*recordsTx) DeleteRegistration(string) error                       { retur
 func (*recordsTx) DeleteIDs(uint64) error                                { return nil }
 func (*recordsTx) DeleteRecords(string, uint64, uint64) error            { return nil }
 func (*recordsTx) DeleteRoom(string, eventlog.RemovedSlot, uint64) error { return nil }
+func (*recordsTx) PutSetting(string, eventlog.Setting) error             { return nil }
+func (*recordsTx) DeleteSetting(string, string) error                    { return nil }
 
 // TestDamagedBodies: a body that is not in the encoding of its kind is an error, and changes nothing. Frames and lines are
 // only made of records that Check accepts, so their methods need to detect only an unknown version or kind.
@@ -184,6 +194,13 @@ func TestDamagedBodies(t *testing.T) {
 		"a change of nothing":   {eventlog.Change, "\x01\x82\x00\x61x", "a superseded change has a text", false},
 		"a change with more":    {eventlog.Change, "\x01\x83\x07\x61x\x00", "", false},
 		"not UTF-8":             {eventlog.Say, "\x01\xff", "not UTF-8", true},
+		"an unknown form":       {eventlog.Say, "\x02\x88\x61x\x00\x64song\xf6\x00\xf4\xf6\x00", "unknown \"song\"", true},
+		"options of a text":     {eventlog.Say, "\x02\x88\x61x\x00\x60\x82\x61a\x61b\x00\xf4\xf6\x00", "only a text", true},
+		"a version of a set":    {eventlog.Set, "\x02\x82\x65topic\x63Tea", "unknown version", false},
+		"a set of nothing":      {eventlog.Set, "\x01\x82\x60\xf6", "unknown key", false},
+		"another value":         {eventlog.Set, "\x01\x82\x65topic\x07", "the value of topic", false},
+		"a value of no kind":    {eventlog.Set, "\x01\x82\x65topic\xf5", "not in the deterministic encoding", false},
+		"a longer number":       {eventlog.Set, "\x01\x82\x65stage\x18\x07", "not in the deterministic encoding", false},
 		"long":                  {eventlog.Say, "\x01" + strings.Repeat("x", 1<<18+1), "at most 262144", true},
 		"no records":            {eventlog.Trim, good.Body, "adds no records", false},
 		"a kind":                {200, good.Body, "unknown kind 200", false},

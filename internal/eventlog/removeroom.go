@@ -65,6 +65,7 @@ func (removeRoomKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	slot := RemovedSlotOf(room)
 	c.removedLast[slot] = max(bounds.Last, c.lastRemoved(slot))
 	c.allBounds[room], c.spans[room], c.others[room] = Bounds{}, nil, nil
+	c.removeSettings(room)
 	o.N = c.removedLast[slot] + 1
 	return tx.DeleteRoom(room, slot, c.removedLast[slot])
 }

@@ -3,8 +3,10 @@ package eventlog
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"ramai/wire"
 )
@@ -26,13 +28,30 @@ type sayBody struct {
 	Once        bool
 	RegisterKey string
 	Re          uint64
+	As          string
+	Options     []string
 }
+
+// SayAs is the body of a Say that is more than a text: a question, a poll or a notice. A question and a poll have a setting,
+// which is open at first. Only the operator posts notices.
+type SayAs struct {
+	As      string
+	Options []string // of a poll
+}
+
+func (SayAs) kind() Kind { return Say }
 
 func (sayKind) name() string { return "say" }
 
 func (sayKind) check(c *Command) error {
-	if err := checkNoBody(c); err != nil {
-		return err
+	if c.Body != nil {
+		body, err := bodyOf[SayAs](c)
+		if err != nil {
+			return err
+		}
+		if err := checkAs(body.As, body.Options); err != nil {
+			return fmt.Errorf("a say command: %w", err)
+		}
 	}
 	if err := checkString(Say, "text", c.Text, maxText, false); err != nil {
 		return err
@@ -44,13 +63,17 @@ func (sayKind) check(c *Command) error {
 }
 
 func (sayKind) encodeBody(c *Command) ([]byte, error) {
-	return encoding.Marshal(&sayBody{Text: c.Text, Once: c.Once, RegisterKey: c.RegisterKey, Re: c.Re})
+	as, _ := c.Body.(SayAs)
+	return encoding.Marshal(&sayBody{Text: c.Text, Once: c.Once, RegisterKey: c.RegisterKey, Re: c.Re, As: as.As, Options: as.Options})
 }
 
 func (sayKind) decodeBody(data []byte, c *Command) error {
 	var body sayBody
 	err := decoding.Unmarshal(data, &body)
 	c.Text, c.Once, c.RegisterKey, c.Re = body.Text, body.Once, body.RegisterKey, body.Re
+	if body.As != "" || body.Options != nil {
+		c.Body = SayAs{As: body.As, Options: body.Options}
+	}
 	return err
 }
 
@@ -78,18 +101,62 @@ func (sayKind) decide(c *Delta, tx Tx, o *Outcome) error {
 			return err
 		}
 	}
-	if say.Re == 0 {
+	as, _ := say.Body.(SayAs)
+	if say.Re == 0 && as.As == "" {
 		return c.appendRecord(tx, o, encodeText(say.Text))
 	}
-	return c.appendRecord(tx, o, (&messageBody{Text: say.Text, Re: say.Re}).encode())
+	if err := c.appendRecord(tx, o, (&messageBody{Text: say.Text, Re: say.Re, As: as.As, Options: as.Options}).encode()); err != nil {
+		return err
+	}
+	if as.hasStatus() {
+		return c.putSetting(tx, say.Room, settingKey{as.As + "/", o.N}, wire.TextValue(wire.Open), o.N)
+	}
+	return nil
+}
+
+// hasStatus reports whether there is a setting about the message.
+func (s SayAs) hasStatus() bool { return s.As == wire.Question || s.As == wire.Poll }
+
+// checkAs checks what a message is besides its text.
+func checkAs(as string, options []string) error {
+	if as == "" {
+		return errors.New("a message that is only a text is said to be more")
+	}
+	if err := wire.CheckAs(as, options); err != nil { // not a nil *wire.CodedError in an error
+		return err
+	}
+	return nil
+}
+
+// refusedRoom refuses a record that would create a room if there can be no more.
+func (c *Delta) refusedRoom(room string) *wire.CodedError {
+	bounds, _ := c.bounds(room)
+	if most := c.limits.MaxRooms; bounds.Empty() && most > 0 && c.roomCount >= most && room != wire.Lobby {
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("there are %d rooms already, and no more may be created; use one of those", most)}
+	}
+	return nil
+}
+
+// refusedAs returns why a sender must not post something that is more than a text.
+func (c *Delta) refusedAs(say *Command) *wire.CodedError {
+	as, _ := say.Body.(SayAs)
+	switch {
+	case as.As == wire.Notice && say.SenderID != OperatorSender:
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "only the operator of the server posts notices; post a message"}
+	case as.hasStatus():
+		return c.settingsFull(say.Room)
+	}
+	return nil
 }
 
 // refusedSay sets the number and the time of a message, or returns why it cannot be posted.
 func (c *Delta) refusedSay(tx Tx, o *Outcome) (*wire.CodedError, error) {
 	say := &o.Command
-	bounds, _ := c.bounds(say.Room)
-	if most := c.limits.MaxRooms; bounds.Empty() && most > 0 && c.roomCount >= most && say.Room != wire.Lobby {
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("there are %d rooms already, and no more may be created; use one of those", most)}, nil
+	if refused := c.refusedRoom(say.Room); refused != nil {
+		return refused, nil
+	}
+	if refused := c.refusedAs(say); refused != nil {
+		return refused, nil
 	}
 	if refused := c.number(o); refused != nil || say.Re == 0 {
 		return refused, nil
@@ -141,8 +208,8 @@ type messageBody struct {
 	_       struct{} `cbor:",toarray"`
 	Text    string
 	Re      uint64            // number of the message that it replies to; 0: none
-	As      string            // unused
-	Options []string          // unused
+	As      string            // see SayAs
+	Options []string          // see SayAs
 	Edited  uint64            // number of its newest change; 0: none
 	Gone    bool              // it was deleted: nothing else but Edited is left
 	Tally   map[string]uint64 // unused
@@ -169,6 +236,9 @@ func decodeMessage(body string) (m messageBody, err error) {
 	m, err = readMessage(body)
 	if err == nil {
 		err = checkString(Say, "text", m.Text, maxText, false)
+	}
+	if err == nil && (m.As != "" || m.Options != nil) {
+		err = checkAs(m.As, m.Options)
 	}
 	if err != nil {
 		return messageBody{}, err
@@ -200,7 +270,7 @@ func readFull(body string) (m messageBody, err error) {
 
 // MessageRecord returns the record of a message. Its body is that of a Say with the message's text.
 func MessageRecord(m *wire.Message) Record {
-	body := messageBody{Text: m.Text, Re: m.Re, Edited: m.Edited, Gone: m.Gone}
+	body := messageBody{Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, Gone: m.Gone}
 	return Record{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Kind: Say, Body: body.encode()}
 }
 
@@ -226,7 +296,7 @@ func (sayKind) appendFrame(dst []byte, r *Record) ([]byte, error) {
 func (m *messageBody) of(r *Record) wire.Message {
 	return wire.Message{
 		Room: r.Room, N: r.N, At: r.At, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID,
-		Text: m.Text, Re: m.Re, Edited: m.Edited, Gone: m.Gone,
+		Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, Gone: m.Gone,
 	}
 }
 
@@ -235,7 +305,7 @@ func (sayKind) appendLine(dst []byte, r *Record) ([]byte, bool, error) {
 	if err != nil || body.Gone {
 		return dst, false, err
 	}
-	m := wire.Message{DisplayName: r.DisplayName, Text: body.Text}
+	m := wire.Message{DisplayName: r.DisplayName, Text: body.Text, Options: body.Options}
 	return wire.AppendLine(dst, &m), true, nil
 }
 
@@ -268,7 +338,7 @@ func (c *Delta) repeated(tx Tx, o *Outcome, sum int64, refused *wire.CodedError)
 	case err != nil:
 		return false, err
 	case seen && old.Sum != sum && old.Sum != NoSum:
-		refused = &wire.CodedError{Code: wire.IDReused, Reason: "this id was used for another text in this room; use a new id for a new text"}
+		refused = &wire.CodedError{Code: wire.IDReused, Reason: "this id was used for another text or setting in this room; use a new id"}
 		fallthrough
 	case !seen && refused != nil:
 		o.N, o.At = 0, c.at
@@ -283,10 +353,14 @@ func (c *Delta) repeated(tx Tx, o *Outcome, sum int64, refused *wire.CodedError)
 
 // saySum is the checksum of a say.
 func saySum(say *Command) int64 {
-	if say.Re == 0 {
-		return TextSum(say.Text)
+	content := say.Text
+	if say.Re != 0 {
+		content = "\x00re " + strconv.FormatUint(say.Re, 10) + " " + content // no text of a client has a NUL
 	}
-	return TextSum("\x00re " + strconv.FormatUint(say.Re, 10) + " " + say.Text) // no text of a client has a NUL
+	if as, ok := say.Body.(SayAs); ok {
+		content = "\x00as " + as.As + "\x00" + strings.Join(as.Options, "\x00") + "\x00 " + content
+	}
+	return TextSum(content)
 }
 
 // An IDKey is what an id is stored under: a hash of the room, the sender and the sender's id. The keys of one sender in one

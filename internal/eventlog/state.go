@@ -28,6 +28,7 @@ type State struct {
 	level          uint64
 	nodes          map[string]NodeState
 	others         map[string][]wire.Range // by room, ascending; replaced, never changed. See others.go
+	settings       map[string]roomSettings // by room; see settings.go
 
 	epoch  Epoch                 // the newest
 	newest atomic.Pointer[Epoch] // epoch, for readers without mu; written with mu held
@@ -46,6 +47,7 @@ type Snapshot struct {
 	Epochs        []Epoch
 	Spans         map[string][]Span       // by room, ascending
 	Others        map[string][]wire.Range // by room, ascending; see Others
+	Settings      map[string][]Setting    // by room
 	Limits        Limits
 	Level         uint64
 	Nodes         map[string]NodeState
@@ -65,6 +67,7 @@ func (s *State) Load(from *Snapshot) {
 			s.roomCount++
 		}
 	}
+	s.loadSettings(from.Settings)
 	s.loadEpochs(from.Epochs, from.Spans)
 	s.leases, s.leaseKeys = make(map[string]NameLease), make(map[string]string)
 	for _, lease := range from.Leases {
@@ -201,6 +204,7 @@ func (s *State) Commit(c *Delta) {
 			s.others[room] = others
 		}
 	}
+	s.commitSettings(c)
 	s.commitEpochs(c)
 }
 

@@ -42,6 +42,9 @@ func (trimKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if err := tx.DeleteRecords(room, bounds.First, to); err != nil {
 		return err
 	}
+	if err := c.deleteStatus(tx, room, bounds.First, to); err != nil {
+		return err
+	}
 	bounds.First = to + 1
 	c.allBounds[room] = bounds
 	o.N = bounds.First

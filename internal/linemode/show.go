@@ -19,9 +19,12 @@ import (
 // prefix precedes each message. The further lines of a message are indented by as much.
 const prefix = "From server: "
 
-// PlainText is a message as the plain protocol shows it. It says what was edited or deleted.
+// PlainText is a message as the plain protocol shows it, with the options of a poll. It says what was edited or deleted.
 func PlainText(m wire.Message) string {
 	text := client.Printable(m.Text)
+	for i, option := range m.Options {
+		text += fmt.Sprintf(" (%d) %s", i+1, client.OneLine(option))
+	}
 	switch {
 	case m.Gone:
 		text = "(deleted)"

@@ -58,6 +58,9 @@ func (j *tested) wantFrames(room string, want ...wire.Frame) {
 		case wire.Changed:
 			f.Room, f.At = "", 0
 			got[i] = f
+		case wire.State:
+			f.Room, f.At = "", 0
+			got[i] = f
 		}
 	}
 	if !reflect.DeepEqual(got, want) {

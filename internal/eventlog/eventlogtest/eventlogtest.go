@@ -148,7 +148,7 @@ func summary(o eventlog.Outcome) string {
 		return "refused " + string(o.Err.Code)
 	case o.Command.Kind == eventlog.Trim:
 		return fmt.Sprintf("from %d", o.N)
-	case o.Command.Kind != eventlog.Say && o.Command.Kind != eventlog.Change:
+	case o.Command.Kind != eventlog.Say && o.Command.Kind != eventlog.Change && o.Command.Kind != eventlog.Set:
 		return "done"
 	case o.Status == eventlog.Repeat:
 		return fmt.Sprintf("repeat %d", o.N)

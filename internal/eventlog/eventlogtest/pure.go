@@ -69,6 +69,8 @@ func viewOf(t fatal, s eventlog.Store) view {
 	v["expired names"] = slices.Sorted(slices.Values(s.ExpiredNames(math.MaxInt64/2, math.MaxInt64/2, 100)))
 	for _, room := range someRooms {
 		v["the bounds of "+room] = s.Bounds(room)
+		v["the settings of "+room], _, _ = s.Settings(room, "", "", math.MaxInt)
+		_, v["the settings of "+room+" when joining"] = s.Joined(room, 1000)
 		v["the rows of "+room] = (&tested{Store: s, t: t}).all(room)
 		for k := range 12 {
 			v[fmt.Sprintf("where the newest %d messages of %s begin", k, room)], v[fmt.Sprintf("the messages of %s after %d", room, k)] = s.StartOf(room, k), s.CountAfter(room, uint64(k))
@@ -155,6 +157,7 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
 			e.RegisterKey = rapid.SampledFrom([]string{"", names.Key("Queen"), names.Key("QUEEN"), names.Key("King")}).Draw(t, "own")
 			e.Re = rapid.SampledFrom([]uint64{0, 0, 0, 1, 2, 5}).Draw(t, "re")
+			e.Body = rapid.SampledFrom([]eventlog.Body{nil, nil, nil, eventlog.SayAs{As: wire.Question}, eventlog.SayAs{As: wire.Poll, Options: []string{"yes", "no"}}, eventlog.SayAs{As: wire.Notice}}).Draw(t, "as")
 			return e
 		case eventlog.Change:
 			body := eventlog.ChangeBody{Of: rapid.Uint64Range(1, 8).Draw(t, "of")}
@@ -163,6 +166,13 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 				body.Text = &text
 			}
 			return eventlog.Command{Kind: eventlog.Change, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: rapid.StringMatching("[a-h]").Draw(t, "id"), Body: body}
+		case eventlog.Set:
+			n := rapid.Uint64Range(1, 8).Draw(t, "n")
+			body := rapid.SampledFrom([]eventlog.SetBody{
+				{Key: "topic", Value: wire.TextValue("Tea")}, {Key: "topic"}, {Key: "pin", Value: wire.Value{Numbers: []uint64{n, n + 1}}}, {Key: "stage", Value: wire.NumberValue(n)},
+				{Key: fmt.Sprint("question/", n), Value: wire.TextValue(wire.Answered)}, {Key: fmt.Sprint("poll/", n), Value: wire.TextValue(wire.Hidden)},
+			}).Draw(t, "setting")
+			return eventlog.Command{Kind: eventlog.Set, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: rapid.StringMatching("[a-h]").Draw(t, "id"), Body: body}
 		case eventlog.ReserveName:
 			e := reserve(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
 			if rapid.Bool().Draw(t, "bound") {

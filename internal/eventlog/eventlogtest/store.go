@@ -41,6 +41,12 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"changes", testChange},
 		{"refused changes", testRefusedChange},
 		{"replies", testReplies},
+		{"settings", testSet},
+		{"refused settings", testRefusedSet},
+		{"questions and polls", testAsked},
+		{"pages of settings", testSettingPages},
+		{"most settings", testMostSettings},
+		{"settings rolled back", testSetRolledBack},
 		{"ids of changes", testChangeIDs},
 		{"rolled back changes", testChangeRolledBack},
 		{"numbers that are not messages", testOthers},
@@ -56,6 +62,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 	}
 	t.Run("opened again", func(t *testing.T) { testReopened(t, fresh(t)) })
 	t.Run("changes, opened again", func(t *testing.T) { testChangeReopened(t, fresh(t)) })
+	t.Run("settings, opened again", func(t *testing.T) { testSetReopened(t, fresh(t)) })
 	t.Run("starts", func(t *testing.T) { testStarts(t, fresh(t)) })
 	t.Run("epochs", func(t *testing.T) { testEpochs(t, fresh(t)) })
 	t.Run("epochs of removed rooms", func(t *testing.T) { testEpochsOfRemoved(t, fresh(t)) })

@@ -65,6 +65,21 @@ func (s *Store) OthersAt(room string, n uint64) (wire.Range, bool) { return s.st
 // CountAfter implements eventlog.Store.
 func (s *Store) CountAfter(room string, n uint64) int { return s.state.CountAfter(room, n) }
 
+// Settings implements eventlog.Store.
+func (s *Store) Settings(room, prefix, after string, limit int) ([]wire.Setting, uint64, bool) {
+	return s.state.Settings(room, prefix, after, limit)
+}
+
+// Joined implements eventlog.Store.
+func (s *Store) Joined(room string, limit int) (eventlog.Bounds, map[string]wire.Value) {
+	return s.state.Joined(room, limit)
+}
+
+// Asked implements eventlog.Store.
+func (s *Store) Asked(room, as string, before uint64, limit int) ([]uint64, bool) {
+	return s.state.Asked(room, as, before, limit)
+}
+
 // NewestTimes implements eventlog.Store.
 func (s *Store) NewestTimes() map[string]wire.Time { return s.state.NewestTimes() }
 
@@ -303,6 +318,8 @@ func (t *tx) PutSpan(string, eventlog.Span, uint64) error        { return nil }
 func (t *tx) PutNode(string, eventlog.NodeState) error           { return nil }
 func (t *tx) PutLimits(eventlog.Limits) error                    { return nil }
 func (t *tx) PutLevel(uint64) error                              { return nil }
+func (t *tx) PutSetting(string, eventlog.Setting) error          { return nil }
+func (t *tx) DeleteSetting(string, string) error                 { return nil }
 
 func (t *tx) DeleteRoom(room string, _ eventlog.RemovedSlot, _ uint64) error {
 	all := t.rooms[room]

@@ -192,7 +192,10 @@ func checkRows(ctx context.Context, c conn) error {
 			return err
 		}
 	}
-	return nil
+	if v[0] < 9 {
+		return nil
+	}
+	return checkSettings(ctx, c)
 }
 
 // checkRooms checks the table of rooms, and returns them by id.

@@ -100,6 +100,39 @@ CREATE TABLE removed_rooms(    -- see eventlog.RemovedSlot
 	slot INTEGER PRIMARY KEY,
 	last INTEGER NOT NULL
 ) STRICT;`
+	marksTables = `
+CREATE TABLE marks(            -- of senders on messages
+	record INTEGER NOT NULL,   -- the message's key
+	by TEXT NOT NULL,
+	key TEXT NOT NULL,
+	PRIMARY KEY(record, by, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE counts(           -- of marks, so that nothing has to count rows
+	record INTEGER NOT NULL,
+	key TEXT NOT NULL,
+	count INTEGER NOT NULL,
+	PRIMARY KEY(record, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pending(          -- messages whose counts have changed since their newest tally
+	record INTEGER PRIMARY KEY
+) STRICT;
+CREATE TABLE tallies(          -- see eventlog.TallyTime
+	room INTEGER PRIMARY KEY,
+	at INTEGER NOT NULL,
+	through INTEGER NOT NULL
+) STRICT;
+CREATE TABLE dropped_marks(    -- ranges of records whose marks are still to be deleted
+	first INTEGER PRIMARY KEY,
+	last INTEGER NOT NULL
+) STRICT;`
+	settingsTable = `
+CREATE TABLE settings(         -- of rooms
+	room INTEGER NOT NULL,
+	key TEXT NOT NULL,
+	value BLOB NOT NULL,       -- in CBOR
+	n INTEGER NOT NULL,        -- number of the record that has set it
+	PRIMARY KEY(room, key)
+) STRICT, WITHOUT ROWID;`
 	registrationsTable = `
 CREATE TABLE registrations(    -- of names
 	key TEXT NOT NULL PRIMARY KEY,
@@ -111,7 +144,7 @@ CREATE TABLE registrations(    -- of names
 
 // schema creates the tables. Records are stored in the order of an integer key, to which appending is cheapest. Tables
 // are STRICT, so that values have the declared types.
-const schema = metaTable + roomsTable + recordsTable + othersIndex + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable
+const schema = metaTable + roomsTable + recordsTable + othersIndex + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable + marksTables + settingsTable
 
 // newRun generates, in SQL, the run id of a file that no server has opened yet. No two files have the same id, so the
 // write-ahead log of one is not mistaken for that of another; see checkWAL.

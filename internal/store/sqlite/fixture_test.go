@@ -40,7 +40,7 @@ func fixture(t *testing.T, schema int) string {
 // Folders of earlier versions are upgraded when they are opened, and keep all their content.
 func TestFixtures(t *testing.T) {
 	t.Parallel()
-	for _, schema := range []int{4, 5, 6, 7} {
+	for _, schema := range []int{4, 5, 6, 7, 8} {
 		t.Run(fmt.Sprint("schema ", schema), func(t *testing.T) {
 			t.Parallel()
 			dir := fixture(t, schema)

@@ -118,6 +118,8 @@ func schemaOf(v int64) string {
 		return fifth + namesTable + nodesTable + limitsTable7
 	case 7:
 		return metaTable + roomsTable + recordsTable + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable7
+	case 8:
+		return metaTable + roomsTable + recordsTable + othersIndex + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable
 	}
 	return schema
 }

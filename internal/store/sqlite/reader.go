@@ -138,7 +138,7 @@ type saved struct {
 // load reads all tables but those of records and ids.
 func (r *reader) load() (*saved, error) {
 	s := &saved{roomIDs: map[string]int64{}}
-	s.Others = map[string][]wire.Range{}
+	s.Others, s.Settings = map[string][]wire.Range{}, map[string][]eventlog.Setting{}
 	s.Bounds, s.RemovedLast, s.NewestTimes = map[string]eventlog.Bounds{}, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}
 	s.Spans, s.Nodes = map[string][]eventlog.Span{}, map[string]eventlog.NodeState{}
 	err := r.each("SELECT log, position, at, unsynced, run FROM meta", func(scan func(...any) error) error {
@@ -193,6 +193,7 @@ func (r *reader) load() (*saved, error) {
 			return err
 		}},
 		{"SELECT rooms.name, epoch, spans.first FROM spans JOIN rooms ON rooms.id = spans.room ORDER BY spans.room, epoch", s.addSpan},
+		{"SELECT rooms.name, key, value, n FROM settings JOIN rooms ON rooms.id = settings.room", s.addSetting},
 	} {
 		if err := r.each(table.query, table.row); err != nil {
 			return nil, err

@@ -66,8 +66,10 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 	if err := s.countStray(e); err != nil {
 		return err
 	}
-	if err := target.exec("DELETE FROM spans WHERE room NOT IN (SELECT id FROM rooms)"); err != nil {
-		return err
+	for _, table := range []string{"spans", "tallies", "settings"} {
+		if err := target.exec("DELETE FROM " + table + " WHERE room NOT IN (SELECT id FROM rooms)"); err != nil {
+			return err
+		}
 	}
 	if whole {
 		if err := target.exec("UPDATE meta SET log = ?", e.summary.HistoryID); err != nil {
@@ -198,6 +200,8 @@ func (s *salvager) row(table string, row []driver.Value) error {
 		err = checkHolder(row[0], row[1], row[2])
 	case "registrations":
 		err = checkHolder(row[2], row[1], row[0])
+	case "settings":
+		err = checkSetting(row[1], row[2])
 	}
 	if err != nil {
 		s.found(fmt.Sprintf("the table %s: %v", table, err))

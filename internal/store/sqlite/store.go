@@ -261,6 +261,21 @@ func (s *Store) OthersAt(room string, n uint64) (wire.Range, bool) { return s.st
 // CountAfter implements eventlog.Store.
 func (s *Store) CountAfter(room string, n uint64) int { return s.state.CountAfter(room, n) }
 
+// Settings implements eventlog.Store.
+func (s *Store) Settings(room, prefix, after string, limit int) ([]wire.Setting, uint64, bool) {
+	return s.state.Settings(room, prefix, after, limit)
+}
+
+// Joined implements eventlog.Store.
+func (s *Store) Joined(room string, limit int) (eventlog.Bounds, map[string]wire.Value) {
+	return s.state.Joined(room, limit)
+}
+
+// Asked implements eventlog.Store.
+func (s *Store) Asked(room, as string, before uint64, limit int) ([]uint64, bool) {
+	return s.state.Asked(room, as, before, limit)
+}
+
 // NewestTimes implements eventlog.Store.
 func (s *Store) NewestTimes() map[string]wire.Time { return s.state.NewestTimes() }
 

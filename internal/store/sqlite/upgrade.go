@@ -82,6 +82,7 @@ DROP TABLE graves;`,
 	8: `ALTER TABLE limits RENAME TO limits_7;` + limitsTable + `
 UPDATE limits SET max_rooms = (SELECT max_rooms FROM limits_7);
 DROP TABLE limits_7;`,
+	9: marksTables + settingsTable,
 }
 
 // begin creates the tables of this version. The old table of messages stays beside the new one until moveRows has emptied it.
@@ -94,7 +95,10 @@ func (u *upgrader) begin(from int64) error {
 	if from < 7 {
 		script += replaceMessages(from)
 	}
-	script += othersIndex + fmt.Sprintf("\nPRAGMA user_version=%d;\nCOMMIT;", version)
+	if from < 8 {
+		script += othersIndex
+	}
+	script += fmt.Sprintf("\nPRAGMA user_version=%d;\nCOMMIT;", version)
 	if err := u.exec(script); err != nil {
 		return err
 	}

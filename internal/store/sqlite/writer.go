@@ -26,6 +26,7 @@ type writer struct {
 	setNode, setLimits                  *stmt
 	trim                                trimStmts
 	remove                              removeStmts
+	settings                            settingStmts
 
 	scratch []byte         // of checksum
 	rows    []driver.Value // columns of records that are not written yet
@@ -97,6 +98,9 @@ func (w *writer) statements() []statement {
 		{&w.remove.putRemoved, "INSERT INTO removed_rooms(slot, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},
 		{&w.trim.deleteRecords, "DELETE FROM records WHERE key BETWEEN ? AND ?"},
 		{&w.trim.setGeneration, "UPDATE generation SET newest = ?, since = ?"},
+		{&w.settings.put, "INSERT INTO settings(room, key, value, n) VALUES(?, ?, ?, ?) ON CONFLICT(room, key) DO UPDATE SET value = excluded.value, n = excluded.n"},
+		{&w.settings.delete, "DELETE FROM settings WHERE room = ? AND key = ?"},
+		{&w.settings.deleteAll, "DELETE FROM settings WHERE room = ?"},
 		{&w.trim.deleteIDs, "DELETE FROM ids WHERE (generation, key) IN (SELECT generation, key FROM ids WHERE generation < ? LIMIT ?)"},
 	}
 }

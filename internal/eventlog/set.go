@@ -1,0 +1,223 @@
+package eventlog
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"ramai/wire"
+)
+
+// SetBody is the body of a Set, which gives a key of a room a value; null: none. It adds a record, so that everyone in the
+// room is told, and clients that come later read the settings.
+//
+// Its id is remembered like that of a Say, and among the same ids.
+type SetBody struct {
+	Key   string
+	Value wire.Value
+}
+
+func (SetBody) kind() Kind { return Set }
+
+// encodedSet is how a SetBody is encoded, in a command and in a record.
+type encodedSet struct {
+	_     struct{} `cbor:",toarray"`
+	Key   string
+	Value cbor.RawMessage
+}
+
+func (b SetBody) encode() []byte {
+	return must(encoding.Marshal(encodedSet{Key: b.Key, Value: EncodeValue(b.Value)}))
+}
+
+func decodeSetBody(data []byte) (body SetBody, err error) {
+	var e encodedSet
+	if err := decoding.Unmarshal(data, &e); err != nil {
+		return body, err
+	}
+	body.Key = e.Key
+	body.Value, err = DecodeValue(e.Value)
+	return body, err
+}
+
+// OperatorSender is the sender of what the operator does. No session has it: a session has wire.SessionLen characters.
+var OperatorSender = wire.SenderIDOf("operator")
+
+type setKind struct{ onDemand }
+
+func (setKind) name() string { return "set" }
+
+func (setKind) check(c *Command) error {
+	body, err := bodyOf[SetBody](c)
+	if err != nil {
+		return err
+	}
+	if err := wire.CheckSetting(body.Key, body.Value); err != nil {
+		return fmt.Errorf("a set command: %w", err)
+	}
+	return checkHead(c, hasSender|hasRoom|hasID)
+}
+
+func (setKind) encodeBody(c *Command) ([]byte, error) {
+	body, err := bodyOf[SetBody](c)
+	if err != nil {
+		return nil, err
+	}
+	return body.encode(), nil
+}
+
+func (setKind) decodeBody(data []byte, c *Command) error {
+	body, err := decodeSetBody(data)
+	c.Body = body
+	return err
+}
+
+func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
+	body, err := bodyOf[SetBody](&o.Command)
+	if err != nil {
+		return err
+	}
+	key := parseSettingKey(body.Key)
+	refused, err := c.refusedSet(tx, o, key, body.Value)
+	if err != nil {
+		return err
+	}
+	if refused == nil {
+		refused = c.number(o)
+	}
+	if done, err := c.repeated(tx, o, TextSum("\x00set "+string(body.encode())), refused); done || err != nil {
+		return err
+	}
+	if _, err := c.useName(tx, o); err != nil {
+		return err
+	}
+	if err := c.appendRecord(tx, o, encodeSet(body)); err != nil {
+		return err
+	}
+	c.addOther(o.Command.Room, o.N)
+	return c.putSetting(tx, o.Command.Room, key, body.Value, o.N)
+}
+
+// refusedSet returns why a key cannot be set to a value.
+func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, value wire.Value) (*wire.CodedError, error) {
+	cmd := &o.Command
+	if refused := c.refusedRoom(cmd.Room); refused != nil {
+		return refused, nil
+	}
+	current := c.setting(cmd.Room, key)
+	if current == nil && !value.IsNull() {
+		if refused := c.settingsFull(cmd.Room); refused != nil {
+			return refused, nil
+		}
+	}
+	author := ""
+	for _, n := range c.named(key, value, current) {
+		row, message, refused, err := c.message(tx, cmd.Room, n)
+		switch {
+		case refused != nil || err != nil:
+			return refused, err
+		case row.N == 0 || message.Gone:
+			return &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("message %d was deleted", n)}, nil
+		case key.n > 0 && message.As+"/" != key.name:
+			return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("message %d is not a %s", n, key.name[:len(key.name)-1])}, nil
+		}
+		author = row.SenderID
+	}
+	return settable(cmd.SenderID, key, author), nil
+}
+
+// named returns the messages that a setting names. What is pinned already can be deleted by now, and stays pinned.
+func (c *Delta) named(key settingKey, value wire.Value, current *storedSetting) (numbers []uint64) {
+	switch {
+	case key.n > 0:
+		return []uint64{key.n}
+	case value.Number != nil:
+		return []uint64{*value.Number}
+	}
+	for _, n := range value.Numbers {
+		if current == nil || !slices.Contains(current.value.Numbers, n) {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
+// settable returns why a sender must not set a key. If the key has the number of a message, author has posted that.
+func settable(senderID string, key settingKey, author string) *wire.CodedError {
+	switch {
+	case senderID == OperatorSender:
+	case senderID == anonymousSender:
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "without a session nobody can change the settings of a room; connect with a session"}
+	case key.n > 0 && senderID != author:
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d is somebody else's; only its author can set %s", key.n, key)}
+	}
+	return nil
+}
+
+// settingsFull refuses if a room can have no more settings.
+func (c *Delta) settingsFull(room string) *wire.CodedError {
+	if c.settingCount(room) < MaxSettings {
+		return nil
+	}
+	return &wire.CodedError{
+		Code: wire.NotAllowed, Reason: fmt.Sprintf("the room %s has %d questions, polls and other settings, and can have no more; delete an old question or poll", room, MaxSettings),
+	}
+}
+
+// setVersion is the version of the body of a set's record, which is followed by an encodedSet.
+const setVersion = 1
+
+func encodeSet(body SetBody) string { return string(rune(setVersion)) + string(body.encode()) }
+
+func decodeSet(body string) (set SetBody, err error) {
+	if err := checkRecordVersion(body, setVersion); err != nil {
+		return set, err
+	}
+	set, err = decodeSetBody([]byte(body[1:]))
+	switch {
+	case err != nil:
+		return SetBody{}, err
+	case encodeSet(set) != body:
+		return SetBody{}, errNotDeterministic
+	}
+	if err := wire.CheckSetting(set.Key, set.Value); err != nil {
+		return SetBody{}, err
+	}
+	return set, nil
+}
+
+func (k setKind) records() recordKind { return k }
+
+func (setKind) checkBody(body string) error {
+	_, err := decodeSet(body)
+	return err
+}
+
+func (setKind) frameType() string { return wire.State{}.Type() }
+
+func (setKind) appendFrame(dst []byte, r *Record) ([]byte, error) {
+	set, err := decodeSet(r.Body)
+	if err != nil {
+		return dst, err
+	}
+	return wire.Append(dst, wire.State{
+		Room: r.Room, N: r.N, At: r.At, Key: set.Key, Value: set.Value, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID,
+	}), nil
+}
+
+// appendLine shows nothing: the plain protocol has messages only.
+func (setKind) appendLine(dst []byte, r *Record) ([]byte, bool, error) {
+	_, err := decodeSet(r.Body)
+	return dst, false, err
+}
+
+func (setKind) message(r *Record) (wire.Message, bool, error) {
+	_, err := decodeSet(r.Body)
+	return wire.Message{}, false, err
+}
+
+func (setKind) searchText(r *Record) (string, error) {
+	_, err := decodeSet(r.Body)
+	return "", err
+}
