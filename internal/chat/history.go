@@ -83,16 +83,18 @@ func (s *Service) page(h wire.History) (wire.Page, error) {
 	if h.After != nil && !h.After.Bare() && !store.Contains(h.Room, h.After) {
 		page.Reset, h.After = true, nil
 	}
+	before := uint64(math.MaxUint64)
+	if h.Before != nil {
+		before = *h.Before
+	}
 	switch {
+	case h.As != "":
+		err = s.asked(&page, h.As, before, limit)
 	case h.At != nil:
 		err = s.around(&page, *h.At, limit)
 	case h.After != nil:
 		err = s.fill(&page, h.After.N, true, limit)
 	default:
-		before := uint64(math.MaxUint64)
-		if h.Before != nil {
-			before = *h.Before
-		}
 		err = s.fill(&page, before, false, limit)
 	}
 	page.Epoch = store.Epoch().Name // read after the messages: none of them is of a later epoch

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -18,10 +19,16 @@ type Operator struct {
 	// Decide submits a command and waits for its outcome. An error of ctx, and ErrUnknown, leave the result unknown; after any
 	// other error nothing was stored.
 	Decide func(ctx context.Context, c eventlog.Command) (*eventlog.Outcome, error)
+	Text   int // the limit of a text in bytes; 0: defaultText
 }
 
+// defaultText is the limit of a text that the operator posts on a stopped server.
+const defaultText = 4000
+
 // Operator returns the operator's methods on a running server.
-func (s *Service) Operator() *Operator { return &Operator{Store: s.cfg.Store, Decide: s.decide} }
+func (s *Service) Operator() *Operator {
+	return &Operator{Store: s.cfg.Store, Decide: s.decide, Text: s.cfg.Limits.Text}
+}
 
 // A RoomInfo describes a room to the operator.
 type RoomInfo struct {
@@ -92,4 +99,43 @@ func (o *Operator) ReleaseName(ctx context.Context, name string) error {
 		return released.Err
 	}
 	return nil
+}
+
+// Say posts a message as the operator, in whose name there may be notices. A *wire.CodedError refuses it.
+func (o *Operator) Say(ctx context.Context, m Message) (*eventlog.Outcome, error) {
+	if err := wire.CheckText(m.Text, cmp.Or(o.Text, defaultText)); err != nil {
+		return nil, err
+	}
+	if err := wire.CheckAs(m.As, m.Options); err != nil {
+		return nil, err
+	}
+	return o.post(ctx, eventlog.Command{
+		Kind: eventlog.Say, SenderID: eventlog.OperatorSender, Room: m.Room, ID: m.ID, Text: m.Text, Re: m.Re, Once: m.Once, Body: m.body(),
+	})
+}
+
+// Set changes a setting of a room. The operator can also set what is about somebody else's message. A *wire.CodedError refuses it.
+func (o *Operator) Set(ctx context.Context, set Setting) (*eventlog.Outcome, error) {
+	if err := set.normalize(); err != nil {
+		return nil, err
+	}
+	return o.post(ctx, set.command(eventlog.OperatorSender))
+}
+
+// post returns the outcome of a command that adds a record.
+func (o *Operator) post(ctx context.Context, c eventlog.Command) (*eventlog.Outcome, error) {
+	outcome, err := o.Decide(ctx, c)
+	switch {
+	case err != nil:
+		return nil, err
+	case outcome.Status == eventlog.Refused:
+		return nil, outcome.Err
+	}
+	return outcome, nil
+}
+
+// Settings returns the settings of a room whose keys begin with prefix.
+func (o *Operator) Settings(room, prefix string) []wire.Setting {
+	settings, _, _ := o.Store.Settings(room, prefix, "", eventlog.MaxSettings)
+	return settings
 }

@@ -80,9 +80,9 @@ func (s *Service) countJoin(a *Actor, j *JoinRequest) error {
 // start returns where a reader starts, and what its client is told about the room.
 func (s *Service) start(sub *room.Subscription, j *JoinRequest) (wire.Joined, uint64) {
 	store := s.cfg.Store
-	bounds := store.Bounds(j.Room)
+	bounds, state := store.Joined(j.Room, wire.StateBytes)
 	joined := wire.Joined{
-		Room: sub.Room(), HistoryID: store.HistoryID(), Epoch: store.Epoch().Name, N: bounds.Last, First: bounds.First, Count: sub.Count(),
+		Room: sub.Room(), HistoryID: store.HistoryID(), Epoch: store.Epoch().Name, N: bounds.Last, First: bounds.First, Count: sub.Count(), State: state,
 	}
 	var from uint64
 	switch {

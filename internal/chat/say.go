@@ -11,7 +11,10 @@ type Message struct {
 	ID   string // makes a retry recognizable, by sender and room
 	Text string // normalized
 	Re   uint64 // number of the message that it replies to; 0: none
+	As   string // wire.Question, wire.Poll or wire.Notice; empty: only a text
 	Once bool   // the server created ID and sends it only once: the log need not remember it
+
+	Options []string // of a poll
 
 	admitted bool // all checks have passed; only the queue was full
 }
@@ -24,6 +27,9 @@ func (s *Service) Say(a *Actor, m *Message, r Reply) error {
 		if err := wire.CheckText(m.Text, s.cfg.Limits.Text); err != nil {
 			return err
 		}
+		if err := wire.CheckAs(m.As, m.Options); err != nil {
+			return err
+		}
 		if err := s.countSay(a, m.Room); err != nil {
 			return err
 		}
@@ -31,8 +37,16 @@ func (s *Service) Say(a *Actor, m *Message, r Reply) error {
 		m.admitted = true
 	}
 	return s.submit(eventlog.Command{
-		Kind: eventlog.Say, SenderID: a.sender(), Room: m.Room, ID: m.ID, Text: m.Text, Re: m.Re, Once: m.Once, RegisterKey: s.registerKey(a),
+		Kind: eventlog.Say, SenderID: a.sender(), Room: m.Room, ID: m.ID, Text: m.Text, Re: m.Re, Once: m.Once, RegisterKey: s.registerKey(a), Body: m.body(),
 	}, &r)
+}
+
+// body is the body of a message's command, nil if it is only a text.
+func (m *Message) body() eventlog.Body {
+	if m.As == "" {
+		return nil
+	}
+	return eventlog.SayAs{As: m.As, Options: m.Options}
 }
 
 // countSay counts a message, and the room if the message creates it.

@@ -70,13 +70,13 @@ func (v v1) text(b []byte) {
 	v.sawRequest = true
 	switch f := r.Frame.(type) {
 	case wire.Say:
-		if f.As != "" {
-			v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: "this version of the server does not store questions, polls and notices; leave as out"})
-			return
-		}
-		v.post(r, f.Room, f.ID, &chat.Message{Room: f.Room, ID: f.ID, Text: f.Text, Re: f.Re}, nil)
+		v.post(r, f.Room, f.ID, &chat.Message{Room: f.Room, ID: f.ID, Text: f.Text, Re: f.Re, As: f.As, Options: f.Options}, nil, nil)
 	case wire.Change:
-		v.post(r, f.Room, f.ID, nil, &chat.Change{Room: f.Room, ID: f.ID, Of: f.Of, Text: f.Text})
+		v.post(r, f.Room, f.ID, nil, &chat.Change{Room: f.Room, ID: f.ID, Of: f.Of, Text: f.Text}, nil)
+	case wire.Set:
+		v.post(r, f.Room, f.ID, nil, nil, &chat.Setting{Room: f.Room, ID: f.ID, Key: f.Key, Value: f.Value})
+	case wire.StateRequest:
+		v.settings(r, f)
 	case wire.Hello:
 		v.hello(r, f, sawRequest)
 	case wire.Join:
@@ -84,10 +84,6 @@ func (v v1) text(b []byte) {
 	case wire.Leave:
 		v.leaveRoom(f.Room)
 	case wire.History:
-		if f.As != "" {
-			v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: "this version of the server has no questions and polls; leave as out"})
-			return
-		}
 		v.history(r, f)
 	case wire.Who:
 		v.who(r, f)
@@ -119,8 +115,8 @@ func (v v1) refuseWith(r wire.Request, err error) {
 	}
 }
 
-// post posts a message or a change; the other one is nil.
-func (v v1) post(r wire.Request, room, id string, m *chat.Message, c *chat.Change) {
+// post posts a message, a change or a setting; the others are nil.
+func (v v1) post(r wire.Request, room, id string, m *chat.Message, c *chat.Change, set *chat.Setting) {
 	p := v.ensurePublisher()
 	if p.refusal != nil && (p.refusal.id != id || p.refusal.room != room) {
 		v.sayBehindFence(r)
@@ -130,7 +126,7 @@ func (v v1) post(r wire.Request, room, id string, m *chat.Message, c *chat.Chang
 	if p.refusal != nil && p.refusal.stored { // commands in flight were sent after the refused message, and have to be sent again
 		reply.Fence++
 	}
-	err := v.submitPost(m, c, reply)
+	err := v.submitPost(m, c, set, reply)
 	if refused := chat.Refusal(err); refused != nil {
 		if chat.Wait(err) > 0 {
 			p.fence = reply.Fence
@@ -141,25 +137,28 @@ func (v v1) post(r wire.Request, room, id string, m *chat.Message, c *chat.Chang
 	}
 	p.refusal, p.fence = nil, reply.Fence
 	if !v.submitted(err) {
-		v.blockUntil(0, v.submitAgain(m, c, reply))
+		v.blockUntil(0, v.submitAgain(m, c, set, reply))
 	}
 }
 
-func (v v1) submitPost(m *chat.Message, c *chat.Change, reply chat.Reply) error {
-	if c != nil {
+func (v v1) submitPost(m *chat.Message, c *chat.Change, set *chat.Setting, reply chat.Reply) error {
+	switch {
+	case c != nil:
 		return v.env.Chat.Change(&v.publisher.actor, c, reply)
+	case set != nil:
+		return v.env.Chat.Set(&v.publisher.actor, set, reply)
 	}
 	return v.env.Chat.Say(&v.publisher.actor, m, reply)
 }
 
 // submitAgain returns what submits a post once there is space in the queue. It copies a message, which would be allocated
 // in any case if it was referred to.
-func (v v1) submitAgain(m *chat.Message, c *chat.Change, reply chat.Reply) func() bool {
+func (v v1) submitAgain(m *chat.Message, c *chat.Change, set *chat.Setting, reply chat.Reply) func() bool {
 	var copied chat.Message
 	if m != nil {
 		copied = *m
 	}
-	return func() bool { return v.submitted(v.submitPost(&copied, c, reply)) }
+	return func() bool { return v.submitted(v.submitPost(&copied, c, set, reply)) }
 }
 
 // sayBehindFence refuses a message that has to wait for the fenced one.
@@ -203,7 +202,7 @@ func (v v1) name(r wire.Request, f wire.Name) {
 
 func (v v1) reply(o *reply) {
 	switch o.Command.Kind {
-	case eventlog.Say, eventlog.Change:
+	case eventlog.Say, eventlog.Change, eventlog.Set:
 		v.saved(o)
 	case eventlog.ReserveName, eventlog.ReleaseName:
 		v.publisher.naming = false
@@ -218,7 +217,7 @@ func (v v1) reply(o *reply) {
 	}
 }
 
-// saved answers a say or a change.
+// saved answers a say, a change or a set.
 func (v v1) saved(o *reply) {
 	c := &o.Command
 	if o.Status != eventlog.Refused {
@@ -262,6 +261,16 @@ func (v v1) who(r wire.Request, f wire.Who) {
 	}
 	who.Ref = r.Ref
 	v.send(who)
+}
+
+func (v v1) settings(r wire.Request, f wire.StateRequest) {
+	page, err := v.env.Chat.Settings(v.actor(), f)
+	if err != nil {
+		v.refuseWith(r, err)
+		return
+	}
+	page.Ref = r.Ref
+	v.send(page)
 }
 
 func (v v1) epoch(f wire.Epoch) { v.send(f) }

@@ -21,8 +21,8 @@ func (w *web) patchMessage(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m, refused := w.message(out, r, format)
-	if refused == nil && m.Re != 0 {
-		refused = &wire.CodedError{Code: wire.BadRequest, Reason: "an edit cannot change re; leave it out"}
+	if refused == nil && (m.Re != 0 || m.As != "") {
+		refused = &wire.CodedError{Code: wire.BadRequest, Reason: "an edit changes the text only; leave out re, as and options"}
 	}
 	if refused != nil {
 		w.fail(out, refused)

@@ -12,7 +12,7 @@ import (
 	"ramai/wire"
 )
 
-// getMessages answers GET /api/v1/rooms/ROOM/messages?after=&before=&at=&limit=.
+// getMessages answers GET /api/v1/rooms/ROOM/messages?after=&before=&at=&as=&limit=.
 func (w *web) getMessages(out http.ResponseWriter, r *http.Request) {
 	ask, err := w.parseHistory(r.PathValue("room"), r.URL.Query())
 	var past *wire.HistoryResponse
@@ -52,7 +52,7 @@ func (w *web) read(r *http.Request, ask wire.History, within time.Duration, agai
 	case <-time.After(within):
 		return nil, &wire.CodedError{Code: wire.Unavailable, Reason: "the messages could not be read in time; try again", RetryAfter: time.Second}
 	}
-	past := &wire.HistoryResponse{HistoryID: page.HistoryID, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Target: page.Target, Head: page.Head, Messages: page.Messages, Skipped: page.Skipped, More: page.More}
+	past := &wire.HistoryResponse{HistoryID: page.HistoryID, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Target: page.Target, Head: page.Head, Messages: page.Messages, Skipped: page.Skipped, More: page.More, As: page.As}
 	if past.Messages == nil {
 		past.Messages = []wire.Message{}
 	}
@@ -84,6 +84,7 @@ func (w *web) parseHistory(room string, q url.Values) (ask wire.History, err *wi
 		}
 		ask.At = &t
 	}
+	ask.As = q.Get("as")
 	return ask, ask.Check()
 }
 

@@ -150,6 +150,9 @@ func jsonText(body []byte, m *chat.Message) *wire.CodedError {
 		Text *string `json:"text"`
 		Re   *uint64 `json:"re"`
 		ID   *string `json:"id"`
+		As   *string `json:"as"`
+
+		Options []string `json:"options"`
 	}
 	const want = `the body must be one JSON object with a "text" that is a string`
 	if err := wire.ParseJSON(body, &said); err != nil {
@@ -169,8 +172,14 @@ func jsonText(body []byte, m *chat.Message) *wire.CodedError {
 		}
 		m.ID, m.Once = *said.ID, false
 	}
+	if said.As != nil {
+		m.As = *said.As
+	}
+	for _, option := range said.Options {
+		m.Options = append(m.Options, wire.NormalizeText(option))
+	}
 	m.Text = wire.NormalizeText(*said.Text)
-	return nil
+	return wire.CheckAs(m.As, m.Options)
 }
 
 // readBody reads a body of at most most bytes.

@@ -54,6 +54,34 @@ func (w *web) people(out http.ResponseWriter, r *http.Request) {
 	answer(out, http.StatusOK, wire.PeopleResponse{Count: who.Count, Matching: who.Matching, Names: who.Names})
 }
 
+// state answers GET /api/v1/rooms/ROOM/state?prefix=&after=&limit=.
+func (w *web) state(out http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	ask := wire.StateRequest{Room: r.PathValue("room"), Prefix: q.Get("prefix"), After: q.Get("after")}
+	var err *wire.CodedError
+	for _, name := range []string{"prefix", "after"} {
+		if key := q.Get(name); err == nil && len(key) > wire.MaxSettingKey {
+			err = &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid %s %q (want at most %d bytes)", name, truncate(key), wire.MaxSettingKey)}
+		}
+	}
+	if err == nil {
+		ask.Limit, err = parseLimit(q, wire.MaxSettings)
+	}
+	if err != nil {
+		w.fail(out, err)
+		return
+	}
+	page, refused := w.Chat.Settings(actorOf(r), ask)
+	if refused != nil {
+		w.fail(out, chat.Refusal(refused))
+		return
+	}
+	if page.Settings == nil {
+		page.Settings = []wire.Setting{}
+	}
+	answer(out, http.StatusOK, wire.StateResponse{N: page.N, Settings: page.Settings, More: page.More})
+}
+
 // parseLimit parses the parameter limit, from 1 to highest. It returns 0 if there is none.
 func parseLimit(q url.Values, highest int) (int, *wire.CodedError) {
 	s := q.Get("limit")
