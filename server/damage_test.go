@@ -25,14 +25,14 @@ func twoRooms(t *testing.T) string {
 	dir := t.TempDir()
 	for _, room := range []string{"den", "lobby"} {
 		n := uint64(0)
-		_, err := sqlite.Import(dir, room, rand.Reader, discard, func() (*wire.Message, error) {
+		_, err := sqlite.Import(dir, room, rand.Reader, discard, func() (*sqlite.Imported, error) {
 			if n++; n > 200 {
 				return nil, io.EOF
 			}
-			return &wire.Message{
+			return &sqlite.Imported{Message: wire.Message{
 				N: n, At: wire.TimeOf(time.Now()), SenderID: "0123456789abcdef", ID: fmt.Sprint(n),
 				Text: fmt.Sprintf("%s says %03d %s", room, n, strings.Repeat("x", 300)),
-			}, nil
+			}}, nil
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -188,35 +188,86 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 
 // exportTo writes messages up to number last, and returns how many. It stops if the server restarts, because the server may
 // then have been reset to an older state.
-func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room string, last uint64, out io.Writer) (written int, err error) {
-	for after := uint64(0); after < last; {
-		page, err := fetch(ctx, c, wire.History{Room: room, After: &wire.Position{N: after}})
+func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room string, last uint64, out io.Writer) (written int, _ error) {
+	e := exporter{out: out, room: room, last: last}
+	for e.after < last {
+		page, err := fetch(ctx, c, wire.History{Room: room, After: &wire.Position{N: e.after}})
 		if err != nil {
-			return written, err
+			return e.written, err
 		}
 		if page.HistoryID != newest.HistoryID || page.Epoch != newest.Epoch {
-			return written, exit(exitUnconfirmed, fmt.Errorf("the server was restarted after %d messages; repeat the export", written))
+			return e.written, exit(exitUnconfirmed, fmt.Errorf("the server was restarted after %d messages; repeat the export", e.written))
 		}
-		first := last + 1
-		if len(page.Messages) > 0 {
-			first = page.Messages[0].N
-		}
-		if first != after+1 && (written > 0 || first > last) { // only messages that were deleted before the export may be missing
-			return written, exit(exitUnconfirmed, fmt.Errorf("messages %d to %d were deleted during the export; repeat it", after+1, first-1))
-		}
-		for i := range page.Messages {
-			m := &page.Messages[i]
-			if m.N > last {
-				return written, nil
-			}
-			if _, err := out.Write(linemode.JSON(wire.AppendMessage(nil, m))); err != nil {
-				return written, unwritten(err)
-			}
-			after = m.N
-			written++
+		if err := e.page(&page); err != nil {
+			return e.written, err
 		}
 	}
-	return written, nil
+	return e.written, nil
+}
+
+// exporter writes an export.
+type exporter struct {
+	out     io.Writer
+	room    string
+	last    uint64 // number of the last message to write
+	after   uint64 // what was written, or is known not to be a message
+	written int    // messages
+}
+
+// page writes a page that follows what was written.
+func (e *exporter) page(page *wire.Page) error {
+	before, skipped := e.after, page.Skipped
+	for i := range page.Messages {
+		m := &page.Messages[i]
+		for ; len(skipped) > 0 && skipped[0].From < m.N; skipped = skipped[1:] {
+			if err := e.skip(skipped[0]); err != nil {
+				return err
+			}
+		}
+		if err := e.put(m.N, m.N, wire.AppendMessage(nil, m)); err != nil {
+			return err
+		}
+		if m.N <= e.last {
+			e.written++
+		}
+	}
+	for _, r := range skipped {
+		if err := e.skip(r); err != nil {
+			return err
+		}
+	}
+	if e.after == before {
+		return e.deleted(e.last)
+	}
+	return nil
+}
+
+// skip writes numbers that are not messages. An export begins with a message.
+func (e *exporter) skip(r wire.Range) error {
+	if e.written == 0 {
+		e.after = r.To
+		return nil
+	}
+	return e.put(r.From, r.To, fmt.Appendf(nil, `{"room":%q,"skipped":[[%d,%d]]}`, e.room, r.From, r.To)) // a room's name needs no escapes
+}
+
+// put writes a line about some numbers.
+func (e *exporter) put(from, to uint64, line []byte) error {
+	switch {
+	case from > e.last:
+		return nil
+	case from != e.after+1 && e.written > 0: // only messages that were deleted before the export may be missing
+		return e.deleted(from - 1)
+	}
+	e.after = to
+	if _, err := e.out.Write(linemode.JSON(line)); err != nil {
+		return unwritten(err)
+	}
+	return nil
+}
+
+func (e *exporter) deleted(to uint64) error {
+	return exit(exitUnconfirmed, fmt.Errorf("messages %d to %d were deleted during the export; repeat it", e.after+1, to))
 }
 
 // newImport returns the command that imports a room.
@@ -269,15 +320,18 @@ func runImport(ctx context.Context, data, room, name string, in io.Reader, stdou
 	if err := checkRoom(room); err != nil {
 		return err
 	}
-	bounds, err := sqlite.Import(data, room, rand.Reader, slog.New(logging.Text.Handler(stderr)), func() (*wire.Message, error) {
-		if m := first; m != nil {
-			first = nil
-			return m, nil
+	messages := 0
+	bounds, err := sqlite.Import(data, room, rand.Reader, slog.New(logging.Text.Handler(stderr)), func() (m *sqlite.Imported, err error) {
+		if m, first = first, nil; m == nil {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			m, err = file.next()
 		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+		if err == nil && len(m.Skipped) == 0 {
+			messages++
 		}
-		return file.next()
+		return m, err
 	})
 	if ctx.Err() != nil && err != nil {
 		return context.Cause(ctx)
@@ -285,7 +339,7 @@ func runImport(ctx context.Context, data, room, name string, in io.Reader, stdou
 	if err != nil {
 		return exit(exitUnusable, fmt.Errorf("%s, line %d: %w; nothing was imported", name, file.line, err))
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %d messages, numbers %d to %d\n", room, bounds.Last-bounds.First+1, bounds.First, bounds.Last)
+	_, err = fmt.Fprintf(stdout, "%s: %d messages, numbers %d to %d\n", room, messages, bounds.First, bounds.Last)
 	return err
 }
 
@@ -299,9 +353,9 @@ type exported struct {
 // maxExported limits the length of a line in bytes: the longest text of any server, escaped, and the other fields.
 const maxExported = 128 << 10
 
-// next returns the message of the next line that is not empty, or io.EOF. It accepts CRLF and a byte order mark, because
+// next returns what is in the next line that is not empty, or io.EOF. It accepts CRLF and a byte order mark, because
 // some editors write them.
-func (e *exported) next() (*wire.Message, error) {
+func (e *exported) next() (*sqlite.Imported, error) {
 	for {
 		line, err := e.read()
 		if err != nil {
@@ -336,8 +390,8 @@ func (e *exported) read() ([]byte, error) {
 	return line, nil
 }
 
-func (e *exported) parse(line []byte) (*wire.Message, error) {
-	m := new(wire.Message)
+func (e *exported) parse(line []byte) (*sqlite.Imported, error) {
+	m := new(sqlite.Imported)
 	if err := wire.ParseJSON(line, m); err != nil {
 		return nil, fmt.Errorf("invalid message: %s", err.Reason)
 	}

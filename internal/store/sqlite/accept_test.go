@@ -138,8 +138,8 @@ func TestImportRefuses(t *testing.T) {
 	good := wire.Message{Room: "team", N: 7, At: 1000, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "x", Text: "hello"}
 	dir := t.TempDir()
 	one := func(m wire.Message) error {
-		next := []*wire.Message{&m}
-		_, err := Import(dir, m.Room, rand.Reader, quiet.Logger, func() (*wire.Message, error) {
+		next := []*Imported{{Message: m}}
+		_, err := Import(dir, m.Room, rand.Reader, quiet.Logger, func() (*Imported, error) {
 			if len(next) == 0 {
 				return nil, io.EOF
 			}

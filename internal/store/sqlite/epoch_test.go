@@ -28,11 +28,11 @@ func TestImportBeginsEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := uint64(10)
-	_, err := Import(dir, "team", rand.Reader, slog.New(slog.DiscardHandler), func() (*wire.Message, error) {
+	_, err := Import(dir, "team", rand.Reader, slog.New(slog.DiscardHandler), func() (*Imported, error) {
 		if n++; n > 13 {
 			return nil, io.EOF
 		}
-		return &wire.Message{N: n, At: 1000, SenderID: "annaannaannaanna", ID: fmt.Sprint(n)}, nil
+		return &Imported{Message: wire.Message{N: n, At: 1000, SenderID: "annaannaannaanna", ID: fmt.Sprint(n)}}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,8 +62,8 @@ func TestImportOfDeletedRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	add := func(room string, n uint64) error {
-		m := &wire.Message{N: n, At: 1000, SenderID: "annaannaannaanna", ID: "x"}
-		_, err := Import(dir, room, rand.Reader, quiet.Logger, func() (*wire.Message, error) {
+		m := &Imported{Message: wire.Message{N: n, At: 1000, SenderID: "annaannaannaanna", ID: "x"}}
+		_, err := Import(dir, room, rand.Reader, quiet.Logger, func() (*Imported, error) {
 			if m == nil {
 				return nil, io.EOF
 			}
