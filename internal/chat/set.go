@@ -17,7 +17,7 @@ type Setting struct {
 	Key   string
 	Value wire.Value // null: the key has no value any more
 
-	admitted bool // it has passed all checks, and only the queue was full
+	admitted bool // all checks have passed; only the queue was full
 }
 
 // Set changes a setting of a room. It counts as a message, and returns what Say returns.
