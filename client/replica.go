@@ -154,6 +154,7 @@ func (r *Replica) Apply(f wire.Frame) {
 	case wire.Gap:
 		r.n, r.head = max(r.n, f.To), max(r.head, f.To)
 		r.dropBelow(f.To + 1)
+		r.settings.stale = r.settings.stale || f.To > r.settings.joinedAt
 	case wire.Changed:
 		r.received(f.N)
 		r.hear(f)
@@ -326,6 +327,9 @@ func (r *Replica) change(f wire.Changed) {
 func (r *Replica) tally(f wire.Tally) {
 	for n, counts := range f.Of {
 		if m := r.row(n); m != nil && !m.Gone && m.talliedAt() < f.N {
+			if len(counts) == 0 {
+				counts = nil
+			}
 			m.Tally, m.Tallied = counts, f.N
 		}
 	}

@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -17,6 +18,9 @@ type replicaCase struct {
 	Steps    []replicaStep  `json:"steps"`
 	Messages []wire.Message `json:"messages"`
 	Missing  []wire.Range   `json:"missing"`
+
+	Mine  wire.Mine             `json:"mine,omitempty"`
+	State map[string]wire.Value `json:"state,omitempty"` // settings, and the status of each poll and question
 }
 
 // A replicaStep has one of these fields.
@@ -26,13 +30,18 @@ type replicaStep struct {
 	Ask    *replicaAsk     `json:"ask,omitempty"`
 	Page   *replicaPage    `json:"page,omitempty"`
 	Cancel string          `json:"cancel,omitempty"` // the id of a request
-	Forget *wire.Range     `json:"forget,omitempty"`
+
+	Settings *wire.Settings `json:"settings,omitempty"` // a page of settings
+	Forget   *wire.Range    `json:"forget,omitempty"`
 }
 
 type replicaChange struct {
 	N    uint64  `json:"n"`
 	Of   uint64  `json:"of"`
 	Text *string `json:"text"`
+
+	Key   string     `json:"key,omitempty"` // of a setting
+	Value wire.Value `json:"value"`
 }
 
 type replicaAsk struct {
@@ -40,6 +49,7 @@ type replicaAsk struct {
 	Before *uint64    `json:"before,omitempty"`
 	After  *uint64    `json:"after,omitempty"`
 	At     *wire.Time `json:"at,omitempty"`
+	As     string     `json:"as,omitempty"`
 }
 
 type replicaPage struct {
@@ -55,6 +65,13 @@ type roomModel struct {
 	first  uint64
 	stored []storedRecord // numbers 1, 2, 3 ...
 
+	mine     map[uint64]map[string]bool // marks of the client's sender
+	counts   map[uint64]wire.Counts     // of all senders
+	pending  map[uint64]bool            // messages whose counts have changed since their last tally
+	settings map[string]wire.Value
+	pages    []wire.Settings // pages of settings in transit
+	partial  bool            // a joined has left out the status of polls and questions, or settings were in a gap
+
 	steps    []replicaStep
 	joined   bool
 	position uint64          // everything up to here was received by the client
@@ -69,6 +86,8 @@ type roomModel struct {
 type storedRecord struct {
 	message *wire.Message // nil: it is another kind of record
 	change  *wire.Changed
+	tally   *wire.Tally
+	state   *wire.State
 	erased  *wire.Message // as it was before somebody else deleted it
 }
 
@@ -107,7 +126,151 @@ func (m *roomModel) say() {
 	if n > 1 && m.random.IntN(4) == 0 {
 		f.Re = 1 + m.random.Uint64N(n-1)
 	}
+	switch m.random.IntN(8) {
+	case 0:
+		f.As, f.Options = wire.Poll, []string{"one", "two"}
+	case 1:
+		f.As = wire.Question
+	}
 	m.record(storedRecord{message: f})
+}
+
+// mark adds or removes a mark of somebody. The client is told of those of its sender, whichever device they are from.
+func (m *roomModel) mark() {
+	f := m.anyMessage()
+	if f == nil {
+		return
+	}
+	keys := []string{"up", "👍", "❤️"}
+	if f.As == wire.Poll {
+		keys = []string{"0", "1", "👍"}
+	}
+	key := keys[m.random.IntN(len(keys))]
+	if m.counts[f.N] == nil {
+		m.counts[f.N] = wire.Counts{}
+	}
+	if m.random.IntN(3) == 0 {
+		m.counts[f.N][key]++
+		m.pending[f.N] = true
+		return
+	}
+	on := !m.mine[f.N][key]
+	for _, vote := range []string{"0", "1"} {
+		if isOption(key) && on && vote != key && m.mine[f.N][vote] {
+			m.setMine(f, vote, false)
+		}
+	}
+	m.setMine(f, key, on)
+}
+
+func (m *roomModel) setMine(f *wire.Message, key string, on bool) {
+	if m.mine[f.N] == nil {
+		m.mine[f.N] = map[string]bool{}
+	}
+	if on {
+		m.mine[f.N][key] = true
+		m.counts[f.N][key]++
+	} else {
+		delete(m.mine[f.N], key)
+		if m.counts[f.N][key]--; m.counts[f.N][key] == 0 {
+			delete(m.counts[f.N], key)
+		}
+	}
+	m.pending[f.N] = true
+	if m.joined {
+		m.flight = append(m.flight, flightFrame{raw: wire.Append(nil, wire.Marked{Room: "r", Of: f.N, Key: key, On: on})})
+	}
+}
+
+// mineOf returns the keys of the marks of the client's sender.
+func (m *roomModel) mineOf(n uint64) []string { return slices.Sorted(maps.Keys(m.mine[n])) }
+
+// tally stores the counts of some of the messages whose counts have changed.
+func (m *roomModel) tally() {
+	t := &wire.Tally{Room: "r", N: m.head() + 1, Of: map[uint64]wire.Counts{}}
+	for _, n := range slices.Sorted(maps.Keys(m.pending)) {
+		f := m.message(n)
+		if f == nil || f.Gone {
+			delete(m.pending, n)
+		} else if m.random.IntN(4) > 0 {
+			delete(m.pending, n)
+			t.Of[n] = maps.Clone(m.counts[n])
+			f.Tally, f.Tallied = nil, t.N
+			if len(t.Of[n]) > 0 {
+				f.Tally = t.Of[n]
+			}
+		}
+	}
+	if len(t.Of) > 0 {
+		m.record(storedRecord{tally: t})
+	}
+}
+
+// set changes a setting, often the status of a poll or a question. Its sender learns the number in an answer of its own.
+func (m *roomModel) set() {
+	n := m.head() + 1
+	s := &wire.State{Room: "r", N: n, ID: "s" + strconv.FormatUint(n, 10)}
+	switch f := m.anyMessage(); {
+	case f != nil && f.As == wire.Poll:
+		s.Key, s.Value = statusKey(f), wire.TextValue([]string{wire.Open, wire.PollOver, wire.Hidden}[m.random.IntN(3)])
+	case f != nil && f.As == wire.Question:
+		s.Key, s.Value = statusKey(f), wire.TextValue([]string{wire.Open, wire.Answered}[m.random.IntN(2)])
+	case f != nil && m.random.IntN(3) == 0:
+		s.Key, s.Value = wire.StageKey, wire.NumberValue(f.N)
+	case f != nil && m.random.IntN(2) == 0:
+		s.Key, s.Value = wire.PinKey, wire.Value{Numbers: []uint64{f.N}}
+	case m.random.IntN(2) == 0:
+		s.Key = []string{wire.StageKey, wire.PinKey, wire.TopicKey}[m.random.IntN(3)]
+	default:
+		s.Key, s.Value = wire.TopicKey, wire.TextValue("topic "+strconv.FormatUint(n, 10))
+	}
+	m.record(storedRecord{state: s})
+	m.settings[s.Key] = s.Value
+	if s.Value.IsNull() {
+		delete(m.settings, s.Key)
+	}
+	if m.random.IntN(2) == 0 {
+		m.saves = append(m.saves, replicaChange{N: n, Key: s.Key, Value: s.Value})
+	}
+}
+
+// forgetMarks drops what is stored about a message that is gone.
+func (m *roomModel) forgetMarks(f *wire.Message) {
+	delete(m.settings, statusKey(f))
+	delete(m.mine, f.N)
+	delete(m.counts, f.N)
+	delete(m.pending, f.N)
+}
+
+// state returns the settings as a joined has them: without polls and questions that are open, and sometimes without old ones.
+func (m *roomModel) state() map[string]wire.Value {
+	state := map[string]wire.Value{}
+	above := uint64(0)
+	if m.random.IntN(4) == 0 {
+		above, m.partial = m.random.Uint64N(m.head()+1), true
+	}
+	for key, v := range m.settings {
+		if !ofMessage(key) || *v.Text != wire.Open && keyNumber(key) > above {
+			state[key] = v
+		}
+	}
+	return state
+}
+
+// readSettings reads a page of settings, which arrives later.
+func (m *roomModel) readSettings() {
+	page := wire.Settings{Room: "r", N: m.head(), Settings: []wire.Setting{}}
+	for _, key := range slices.Sorted(maps.Keys(m.settings)) {
+		page.Settings = append(page.Settings, wire.Setting{Key: key, Value: m.settings[key]})
+	}
+	m.pages = append(m.pages, page)
+}
+
+func (m *roomModel) receiveSettings() {
+	if len(m.pages) > 0 && m.log == m.historyID() {
+		m.steps = append(m.steps, replicaStep{Settings: &m.pages[0]})
+		m.pages = m.pages[1:]
+	}
 }
 
 // anyMessage returns a message that is not deleted, or nil. It is one of the newest, or one of a few that are changed often.
@@ -138,11 +301,12 @@ func (m *roomModel) change() {
 		c.Text = &text
 		f.Text, f.Edited = text, n
 	} else {
+		m.forgetMarks(f)
 		*f = wire.Message{Room: "r", N: f.N, SenderID: f.SenderID, ID: f.ID, Edited: n, Gone: true}
 	}
 	m.record(storedRecord{change: c})
 	if m.random.IntN(2) == 0 {
-		m.saves = append(m.saves, replicaChange{n, f.N, c.Text})
+		m.saves = append(m.saves, replicaChange{N: n, Of: f.N, Text: c.Text})
 	}
 }
 
@@ -170,6 +334,7 @@ func (m *roomModel) erase() {
 				m.supersede(f.Edited)
 				was := *f
 				m.stored[k-1].erased = &was
+				m.forgetMarks(f)
 				*f = wire.Message{Room: "r", N: k, SenderID: by, ID: f.ID, Edited: n, Gone: true}
 			}
 		}
@@ -185,12 +350,20 @@ func (m *roomModel) other() { m.record(storedRecord{}) }
 // frame returns a record as it is sent now.
 func (m *roomModel) frame(n uint64) []byte {
 	switch s := m.stored[n-1]; {
+	case s.message != nil && m.random.IntN(2) == 0: // with the counts that it had at first: its tallies follow
+		f := *s.message
+		f.Tally, f.Tallied = nil, 0
+		return wire.Append(nil, f)
 	case s.message != nil:
 		return wire.Append(nil, *s.message)
+	case s.tally != nil:
+		return wire.Append(nil, *s.tally)
+	case s.state != nil:
+		return wire.Append(nil, *s.state)
 	case s.change != nil:
 		return wire.Append(nil, *s.change)
 	}
-	return fmt.Appendf(nil, `{"type":"state","room":"r","n":%d,"key":"topic","value":"x"}`, n)
+	return fmt.Appendf(nil, `{"type":"restored","room":"r","n":%d,"of":[[1,2]]}`, n)
 }
 
 // trim deletes the oldest numbers.
@@ -198,6 +371,8 @@ func (m *roomModel) trim() {
 	if m.head() >= m.first {
 		m.first += m.random.Uint64N(m.head() - m.first + 2)
 	}
+	maps.DeleteFunc(m.settings, func(key string, _ wire.Value) bool { return ofMessage(key) && keyNumber(key) < m.first })
+	maps.DeleteFunc(m.mine, func(n uint64, _ map[string]bool) bool { return n < m.first })
 }
 
 // anotherHistory loses the newest records, and the client reconnects.
@@ -207,9 +382,21 @@ func (m *roomModel) anotherHistory() {
 	for i := range m.stored { // undo the changes made by lost records
 		if f := m.stored[i].message; f != nil && f.Edited > m.head() {
 			m.stored[i].message = &wire.Message{Room: "r", N: f.N, SenderID: f.SenderID, ID: f.ID, Text: "as before"}
+		} else if f != nil && f.Tallied > m.head() {
+			f.Tally, f.Tallied = nil, 0
 		}
 	}
-	m.saves = nil
+	m.saves, m.pages = nil, nil
+	m.mine, m.counts, m.pending, m.settings = map[uint64]map[string]bool{}, map[uint64]wire.Counts{}, map[uint64]bool{}, map[string]wire.Value{}
+	for _, s := range m.stored {
+		if s.state == nil {
+			continue
+		}
+		m.settings[s.state.Key] = s.state.Value
+		if f := m.message(keyNumber(s.state.Key)); s.state.Value.IsNull() || ofMessage(s.state.Key) && (f == nil || f.Gone || f.As == "") {
+			delete(m.settings, s.state.Key)
+		}
+	}
 	m.cut()
 }
 
@@ -217,13 +404,18 @@ func (m *roomModel) cut() { m.joined, m.flight = false, nil }
 
 // join starts or resumes.
 func (m *roomModel) join() {
-	f := wire.Joined{Room: "r", HistoryID: m.historyID(), N: m.head(), First: m.first, Count: 1}
+	f := wire.Joined{Room: "r", HistoryID: m.historyID(), N: m.head(), First: m.first, Count: 1, State: m.state(), Mine: wire.Mine{}}
 	from := m.position
 	if m.log != m.historyID() {
 		f.Reset = m.log != ""
 		from = max(m.head()-min(m.head(), m.random.Uint64N(12)), m.first-1)
 		if m.random.IntN(2) == 0 {
 			f.From = &from
+		}
+	}
+	for n := from + 1; n <= m.head(); n++ {
+		if keys := m.mineOf(n); keys != nil {
+			f.Mine[n] = keys
 		}
 	}
 	m.joined, m.read = true, from
@@ -243,6 +435,7 @@ func (m *roomModel) send(most int) {
 		return
 	}
 	if m.read+1 < m.first {
+		m.partial = true
 		m.flight = append(m.flight, flightFrame{m.first - 1, wire.Append(nil, wire.Gap{Room: "r", From: m.read + 1, To: m.first - 1})})
 		m.read = m.first - 1
 	}
@@ -291,8 +484,10 @@ func (m *roomModel) askAny() {
 	}
 	n := m.random.Uint64N(m.head() + 3)
 	var a replicaAsk
-	switch m.random.IntN(5) {
+	switch m.random.IntN(6) {
 	case 0:
+	case 5:
+		a.Before, a.As = &n, []string{wire.Poll, wire.Question}[m.random.IntN(2)]
 	case 1:
 		a.After = &n
 	case 2:
@@ -317,7 +512,7 @@ func (m *roomModel) askAny() {
 
 // page reads a page.
 func (m *roomModel) page(a replicaAsk, limit int) *wire.Page {
-	p := &wire.Page{Room: "r", HistoryID: m.historyID(), First: m.first, Head: m.head(), Messages: []wire.Message{}}
+	p := &wire.Page{Room: "r", HistoryID: m.historyID(), First: m.first, Head: m.head(), As: a.As, Messages: []wire.Message{}, Mine: wire.Mine{}}
 	var other ranges
 	add := func(n uint64) bool {
 		f := m.message(n)
@@ -325,10 +520,16 @@ func (m *roomModel) page(a replicaAsk, limit int) *wire.Page {
 			other.add(n, n)
 			return true
 		}
+		if a.As != "" && f.As != a.As {
+			return true
+		}
 		if p.More = len(p.Messages) == limit; p.More {
 			return false
 		}
 		p.Messages = append(p.Messages, *f)
+		if keys := m.mineOf(n); keys != nil {
+			p.Mine[n] = keys
+		}
 		return true
 	}
 	if a.After != nil || a.At != nil {
@@ -349,7 +550,9 @@ func (m *roomModel) page(a replicaAsk, limit int) *wire.Page {
 		}
 		slices.Reverse(p.Messages)
 	}
-	p.Skipped = other
+	if a.As == "" {
+		p.Skipped = other
+	}
 	return p
 }
 
@@ -397,6 +600,12 @@ func (m *roomModel) finish() {
 	for len(m.asks) > 0 {
 		m.answer()
 	}
+	if m.partial {
+		m.readSettings()
+	}
+	for len(m.pages) > 0 {
+		m.receiveSettings()
+	}
 	for a, more := (replicaAsk{}), true; more; {
 		asked := m.ask(a)
 		m.asks = nil
@@ -410,7 +619,8 @@ func (m *roomModel) finish() {
 
 // generate returns a random sequence as a case.
 func generate(seed uint64, length int) replicaCase {
-	m := &roomModel{random: rand.New(rand.NewPCG(seed, 16)), first: 1}
+	m := &roomModel{random: rand.New(rand.NewPCG(seed, 16)), first: 1,
+		mine: map[uint64]map[string]bool{}, counts: map[uint64]wire.Counts{}, pending: map[uint64]bool{}, settings: map[string]wire.Value{}}
 	for range 3 + m.random.IntN(12) {
 		m.say()
 	}
@@ -418,25 +628,35 @@ func generate(seed uint64, length int) replicaCase {
 	harsh := m.random.IntN(3) == 0
 	for len(m.steps) < length {
 		switch k := m.random.IntN(100); {
-		case k < 14:
+		case k < 10:
 			m.say()
-		case k < 30:
+		case k < 22:
 			m.change()
-		case k < 33:
+		case k < 24:
 			m.erase()
-		case k < 36:
+		case k < 26:
 			m.other()
-		case k < 50:
+		case k < 34:
+			m.mark()
+		case k < 38:
+			m.tally()
+		case k < 42:
+			m.set()
+		case k < 52:
 			m.send(1 + m.random.IntN(4))
-		case k < 70:
+		case k < 71:
 			m.receive()
-		case k < 74:
+		case k < 75:
 			m.save()
 		case k < 80:
 			m.askAny()
-		case k < 92:
+		case k < 91:
 			m.answer()
-		case k < 94:
+		case k < 92 && m.log == m.historyID():
+			m.readSettings()
+		case k < 93:
+			m.receiveSettings()
+		case k < 95:
 			m.forget()
 		case k < 96 && m.joined:
 			m.cut()
@@ -449,11 +669,28 @@ func generate(seed uint64, length int) replicaCase {
 		}
 	}
 	m.finish()
-	c := replicaCase{Name: "seed " + strconv.FormatUint(seed, 10), Steps: m.steps, Messages: []wire.Message{}, Missing: []wire.Range{}}
+	c := replicaCase{Name: "seed " + strconv.FormatUint(seed, 10), Steps: m.steps, Messages: []wire.Message{}, Missing: []wire.Range{}, Mine: wire.Mine{}, State: map[string]wire.Value{}}
 	for n := m.first; n <= m.head(); n++ {
-		if f := m.message(n); f != nil {
-			c.Messages = append(c.Messages, *f)
+		f := m.message(n)
+		if f == nil {
+			continue
 		}
+		c.Messages = append(c.Messages, *f)
+		if keys := m.mineOf(n); keys != nil {
+			c.Mine[n] = keys
+		}
+		if key := statusKey(f); key != "" {
+			c.State[key] = wire.TextValue(wire.Open)
+		}
+	}
+	for _, key := range []string{wire.TopicKey, wire.PinKey, wire.StageKey} {
+		c.State[key] = wire.Value{}
+	}
+	for key, v := range m.settings {
+		if key == wire.PinKey && v.Numbers[0] < m.first || key == wire.StageKey && *v.Number < m.first {
+			v = wire.Value{}
+		}
+		c.State[key] = v
 	}
 	return c
 }

@@ -38,7 +38,7 @@ func (c *replicaCase) run(t *testing.T) {
 		case s.Saved != nil:
 			r.Apply(sentChange(s.Saved))
 		case s.Ask != nil:
-			h := wire.History{Room: "r", Before: s.Ask.Before, At: s.Ask.At}
+			h := wire.History{Room: "r", Before: s.Ask.Before, At: s.Ask.At, As: s.Ask.As}
 			if s.Ask.After != nil {
 				h.After = &wire.Position{N: *s.Ask.After}
 			}
@@ -51,6 +51,8 @@ func (c *replicaCase) run(t *testing.T) {
 			if used := r.AddPage(asked[s.Page.ID], f.(wire.Page)); used != s.Page.Used {
 				t.Fatalf("%s: step %d: page %s is used: %v, want %v", c.Name, i, s.Page.ID, used, s.Page.Used)
 			}
+		case s.Settings != nil:
+			r.AddSettings(wire.StateRequest{}, *s.Settings)
 		case s.Cancel != "":
 			r.Cancel(asked[s.Cancel])
 		case s.Forget != nil:
@@ -74,13 +76,28 @@ func (c *replicaCase) run(t *testing.T) {
 			}
 		}
 	}
-	for i, m := range r.Messages(nil) {
-		if i >= len(c.Messages) || !reflect.DeepEqual(m, c.Messages[i]) {
-			t.Fatalf("%s: has %+v\nwant %+v", c.Name, r.Messages(nil), c.Messages)
+	var messages []wire.Message
+	mine := wire.Mine{}
+	for i := range r.rows {
+		messages = append(messages, r.rows[i].Message)
+		if keys := r.shown(&r.rows[i]).Mine; keys != nil {
+			mine[r.rows[i].N] = keys
 		}
 	}
-	if len(r.Messages(nil)) < len(c.Messages) {
-		t.Fatalf("%s: has %+v\nwant %+v", c.Name, r.Messages(nil), c.Messages)
+	if !reflect.DeepEqual(messages, c.Messages) && len(messages)+len(c.Messages) > 0 {
+		t.Fatalf("%s: has %+v\nwant %+v", c.Name, messages, c.Messages)
+	}
+	if !reflect.DeepEqual(mine, c.Mine) && len(mine)+len(c.Mine) > 0 {
+		t.Fatalf("%s: own marks %v, want %v", c.Name, mine, c.Mine)
+	}
+	for key, want := range c.State {
+		got := r.setting(key, Pending{})
+		if m, ok := r.ShownMessage(keyNumber(key), Pending{}); ok {
+			got = wire.TextValue(m.Status)
+		}
+		if !got.Equal(want) {
+			t.Fatalf("%s: %s is %+v, want %+v", c.Name, key, got, want)
+		}
 	}
 	if missing := append([]wire.Range{}, r.Missing()...); !reflect.DeepEqual(missing, c.Missing) {
 		t.Fatalf("%s: %v are missing, want %v", c.Name, missing, c.Missing)
@@ -88,7 +105,7 @@ func (c *replicaCase) run(t *testing.T) {
 }
 
 func sentChange(c *replicaChange) Sent {
-	s := Sent{Room: "r", State: Saved, N: c.N, Of: c.Of, Deletes: c.Text == nil}
+	s := Sent{Room: "r", State: Saved, N: c.N, Of: c.Of, Deletes: c.Text == nil, Key: c.Key, Value: c.Value}
 	if c.Text != nil {
 		s.Text = *c.Text
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"ramai/wire"
@@ -11,6 +12,7 @@ import (
 type settings struct {
 	values   map[string]setting
 	joinedAt uint64 // n of the newest joined. It has all settings, except that those of polls and questions may be left out
+	stale    bool   // settings may have changed in a gap after that
 }
 
 type setting struct {
@@ -41,7 +43,7 @@ func (s *settings) joined(state map[string]wire.Value, n uint64) {
 	for key, v := range state {
 		s.set(key, v, n)
 	}
-	s.joinedAt = n
+	s.joinedAt, s.stale = n, false
 }
 
 // dropBelow drops the status of polls and questions that the server has deleted.
@@ -60,9 +62,23 @@ func keyNumber(key string) uint64 {
 	return n
 }
 
-// AddSettings adds a page of settings, as [Client.Settings] returns it.
-func (r *Replica) AddSettings(f wire.Settings) {
-	for _, s := range f.Settings {
-		r.settings.set(s.Key, s.Value, f.N)
+// StaleSettings reports whether settings may have changed in a gap: load all of them with [Client.Settings].
+func (r *Replica) StaleSettings() bool { return r.settings.stale }
+
+// AddSettings adds a page of settings that was asked for, as [Client.Settings] returns it.
+func (r *Replica) AddSettings(ask wire.StateRequest, page wire.Settings) {
+	last := ask.After
+	for _, s := range page.Settings {
+		r.settings.set(s.Key, s.Value, page.N)
+		last = s.Key
+	}
+	for key := range r.settings.values { // what the page leaves out is unset
+		listed := slices.ContainsFunc(page.Settings, func(s wire.Setting) bool { return s.Key == key })
+		if !listed && strings.HasPrefix(key, ask.Prefix) && key > ask.After && (key <= last || !page.More) {
+			r.settings.set(key, wire.Value{}, page.N)
+		}
+	}
+	if ask.Prefix == "" && !page.More {
+		r.settings.stale = false
 	}
 }

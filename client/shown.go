@@ -62,12 +62,8 @@ func (r *Replica) Shown(pending Pending) ShownRoom {
 	if v := r.setting(wire.TopicKey, pending); v.Text != nil {
 		room.Topic = *v.Text
 	}
-	for _, n := range r.setting(wire.PinKey, pending).Numbers {
-		if n >= r.first {
-			room.Pins = append(room.Pins, n)
-		}
-	}
-	if v := r.setting(wire.StageKey, pending); v.Number != nil && *v.Number >= r.first {
+	room.Pins = r.setting(wire.PinKey, pending).Numbers
+	if v := r.setting(wire.StageKey, pending); v.Number != nil {
 		room.Stage = *v.Number
 	}
 	return room
@@ -174,13 +170,20 @@ func (m *ShownMessage) countMine() {
 	}
 }
 
-// setting returns a setting as it will be once pending is saved.
+// setting returns a setting as it will be once pending is saved. Messages that were deleted for their age are left out.
 func (r *Replica) setting(key string, pending Pending) wire.Value {
 	v := r.settings.values[key].value
 	for _, s := range pending.Sent {
 		if s.Key == key {
 			v = s.Value
 		}
+	}
+	v.Numbers = slices.DeleteFunc(slices.Clone(v.Numbers), func(n uint64) bool { return n < r.first })
+	if len(v.Numbers) == 0 {
+		v.Numbers = nil
+	}
+	if v.Number != nil && *v.Number < r.first {
+		v.Number = nil
 	}
 	return v
 }

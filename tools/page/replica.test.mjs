@@ -9,7 +9,7 @@ const testdata = new URL("../../client/testdata/", import.meta.url);
 const files = [new URL("replica.json", testdata), process.env.REPLICA_CASES ?? new URL("replica-generated.json", testdata)];
 
 /** Gives a replica the steps of a case. */
-function run({ steps, messages, missing }) {
+function run({ steps, messages, missing, mine = {}, state = {} }) {
 	const replica = new Replica();
 	const asked = new Map();
 	const deleted = new Set(); // what was seen deleted since the last reset
@@ -18,8 +18,10 @@ function run({ steps, messages, missing }) {
 			if (step.frame.reset) deleted.clear();
 			replica.apply(step.frame);
 		} else if (step.saved) {
-			const { n, of, text } = step.saved;
-			replica.applySaved({ n, of, text: text ?? "", deletes: text === null });
+			const { n, of, text, key, value } = step.saved;
+			replica.applySaved({ n, of, text: text ?? "", deletes: text === null, key, value });
+		} else if (step.settings) {
+			replica.addSettings({}, step.settings);
 		} else if (step.ask) {
 			const { id, ...params } = step.ask;
 			asked.set(id, replica.ask(params));
@@ -38,6 +40,12 @@ function run({ steps, messages, missing }) {
 	}
 	assert.deepEqual(replica.messages.map(({ type, ...m }) => m), messages);
 	assert.deepEqual(replica.missing, missing);
+	const shown = replica.shown();
+	assert.deepEqual(Object.fromEntries(shown.filter((m) => m.mine).map((m) => [m.n, m.mine])), mine);
+	for (const [key, value] of Object.entries(state)) {
+		const n = Number(/\d+$/.exec(key)?.[0]);
+		assert.deepEqual(n ? shown.find((m) => m.n === n)?.status : replica.setting(key), value, key);
+	}
 }
 
 for (const file of files) {

@@ -113,6 +113,7 @@ export class Replica {
 	#mine = new Map();
 	/** @type {Map<string, {value: Value, n: number}>} the settings, each as of n */
 	#settings = new Map();
+	staleSettings = false; // settings may have changed in a gap: add all of them with addSettings
 	#joinedAt = 0; // n of the newest joined. It has all settings, except that those of polls and questions may be left out
 	/** @type {WeakMap<Message, ShownMessage>} messages with nothing pending */
 	#shown = new WeakMap();
@@ -177,6 +178,7 @@ export class Replica {
 			case "gap":
 				[this.n, this.head] = [Math.max(this.n, f.to), Math.max(this.head, f.to)];
 				this.#dropBelow(f.to + 1);
+				this.staleSettings ||= f.to > this.#joinedAt;
 				return;
 			case "message":
 				this.#add(f, 0);
@@ -203,9 +205,17 @@ export class Replica {
 		else this.#hear({ type: "changed", n, of, text: deletes ? null : text });
 	}
 
-	/** Adds a page of settings, as Room.settings returns it. @param {{n: number, settings: {key: string, value: Value}[]}} page */
-	addSettings({ n, settings }) {
+	/**
+	 * Adds a page of settings, as Room.settings returns it. What it leaves out is unset.
+	 * @param {{prefix?: string, after?: string}} params @param {{n: number, settings: {key: string, value: Value}[], more: boolean}} page
+	 */
+	addSettings({ prefix = "", after = "" }, { n, settings, more }) {
 		for (const { key, value } of settings) this.#set(key, value, n);
+		const last = settings.at(-1)?.key ?? after;
+		for (const key of this.#settings.keys()) {
+			if (key.startsWith(prefix) && key > after && (!more || key <= last) && !settings.some((s) => s.key === key)) this.#set(key, null, n);
+		}
+		if (!prefix && !more) this.staleSettings = false;
 	}
 
 	/** The room has another history. */
@@ -220,6 +230,7 @@ export class Replica {
 		this.#mine.clear();
 		this.#settings.clear();
 		this.#joinedAt = 0;
+		this.staleSettings = false;
 	}
 
 	/**
@@ -279,7 +290,10 @@ export class Replica {
 	setting(key, outbox = []) {
 		const pending = outbox.findLast((s) => s.key === key);
 		const value = pending ? (pending.value ?? null) : (this.#settings.get(key)?.value ?? null);
-		if (key === "pin" && Array.isArray(value)) return value.filter((n) => n >= this.first);
+		if (key === "pin" && Array.isArray(value)) {
+			const kept = value.filter((n) => n >= this.first);
+			return kept.length > 0 ? kept : null;
+		}
 		return key === "stage" && Number(value) < this.first ? null : value;
 	}
 
@@ -423,7 +437,7 @@ export class Replica {
 		for (const [key, old] of this.#settings) if (!STATUS.test(key) && old.n <= n) this.#settings.delete(key);
 		this.#joinedAt = 0;
 		for (const [key, value] of Object.entries(state)) this.#set(key, value, n);
-		this.#joinedAt = n;
+		[this.#joinedAt, this.staleSettings] = [n, false];
 	}
 }
 

@@ -25,6 +25,7 @@ const PUSHED = 200; // connections in a room, above which the server pushes no n
  *   by has posted; empty: a later change has replaced this one
  * - tally({n, of}): all counts of the marks of some messages: of[number][key]
  * - state({n, key, value, by, from, id}): a setting was changed
+ * - settings(): all settings were loaded anew, because some of them may have been in a gap
  * - marked({of, key, on}): you have marked a message, over this connection or another
  * - gap({from, to}): these numbers are deleted
  * - joined({n, first, count, reset}): the state of the room; missed messages follow. reset: it is another history
@@ -109,8 +110,18 @@ export class Room extends Emitter {
 	 */
 	async settings(params = {}) {
 		const page = await this.client.get(`/api/v1/rooms/${this.name}/state`, "settings", params);
-		this.#replica?.addSettings(page);
+		this.#replica?.addSettings(params, page);
 		return page;
+	}
+
+	/** Loads all settings, because some of them may have been in a gap. */
+	async #loadSettings() {
+		for (let [after, more] = ["", true]; more; ) {
+			const page = await this.client.withRetry(() => this.settings(after ? { after } : {})).catch(() => null); // until the next joined, they are as before
+			after = page?.settings.at(-1)?.key ?? "";
+			more = page?.more ?? false;
+		}
+		this.emit("settings");
 	}
 
 	/** The messages of the replica as a screen shows them, with what is not saved yet: see Replica.shown. */
@@ -212,6 +223,7 @@ export class Room extends Emitter {
 				this.#advance(Math.max(this.n, f.to));
 				this.first = Math.max(this.first, f.to + 1);
 				this.emit("gap", { from: f.from, to: f.to });
+				if (this.#replica?.staleSettings) this.#loadSettings();
 				return;
 			case "presence":
 				this.count = f.count;
