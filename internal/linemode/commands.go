@@ -12,16 +12,16 @@ import (
 	"ramai/wire"
 )
 
-// A command is a word behind a slash. Where lines are typed, a line that begins with a slash is one; otherwise it is a message
-// like any other.
+// A command is a word after a slash. Where lines are typed, a line that begins with a slash is a command; otherwise it is a
+// message like any other.
 type command struct {
-	names []string // the first is the one that is listed
-	words string   // what may follow
+	names []string // the first one is listed
+	words string   // its arguments
 	help  string
 	do    func(r *runner, ctx context.Context, words string)
 }
 
-// commands are all, in the order in which they are listed.
+// commands returns all commands, in the order in which they are listed.
 func commands() []command {
 	return []command{
 		{[]string{"nick", "name"}, "NAME", "set your name; - releases it", (*runner).rename},
@@ -37,7 +37,7 @@ func commands() []command {
 	}
 }
 
-// Commands of other programs for what does not exist here, with what to say of them. They must not be posted in the room.
+// Commands of other programs for features that do not exist here, with an explanation. They must not be posted in the room.
 var absent = map[string]string{
 	"msg": noPrivate, "query": noPrivate, "dm": noPrivate, "whisper": noPrivate, "w": noPrivate,
 	"join": oneRoom, "j": oneRoom,
@@ -90,7 +90,7 @@ func (r *runner) rename(_ context.Context, name string) {
 		r.note("%v", err)
 		return
 	}
-	r.Name = "" // the one that was asked for at the start does not matter any more
+	r.Name = "" // the name requested at the start no longer matters
 }
 
 func (r *runner) me(_ context.Context, words string) { r.say(wire.Say{Text: "* " + words}) }
@@ -98,7 +98,7 @@ func (r *runner) me(_ context.Context, words string) { r.say(wire.Say{Text: "* "
 // askTimeout limits the wait for the answer to a command.
 const askTimeout = 10 * time.Second
 
-// ask notes what find returns, or its error. It does not wait for that.
+// ask prints the result of find, or its error, as a note. It does not wait for it.
 func (r *runner) ask(ctx context.Context, find func(context.Context) (string, error)) {
 	r.asking++
 	r.helpers.Go(func() {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestCommands: what is typed behind a slash is never posted by mistake.
+// TestCommands: text typed after a slash is never posted by mistake.
 func TestCommands(t *testing.T) {
 	for line, want := range map[string]string{
 		"/msg anna psst": noPrivate,
@@ -50,7 +50,7 @@ func TestCommands(t *testing.T) {
 		}
 		for _, name := range c.names {
 			if _, ok := absent[name]; ok || name != strings.ToLower(name) || slices.Contains(c.names[1:], c.names[0]) {
-				t.Errorf("the name %s is not good", name)
+				t.Errorf("the name %s is invalid", name)
 			}
 		}
 	}

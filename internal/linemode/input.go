@@ -8,7 +8,8 @@ import (
 	"sync"
 )
 
-// MaxLine is the longest line of input, in bytes: what fits a frame. A server's limit for a message is lower.
+// MaxLine is the maximum length of an input line in bytes: one that fits into a frame. A server's limit for a message is
+// lower.
 const MaxLine = 64 << 10
 
 // inputLine is a line without its newline. text is empty if the line is too long.
@@ -22,8 +23,8 @@ type inputLine struct {
 func startReading(running *sync.WaitGroup, in io.Reader, lines chan<- inputLine, stop <-chan struct{}) (interrupt func()) {
 	r, interrupt := interruptible(in)
 	if interrupt == nil {
-		// Not waited for: a blocked read cannot be interrupted. There is one such goroutine in a run, it holds nothing but its
-		// buffer, and it ends with the read or with the process.
+		// Nobody waits for this goroutine: a blocked read cannot be interrupted. There is one such goroutine per run, it
+		// holds nothing but its buffer, and it ends with the read or with the process.
 		go readLines(r, lines, stop)
 		return func() {}
 	}

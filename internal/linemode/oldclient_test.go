@@ -19,7 +19,7 @@ import (
 	"ramai/wire"
 )
 
-// oldCommit is the last one whose client does not know changes.
+// oldCommit is the last commit whose client does not know changes.
 const oldCommit = "f929f5be9bc567cb04188e8e59a30db801d6596b"
 
 // oldMain is "ramai join" of that commit, without its flags.
@@ -76,10 +76,11 @@ func buildOld(t *testing.T) string {
 	return filepath.Join(folder, "old")
 }
 
-// TestOldClient: a client that does not know changes counts them, misses nothing after a break, and calls nothing a gap.
+// TestOldClient: a client that does not know changes counts them, misses nothing after a lost connection, and reports no
+// gap.
 func TestOldClient(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it builds a program")
+		t.Skip("this test builds a program")
 	}
 	old := buildOld(t)
 	text := func(s string) *string { return &s }
@@ -159,11 +160,11 @@ func TestOldClient(t *testing.T) {
 		}
 		mu.Lock()
 		if len(joins) != 2 || joins[1].After == nil || joins[1].After.N != 6 {
-			t.Errorf("it joined with %+v, want to continue after 6", joins)
+			t.Errorf("the client joined with %+v, want it to continue after 6", joins)
 		}
 		mu.Unlock()
 		if got := notes.String(); strings.Contains(got, "no longer on the server") || strings.Count(got, "trying again") != 1 || !strings.Contains(got, "connected again") {
-			t.Errorf("it says %q", got)
+			t.Errorf("the notes are %q", got)
 		}
 		if !asJSON {
 			want := "From server: Welcome\nFrom server: anna: one, edited\nFrom server: bob: \nFrom server: bob: yes\nFrom server: anna: eight\n"
@@ -174,7 +175,7 @@ func TestOldClient(t *testing.T) {
 		}
 		for n := range frames {
 			if strings.Count(out.String(), fmt.Sprintf(`"room":"lobby","n":%d,`, n+1)) != 1 {
-				t.Errorf("number %d is not there once:\n%s", n+1, &out)
+				t.Errorf("number %d is not written exactly once:\n%s", n+1, &out)
 			}
 		}
 	}

@@ -25,17 +25,17 @@ const (
 	exitTimeout     = 30 * time.Second // how long Run waits after the end of input without any progress
 )
 
-// Config describes one run. Client, Room, In, Out and Notes have to be set.
+// Config describes one run. Client, Room, In, Out and Notes are required.
 type Config struct {
 	Client *client.Client
 	Room   string
 	Last   int                        // old messages that Out starts with
 	After  *wire.Position             // the position that Out starts after, instead of Last; nil: none
-	Name   string                     // the name that was asked for; nothing is posted before it is granted. Empty: none
+	Name   string                     // the name that was requested; nothing is posted before it is granted. Empty: none
 	OnName func(name, session string) // called when a name is granted, as it was asked for, with the session that holds it; may be nil
 	JSON   bool                       // write frames as JSON lines instead of messages
 
-	Commands bool                                                   // lines that begin with a slash are commands: somebody types them
+	Commands bool                                                   // lines that begin with a slash are commands, because a person types them
 	Rooms    func(ctx context.Context) (*wire.RoomsResponse, error) // lists the rooms of the server; nil: they cannot be listed
 
 	In    io.Reader // posted line by line; closed at the end of Run if it is an io.Closer and not an *os.File
@@ -57,12 +57,12 @@ type runner struct {
 
 	senderID    string // this sender; empty before the first welcome
 	session     string
-	named       bool            // the name was granted, or none was asked for
+	named       bool            // the name was granted, or none was requested
 	maxText     int             // the server's limit for a message, in bytes; 0: unknown
 	pending     []client.Sent   // without a final state, in order
 	shown       uint64          // the number up to which the room was written
-	edits       map[uint64]bool // numbers of edits that are still to come, and were written with their messages
-	showUntil   uint64          // the number up to which it has to be written before the end
+	edits       map[uint64]bool // numbers of edits that are still to arrive, but were written with their messages
+	showUntil   uint64          // the number up to which it must be written before the end
 	newest      uint64          // the newest message; 0: none was written
 	newestOwn   uint64          // the newest message of this sender that exists, as far as is known; 0: none
 	inRoom      bool            // a joined arrived, or a welcome of the plain protocol
@@ -73,7 +73,7 @@ type runner struct {
 
 	left    bool        // a command has ended the input
 	asking  int         // commands that wait for an answer
-	answers chan string // for them
+	answers chan string // of those commands
 	helpers *sync.WaitGroup
 }
 
@@ -135,7 +135,7 @@ func (r *runner) run(ctx context.Context, stdin io.Reader) error {
 	return r.finish(nil)
 }
 
-// receive passes events on until there are no more.
+// receive forwards events until there are no more.
 func (r *runner) receive(ctx context.Context, events chan<- next) {
 	for {
 		e, err := r.Client.Next(ctx)
@@ -157,7 +157,7 @@ func (r *runner) pendingBytes() (n int) {
 	return n
 }
 
-// remaining measures what is left to do before the end. It is 0 if everything posted is saved, and written as well.
+// remaining returns how much is left to do before the end: 0 if everything posted is saved and written.
 func (r *runner) remaining() uint64 {
 	if n := len(r.pending); n > 0 || !r.inRoom {
 		return 1<<63 + uint64(n)
@@ -173,7 +173,7 @@ func (r *runner) finish(err error) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EPIPE):
-		err = nil // the reader of stdout is gone, as in "ramai join | head"
+		err = nil // the reader of stdout has ended, as in "ramai join | head"
 	case err != nil:
 		return err
 	}
@@ -185,7 +185,7 @@ func (r *runner) finish(err error) error {
 
 func (r *runner) note(format string, args ...any) { fmt.Fprintf(r.Notes, format+"\n", args...) }
 
-// read takes a line of input: a command, where there are commands, or a message.
+// read handles a line of input: a command, if commands are enabled, or a message.
 func (r *runner) read(ctx context.Context, line inputLine) {
 	r.lineNumber++
 	text, slash := strings.CutPrefix(line.text, "/")
@@ -298,11 +298,11 @@ func (r *runner) isRepeated(f wire.Frame) bool {
 	return false
 }
 
-// sent takes the state of a message.
+// sent handles the state of a message.
 func (r *runner) sent(f client.Sent) {
 	switch f.State {
 	case client.Waiting:
-		// The server slows down whoever posts too fast; that needs no note.
+		// The server slows down clients that post too fast; that needs no note.
 		if why := client.OneLine(f.Reason); why != "" && f.Code != wire.RateLimited && !slices.Contains(r.refusals, why) {
 			r.note("not saved yet: %s", why)
 			r.refusals = append(r.refusals, why)
@@ -331,7 +331,7 @@ func (r *runner) sent(f client.Sent) {
 	r.pending = slices.DeleteFunc(r.pending, func(s client.Sent) bool { return s.ID == f.ID })
 }
 
-// disconnected reports why there is no connection, each reason once, so that a terminal stays readable.
+// disconnected reports why there is no connection, each reason once, to keep a terminal readable.
 func (r *runner) disconnected(why string) {
 	if !slices.Contains(r.outages, why) {
 		r.note("%s; trying again", why)
@@ -372,7 +372,7 @@ func (r *runner) nameChanged(name string) {
 	}
 }
 
-// joined works out how many old messages are to come. The last of them has the number f.N.
+// joined determines how many old messages will arrive. The last of them has the number f.N.
 func (r *runner) joined(f wire.Joined) {
 	switch {
 	case f.Reset:
@@ -389,7 +389,7 @@ func (r *runner) joined(f wire.Joined) {
 	default:
 		r.showUntil = max(r.showUntil, f.N)
 	}
-	if f.From != nil && (f.Reset || !r.inRoom) { // an older server does not say it
+	if f.From != nil && (f.Reset || !r.inRoom) { // an older server does not send it
 		r.shown = *f.From
 	}
 	if f.First > f.N { // the server has no messages of the room
@@ -398,7 +398,7 @@ func (r *runner) joined(f wire.Joined) {
 	r.inRoom = true
 }
 
-// requestFailed returns an error if the run cannot go on: without the room, or without the name it started with.
+// requestFailed returns an error if the run cannot continue: without the room, or without the name it started with.
 func (r *runner) requestFailed(f client.RequestFailed) error {
 	if _, join := f.Request.(wire.Join); join {
 		return exitcode.With(exitcode.Refused, fmt.Errorf("the room %s: %s", r.Room, client.OneLine(f.Reason)))
@@ -419,7 +419,7 @@ func RefusedName(f client.RequestFailed) error {
 	return fmt.Errorf("the name %s: %s", client.OneLine(name.Name), client.OneLine(f.Reason))
 }
 
-// Ended returns the error with which Client.Next or the like ended as one of package exitcode.
+// Ended converts the error that ended Client.Next or a similar call to one of package exitcode.
 func Ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

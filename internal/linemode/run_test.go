@@ -30,7 +30,7 @@ func newRunner(last int) (r *runner, out, notes *strings.Builder) {
 	return &runner{Config: Config{Room: wire.Lobby, Last: last, Out: out, Notes: notes}}, out, notes
 }
 
-// TestRemaining follows what is left to do before a run can end.
+// TestRemaining follows the work that is left before a run can end.
 func TestRemaining(t *testing.T) {
 	type step struct {
 		frame wire.Frame
@@ -45,13 +45,13 @@ func TestRemaining(t *testing.T) {
 		said  bool
 		steps []step
 	}{
-		{"nothing said, nothing old", 0, false, []step{welcome, {wire.Joined{N: 7, First: 1}, true}}},
-		{"nothing said, something old", 2, false, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {others(6), false}, {others(7), true}}},
-		{"the old is gone", 2, false, []step{welcome, {wire.Joined{N: 7, First: 8}, true}}},
+		{"nothing posted, no old messages", 0, false, []step{welcome, {wire.Joined{N: 7, First: 1}, true}}},
+		{"nothing posted, old messages", 2, false, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {others(6), false}, {others(7), true}}},
+		{"the old messages are deleted", 2, false, []step{welcome, {wire.Joined{N: 7, First: 8}, true}}},
 		{"an empty room", 2, false, []step{welcome, {wire.Joined{N: 0, First: 1}, true}}},
 		{"an echo", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {others(8), false}, {mine(9), false}, {client.Sent{ID: "1", State: client.Saved, N: 9}, true}}},
 		{"saved before the echo", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {client.Sent{ID: "1", State: client.Saved, N: 8}, false}, {mine(8), true}}},
-		{"saved, and its echo is gone", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {client.Sent{ID: "1", State: client.Saved, N: 8}, false},
+		{"saved, and its echo is deleted", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {client.Sent{ID: "1", State: client.Saved, N: 8}, false},
 			{client.Disconnected{Err: io.EOF}, false}, {wire.Welcome{SenderID: "me"}, false}, {wire.Joined{N: 9, First: 10}, true}}},
 		{"saved, and named in a gap", 0, true, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {client.Sent{ID: "1", State: client.Saved, N: 8}, false}, {wire.Gap{From: 8, To: 8}, true}}},
 		{"a number of a newer kind", 1, false, []step{welcome, {wire.Joined{N: 7, First: 1}, false}, {wire.Unknown{Room: wire.Lobby, N: 7}, true}}},
@@ -124,7 +124,7 @@ not confirmed: three
 	}
 }
 
-// TestEditsAreWrittenOnce: a message that arrives edited is not followed by the edit, and the run goes on behind it.
+// TestEditsAreWrittenOnce: a message that arrives edited is not followed by the edit, and the run continues after it.
 func TestEditsAreWrittenOnce(t *testing.T) {
 	r, out, _ := newRunner(10)
 	text, later := "ONE", "two"
@@ -142,7 +142,7 @@ func TestEditsAreWrittenOnce(t *testing.T) {
 		}
 	}
 	if want := "From server: hi\nFrom server: ONE (edited)\nFrom server: two (edited)\n"; out.String() != want || r.remaining() != 0 {
-		t.Errorf("it wrote %q, want %q; %d remain", out, want, r.remaining())
+		t.Errorf("the output is %q, want %q; %d remain", out, want, r.remaining())
 	}
 	r, _, _ = newRunner(10)
 	for _, f := range []wire.Frame{wire.Welcome{SenderID: "me"}, wire.Joined{N: 6, First: 1, From: ptr(uint64(6))}} {
@@ -151,7 +151,7 @@ func TestEditsAreWrittenOnce(t *testing.T) {
 		}
 	}
 	if r.remaining() != 0 {
-		t.Error("it waits for messages of a room that has none")
+		t.Error("the run waits for messages of an empty room")
 	}
 }
 
@@ -164,7 +164,7 @@ func TestEndings(t *testing.T) {
 	if err := r.handle(client.Event{Frame: name}); err == nil || err.Error() != "the name anna: taken" {
 		t.Errorf("no name: %v", err)
 	}
-	r.named = true // and lost it later: no reason to go
+	r.named = true // and lost it later: no reason to end
 	if err := r.handle(client.Event{Frame: name}); err != nil {
 		t.Errorf("no name any more: %v", err)
 	}
@@ -175,11 +175,11 @@ func TestEndings(t *testing.T) {
 	r.Out = broken{}
 	err := r.handle(client.Event{Frame: wire.Message{}})
 	if err == nil || r.finish(err) != nil {
-		t.Errorf("nobody reads: %v, %v", err, r.finish(err))
+		t.Errorf("without a reader: %v, %v", err, r.finish(err))
 	}
 	r.pending = []client.Sent{{ID: "1", Text: "one"}}
 	if e := (*exitcode.Error)(nil); !errors.As(r.finish(err), &e) || e.Code != exitcode.Unconfirmed || e.Err != nil {
-		t.Errorf("nobody reads, and something is open: %v", e)
+		t.Errorf("without a reader, and with a pending message: %v", e)
 	}
 }
 
@@ -243,8 +243,8 @@ func TestExitTimeout(t *testing.T) {
 	})
 }
 
-// TestPendingIsBounded: while a server takes no messages, only so much input is read. A line that is too long for the server
-// is refused at once.
+// TestPendingIsBounded: while a server accepts no messages, a bounded amount of input is read. A line that is too long for
+// the server is refused at once.
 func TestPendingIsBounded(t *testing.T) {
 	const most = 4000
 	synctest.Test(t, func(t *testing.T) {
@@ -335,7 +335,7 @@ func TestBlockedInput(t *testing.T) {
 	}
 }
 
-// listener is a network in memory for one server.
+// listener is an in-memory network for one server.
 type listener chan net.Conn
 
 func (l listener) dial(ctx context.Context, _, _ string) (net.Conn, error) {

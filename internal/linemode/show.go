@@ -37,7 +37,7 @@ func PlainText(m wire.Message) string {
 	return client.OneLine(m.DisplayName) + ": " + text
 }
 
-// edit is an edit as the plain protocol shows it: as the message that it makes. It is empty for other changes.
+// edit returns an edit as the plain protocol shows it: like the resulting message. It is empty for other changes.
 func edit(f wire.Changed) string {
 	if f.Text == nil || len(f.Of) == 0 {
 		return ""
@@ -77,7 +77,7 @@ func show(w io.Writer, e client.Event, asJSON, plain, first bool) error {
 	return err
 }
 
-// jsonLine returns what the server sent as one line of JSON, or nothing if the event is the client's own.
+// jsonLine returns the server's frame as one line of JSON, or "" if the event is the client's own.
 func jsonLine(e client.Event, plain bool) string {
 	raw := e.Raw
 	switch f := e.Frame.(type) {

@@ -36,7 +36,7 @@ func TestShow(t *testing.T) {
 		{name: "something else", frame: wire.Saved{}},
 		{name: "a frame", frame: wire.Saved{}, asJSON: true, raw: "{\"type\":\n \"saved\", \"new\":\"\x7f\"}", want: `{"type":"saved","new":"\u007f"}` + "\n"},
 		{name: "a line as JSON", frame: client.Line{Text: "a\n\"b\u202e"}, asJSON: true, plain: true, raw: "a\n\"b\u202e", want: `{"type":"line","text":"a\n\"b\u202e"}` + "\n"},
-		{name: "what did not come", frame: client.Disconnected{}, asJSON: true},
+		{name: "an event of the client itself", frame: client.Disconnected{}, asJSON: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// FuzzJSONLine holds the output for programs to two rules: it means what came, and it has nothing that acts on a
+// FuzzJSONLine checks two rules for the output for programs: it means the same as the input, and nothing in it affects a
 // terminal.
 func FuzzJSONLine(f *testing.F) {
 	for _, s := range []string{`{}`, "{\"a\":\n[1, \"\u202e\U000e0041\x7f\u0085\"]}", `"\u001b"`, "\"\xff\"", `x`} {
@@ -81,7 +81,7 @@ func FuzzJSONLine(f *testing.F) {
 			t.Fatalf("%q becomes %q", b, line)
 		}
 		var got, want any
-		if json.Unmarshal(b, &want) != nil { // valid, but for Go a number too large
+		if json.Unmarshal(b, &want) != nil { // valid, but with a number that is too large for Go
 			return
 		}
 		if err := json.Unmarshal(line, &got); err != nil || !reflect.DeepEqual(got, want) {

@@ -97,7 +97,7 @@ type rehearsal struct {
 	target          *url.URL
 	room            string
 	run             []byte // "~" and four digits that identify the messages of this run
-	padding         string // what follows the head of a text
+	padding         string // the text after the head
 	messageHead     []byte // start of each message of ramai.v1, up to its number
 	frames          frame.Config
 	clients         []*client

@@ -13,7 +13,7 @@ const (
 	headLen = runLen + 24
 )
 
-// paddingOf returns what follows the head in texts of the given size.
+// paddingOf returns the text after the head, for texts of the given size.
 func paddingOf(size int) string {
 	const filler = "the quick brown fox jumps over the lazy dog "
 	return strings.Repeat(filler, size/len(filler)+1)[:size-headLen]

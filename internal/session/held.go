@@ -6,8 +6,8 @@ import (
 )
 
 // held describes the bytes in the control queue that were made from stored records. If such a record is erased, they must
-// not be sent any more. All else that a session sends of records is a span of a fan-out buffer or a backfill, which it gets
-// in one turn and, as a rule, writes in the same one.
+// not be sent any more. Everything else that a session sends from records is a span of a fan-out buffer or a backfill,
+// which it obtains in one turn and usually writes in the same turn.
 type held struct {
 	rest  *cursor // of the frame whose rest begins the queue; nil: none does
 	n     uint64  // its number
@@ -21,7 +21,8 @@ type heldPage struct {
 	end      int // bytes of the queue up to its end
 }
 
-// holdRest records that the queue begins with the rest of frame n of a cursor's room, which was put before what it had.
+// holdRest records that the queue begins with the rest of frame n of a cursor's room, which was put before its former
+// content.
 func (s *Session) holdRest(p *cursor, n uint64, size int) {
 	h := s.ensureHeld()
 	h.rest, h.n, h.left = p, n, size
@@ -103,9 +104,9 @@ func (s *Session) unsubscribe(p *cursor) {
 	}
 }
 
-// Interrupted implements reactor.Interrupter: records of a room were erased. If bytes of them have been handed to the socket
-// in part, or are being written, the connection is closed, and the client resumes. Anything else that the session holds is
-// replaced already, or closes the connection by itself.
+// Interrupted implements reactor.Interrupter: records of a room were erased. If bytes of them were partly handed to the
+// socket, or are being written, the connection is closed, and the client resumes. Everything else that the session holds
+// was already replaced, or closes the connection by itself.
 func (s *Session) Interrupted() {
 	passed := true
 	for _, p := range s.cursors {

@@ -49,7 +49,7 @@ func (s stream) open(c *Client) {
 	})
 }
 
-// event sends something for this client alone. A client that has it has received everything up to the position at.
+// event sends a frame for this client only. A client that has it has received everything up to the position at.
 func (s stream) event(at wire.Position, f wire.Frame) {
 	s.put(f.Type(), at, wire.Append(nil, f))
 }

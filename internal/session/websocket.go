@@ -7,8 +7,8 @@ import (
 	"ramai/wire"
 )
 
-// websocket is the common part of the protocols over WebSocket: text messages are sent in frames, pings are answered,
-// and a close frame ends the connection.
+// websocket is the part that the protocols over WebSocket have in common: text messages are sent in frames, pings are
+// answered, and a close frame ends the connection.
 type websocket struct{ *Session }
 
 // textHandler is a codec that receives text messages.

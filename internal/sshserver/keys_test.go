@@ -16,19 +16,19 @@ import (
 	"ramai/wire"
 )
 
-// Keys are stored, are readable only by the server's user, and are not replaced if damaged.
+// TestKeysPersist: keys are stored, are readable only by the server's user, and are not replaced if damaged.
 func TestKeysPersist(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "ssh")
 	first, second := newTestServer(t, folder), newTestServer(t, folder)
 	key := first.keys.host.PublicKey()
 	if first.Fingerprint() != second.Fingerprint() || first.keys.session(key) != second.keys.session(key) {
-		t.Error("after a start the keys are others")
+		t.Error("after a restart the keys have changed")
 	}
 	if other := newTestServer(t, ""); other.keys.session(key) == first.keys.session(key) || other.Fingerprint() == first.Fingerprint() {
 		t.Error("another server has the same keys")
 	}
 	if err := wire.CheckSession(first.keys.session(key)); err != nil {
-		t.Errorf("a key stands for no session: %v", err)
+		t.Errorf("the session of a key is invalid: %v", err)
 	}
 	for _, name := range []string{hostKeyFile, secretFile} {
 		info, err := os.Stat(filepath.Join(folder, name))
@@ -40,11 +40,11 @@ func TestKeysPersist(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := New(first.cfg); err == nil {
-		t.Error("a damaged secret is taken")
+		t.Error("a damaged secret is accepted")
 	}
 }
 
-// A certificate identifies the same sender as its key, however often it is renewed.
+// TestCertificate: a certificate identifies the same sender as its key, however often it is renewed.
 func TestCertificate(t *testing.T) {
 	k := newTestServer(t, "").keys
 	_, private, err := ed25519.GenerateKey(rand.Reader)
@@ -58,12 +58,12 @@ func TestCertificate(t *testing.T) {
 	key := signer.PublicKey()
 	for serial := range uint64(2) {
 		if k.session(&ssh.Certificate{Key: key, Serial: serial}) != k.session(key) {
-			t.Error("it is another sender")
+			t.Error("the sender has changed")
 		}
 	}
 }
 
-// The error about a file truncated by a crash names the file and what to do.
+// TestHostKeyCutShort: the error about a file truncated by a crash names the file and what to do.
 func TestHostKeyCutShort(t *testing.T) {
 	folder := t.TempDir()
 	if err := os.WriteFile(filepath.Join(folder, hostKeyFile), nil, 0o600); err != nil {
@@ -75,7 +75,7 @@ func TestHostKeyCutShort(t *testing.T) {
 	}
 }
 
-// The states of screens are stored up to a limit, and damaged ones are ignored.
+// TestScreenStates: the states of screens are stored up to a limit, and damaged ones are ignored.
 func TestScreenStates(t *testing.T) {
 	k := newTestServer(t, t.TempDir()).keys
 	k.maxStates = 20
@@ -90,19 +90,19 @@ func TestScreenStates(t *testing.T) {
 		store(i, true)
 	}
 	if m := k.loadState(session(1)); m.Room != "b" {
-		t.Errorf("remembered is %+v", m)
+		t.Errorf("the stored state is %+v", m)
 	}
 	if err := os.WriteFile(k.stateFile(session(1)), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if m := k.loadState(session(1)); m.Room != "" {
-		t.Errorf("of a damaged file there is %+v", m)
+		t.Errorf("the state from a damaged file is %+v", m)
 	}
 	if err := k.storeState(session(3), tui.State{Room: "d", Rooms: []tui.RoomState{{Name: "d"}}}, true); err != nil {
 		t.Fatal(err)
 	}
 	if m := k.loadState(session(3)); m.Room != "" {
-		t.Errorf("a screen that has seen nothing has left %+v", m)
+		t.Errorf("a screen that has seen nothing has stored %+v", m)
 	}
 	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(k.stateFile(session(2)), old, old); err != nil {
@@ -118,15 +118,15 @@ func TestScreenStates(t *testing.T) {
 	for i := byte(3); i < 23; i++ { // senders without names
 		store(i, false)
 		if i == 20 && count() != 21 {
-			t.Errorf("the folder was looked at when there were %d", count())
+			t.Errorf("the folder was pruned when there were %d states", count())
 		}
 	}
 	if n := count(); n > 20 || n < 18 {
-		t.Errorf("%d are remembered", n)
+		t.Errorf("%d states are stored", n)
 	}
 	for _, i := range []byte{0, 2} {
 		if m := k.loadState(session(i)); m.Room != string(rune('a'+i)) {
-			t.Errorf("who owns a name is forgotten for senders without names: %+v", m)
+			t.Errorf("the state of a named sender was deleted for senders without names: %+v", m)
 		}
 	}
 	for i := byte(30); i < 52; i++ { // now too many of them own one
@@ -134,7 +134,7 @@ func TestScreenStates(t *testing.T) {
 	}
 	for i, want := range map[byte]string{2: "", 22: "", 51: string(rune('a' + 51))} {
 		if m := k.loadState(session(i)); m.Room != want {
-			t.Errorf("of %d there is %+v, want %q", i, m, want)
+			t.Errorf("the state of sender %d is %+v, want %q", i, m, want)
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"ramai/internal/tui"
 )
 
-// Input on a channel that has ended is not stored until the client closes it.
+// TestInputDiscardedAfterEnd: input on a channel that has ended is discarded until the client closes it.
 func TestInputDiscardedAfterEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ch := unreadChannel{stdin: bytes.NewBuffer(make([]byte, 1<<20)), stderr: bytes.NewBuffer(make([]byte, 1<<20))}
@@ -31,21 +31,21 @@ func TestInputDiscardedAfterEnd(t *testing.T) {
 		}
 		synctest.Wait()
 		if ch.stdin.Len()+ch.stderr.Len() > 0 {
-			t.Errorf("%d and %d bytes are kept", ch.stdin.Len(), ch.stderr.Len())
+			t.Errorf("%d and %d bytes are held", ch.stdin.Len(), ch.stderr.Len())
 		}
 		g.closed(nil)
 		time.Sleep(2 * requestTimeout) // an idle connection would be closed after this time
 	})
 }
 
-// Input is read no faster than the limit, and completely.
+// TestInputRate: input is read no faster than the limit, and completely.
 func TestInputRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &channel{ctx: t.Context(), inputLimit: rate.NewLimiter(typedRate, inputBurst)}
 		began := time.Now()
 		in := newSessionChannel(unreadChannel{stdin: bytes.NewBuffer(make([]byte, inputBurst+10*typedRate)), stderr: new(bytes.Buffer)}, g)
 		if n, err := io.CopyN(io.Discard, in, inputBurst); err != nil || time.Since(began) > time.Millisecond {
-			t.Errorf("what may come at once: %d bytes after %v: %v", n, time.Since(began), err)
+			t.Errorf("the burst: %d bytes after %v: %v", n, time.Since(began), err)
 		}
 		if n, err := io.Copy(io.Discard, in); n != 10*typedRate || err != nil {
 			t.Errorf("%d more, %v", n, err)
@@ -56,7 +56,7 @@ func TestInputRate(t *testing.T) {
 	})
 }
 
-// A channel occupies its slot until the client has closed it.
+// TestUnclosedChannels: a channel occupies its slot until the client has closed it.
 func TestUnclosedChannels(t *testing.T) {
 	c := &conn{}
 	for range maxOpen {
@@ -93,7 +93,7 @@ func TestConnectionSlots(t *testing.T) {
 		}
 	}
 	if err := srv.acquireConn(from("2001:db8::2")); !errors.Is(err, connlimit.ErrShare) {
-		t.Errorf("an address of the same /64 has a place of its own: %v", err)
+		t.Errorf("an address of the same /64 has its own slot: %v", err)
 	}
 	for i := range MaxConns * 3 / 4 {
 		if err := srv.acquireConn(from([]string{"2001:db8:0:1::1", "127.0.0.1"}[min(i, 1)])); err != nil {
@@ -101,16 +101,16 @@ func TestConnectionSlots(t *testing.T) {
 		}
 	}
 	if err := srv.acquireConn(from("192.0.2.1")); !errors.Is(err, connlimit.ErrFull) {
-		t.Errorf("there are more than there may be: %v", err)
+		t.Errorf("the limit is exceeded: %v", err)
 	}
 	srv.releaseConn(first)
 	if err := srv.acquireConn(from("2001:db8::3")); err != nil {
-		t.Errorf("a place that was given back is not there: %v", err)
+		t.Errorf("a released slot is not available: %v", err)
 	}
-	outer = errors.New("no place in the server")
+	outer = errors.New("no slot in the server")
 	srv.releaseConn(first)
 	if err := srv.acquireConn(first); !errors.Is(err, outer) || srv.connSlots.InUse() != MaxConns-1 {
-		t.Errorf("the server's own bound: %v, and %d places are taken", err, srv.connSlots.InUse())
+		t.Errorf("the server's own limit: %v, and %d slots are in use", err, srv.connSlots.InUse())
 	}
 	outer = nil
 
@@ -134,7 +134,8 @@ func TestConnectionSlots(t *testing.T) {
 	}
 }
 
-// The size of each screen is limited, as is the total of one address and of all; the default size is always available.
+// TestSizes: the size of each screen is limited, as is the total of one address and of all; the default size is always
+// available.
 func TestSizes(t *testing.T) {
 	srv := newTestServer(t, "")
 	open := func(from string) *channel {
@@ -164,7 +165,7 @@ func TestSizes(t *testing.T) {
 				break
 			}
 			if got != large || i > most {
-				t.Fatalf("%v is given to the %d.", got, i)
+				t.Fatalf("screen %[2]d has the size %[1]v", got, i)
 			}
 			srv.allocateScreen(g, defaultScreen) // the charge stays, so that it can change back at once
 		}
@@ -172,33 +173,33 @@ func TestSizes(t *testing.T) {
 	fill(func(int) string { return "192.0.2.1" }, maxCellsByNetwork/(maxCells-80*24))
 	narrow := open("192.0.2.1")
 	if got := srv.allocateScreen(narrow, window(20, 200)); got != window(20, 200) {
-		t.Errorf("what is left of an address is %v", got)
+		t.Errorf("the rest for an address is %v", got)
 	}
 	srv.freeScreen(narrow)
 	if got := srv.allocateScreen(all[0], large); got != large {
-		t.Errorf("who has paid has %v", got)
+		t.Errorf("a channel that was charged has %v", got)
 	}
 	fill(func(i int) string { return netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}).String() }, maxAllCells/(maxCells-80*24))
 	if got := srv.allocateScreen(open("127.0.0.1"), large); got != defaultScreen {
-		t.Errorf("beyond all there is %v", got)
+		t.Errorf("beyond the total, the size is %v", got)
 	}
 	for _, g := range all {
 		srv.freeScreen(g)
 	}
 	if len(srv.cells) != 0 || srv.allCells != 0 {
-		t.Errorf("%d cells are still paid for, by %v", srv.allCells, srv.cells)
+		t.Errorf("%d cells are still charged, to %v", srv.allCells, srv.cells)
 	}
 }
 
-// However often a window changes its size, the screen receives a few sizes a second, and finally the newest. After its
-// end it is not charged.
+// TestResizesRateLimited: however often a window changes its size, the screen receives a few sizes a second, and finally
+// the newest. After its end it is not charged.
 func TestResizesRateLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newTestServer(t, "")
 		g := &channel{conn: &conn{server: srv}, sizes: make(chan tui.Size, 1)}
 		change := func(width int) {
 			if !g.resize(ssh.Marshal(struct{ Columns, Rows, Width, Height uint32 }{uint32(width), 30, 0, 0})) {
-				t.Fatal("a size is not understood")
+				t.Fatal("a size is rejected")
 			}
 		}
 		time.Sleep(time.Second)
@@ -221,7 +222,7 @@ func TestResizesRateLimited(t *testing.T) {
 		synctest.Wait()
 		receive()
 		if most := int(changes*every/resizeEvery) + 1; len(sizes) < 2 || len(sizes) > most || sizes[0] != 100 || sizes[len(sizes)-1] != 100+(changes-1)%300 {
-			t.Errorf("the screen hears of %v, want at most %d, the first and the newest among them", sizes, most)
+			t.Errorf("the screen receives %v, want at most %d, including the first and the newest", sizes, most)
 		}
 		change(400)
 		change(450)
@@ -229,7 +230,7 @@ func TestResizesRateLimited(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if srv.allCells != 0 || g.cells != 0 {
-			t.Errorf("after the end %d cells are paid for", srv.allCells)
+			t.Errorf("after the end %d cells are charged", srv.allCells)
 		}
 	})
 }

@@ -1,9 +1,9 @@
-// Package sshserver serves the chat over SSH. A person with any SSH client gets the screen of the terminal client, or
-// line mode, without installing anything.
+// Package sshserver serves the chat over SSH. A person with any SSH client gets the screen of the terminal client, or line
+// mode, without installing anything.
 //
-// Nobody gets a shell, a file, a port or an agent. An SSH session is a client like any other, over a connection in
-// memory: the limits, the numbers and the rules of ramai.v1 apply to it. Each proved public key is a sender of its own,
-// the same each time, and owns the names that it registers. A client without a key is anonymous.
+// Nobody gets a shell, a file, a port or an agent. An SSH session is a client like any other, over a connection in memory:
+// the limits, the numbers and the rules of ramai.v1 apply to it. Each proved public key is one sender, always the same, and
+// owns the names that it registers. A client without a key is anonymous.
 package sshserver
 
 import (

@@ -36,7 +36,8 @@ func newTestServer(t *testing.T, folder string) *Server {
 	return srv
 }
 
-// A client that does not complete the handshake is closed, whether or not it reads the server's version.
+// TestHandshakeTimeout: a client that does not complete the handshake is closed, whether or not it reads the server's
+// version.
 func TestHandshakeTimeout(t *testing.T) {
 	for _, reads := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -56,7 +57,7 @@ func TestHandshakeTimeout(t *testing.T) {
 				t.Errorf("it was closed after %v; reads: %t", took, reads)
 			}
 			if len(srv.conns) != 0 || srv.connSlots.InUse() != 0 {
-				t.Errorf("%d connections, and %d places taken", len(srv.conns), srv.connSlots.InUse())
+				t.Errorf("%d connections, and %d slots in use", len(srv.conns), srv.connSlots.InUse())
 			}
 			srv.Close(endedContext())
 			ours.Close()
@@ -64,7 +65,7 @@ func TestHandshakeTimeout(t *testing.T) {
 	}
 }
 
-// A connection whose peer is gone is closed, and no other.
+// TestDeadPeers: a connection whose peer is gone is closed, and no other.
 func TestDeadPeers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newTestServer(t, "")
@@ -82,19 +83,19 @@ func TestDeadPeers(t *testing.T) {
 			_, theirs := net.Pipe()
 			c := &conn{Conn: theirs, server: srv, isDead: func(patience time.Duration) bool { return gone && time.Since(begin) >= patience }}
 			if srv.acquireConn(c) != nil {
-				t.Fatal("there is no place")
+				t.Fatal("there is no slot")
 			}
 			conns = append(conns, c)
 		}
 		time.Sleep(deadAfter + deadAfter/4)
 		if left := srv.all(); len(left) != 1 || left[0] != conns[0] {
-			t.Errorf("left are %v", left)
+			t.Errorf("%v are left", left)
 		}
 		srv.Close(endedContext())
 	})
 }
 
-// Refused connections are logged once a minute.
+// TestRefusedConnectionsAreLogged: refused connections are logged once a minute.
 func TestRefusedConnectionsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -102,21 +103,21 @@ func TestRefusedConnectionsAreLogged(t *testing.T) {
 		srv.cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		srv.connSlots = limited(1)
 		if srv.acquireConn(&conn{server: srv}) != nil {
-			t.Fatal("there is no place")
+			t.Fatal("there is no slot")
 		}
 		ours, theirs := net.Pipe()
 		go func() {
 			lines := bufio.NewScanner(ours)
 			for lines.Scan() {
 				if !strings.HasPrefix(lines.Text(), connlimit.ErrFull.Error()) {
-					t.Errorf("a connection too many is told %q", lines.Text())
+					t.Errorf("a connection too many receives %q", lines.Text())
 				}
 			}
 		}()
 		defer ours.Close()
 		for range 100 {
 			if srv.admit(theirs) != nil {
-				t.Fatal("it was let in")
+				t.Fatal("it was accepted")
 			}
 			time.Sleep(time.Second)
 		}
@@ -152,14 +153,15 @@ func (m *silentConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// A client that does not confirm the end of a channel, which the server therefore has to store, loses its connection.
+// TestUnconfirmedEnd: a client that does not confirm the end of a channel, which the server must keep until then, loses its
+// connection.
 func TestUnconfirmedEnd(t *testing.T) {
 	for name, begin := range map[string]func(ssh.Channel) error{
 		"a session": func(ch ssh.Channel) error {
 			_, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ S string }{"--nothing"}))
 			return err
 		},
-		"a channel that wanted nothing": func(ssh.Channel) error {
+		"a channel without a request": func(ssh.Channel) error {
 			time.Sleep(requestTimeout - 1)
 			return nil
 		},
@@ -248,7 +250,7 @@ func (l *lingering) Close() error {
 	return l.Conn.Close()
 }
 
-// Close returns when all goroutines of the server have ended.
+// TestCloseWaits: Close returns when all goroutines of the server have ended.
 func TestCloseWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newTestServer(t, "")
@@ -259,12 +261,12 @@ func TestCloseWaits(t *testing.T) {
 		synctest.Wait()
 		srv.Close(endedContext())
 		if !over.Load() {
-			t.Error("a connection is still read from")
+			t.Error("a connection is still being read")
 		}
 	})
 }
 
-// A closed server does not accept connections.
+// TestServeAfterClose: a closed server does not accept connections.
 func TestServeAfterClose(t *testing.T) {
 	srv := newTestServer(t, "")
 	srv.Close(endedContext())

@@ -20,7 +20,7 @@ func text(out http.ResponseWriter, status int, s string) {
 // Healthy answers that the process is alive.
 func Healthy(out http.ResponseWriter, r *http.Request) { text(out, http.StatusOK, "ok\n") }
 
-// Ready answers whether messages can be posted: 503 with the reason that ready returns, or 200 if that is nil.
+// Ready answers whether messages can be posted: 503 with the reason that ready returns, or 200 if it returns nil.
 func Ready(ready func() error) http.HandlerFunc {
 	return func(out http.ResponseWriter, r *http.Request) {
 		if err := ready(); err != nil {
@@ -69,7 +69,7 @@ func (w *web) serveLanding(out http.ResponseWriter, r *http.Request, room string
 	howTo(out, self, room)
 }
 
-// self is the origin of the server, as the client sees it.
+// self returns the origin of the server, as the client sees it.
 func (w *web) self(r *http.Request) string {
 	scheme := "http"
 	if secure(r) {
@@ -108,6 +108,6 @@ with curl, in two terminals:
     curl -N %[1]s/api/v1/rooms/%[3]s/stream
     curl -H 'Content-Type: text/plain' -d 'Hello!' %[1]s/api/v1/rooms/%[3]s/messages
 
-with a browser: %[1]s%[2]s, or with any WebSocket client: connect to %[4]s%[2]s, and every text you send is said to everybody.
+with a browser: %[1]s%[2]s, or with any WebSocket client: connect to %[4]s%[2]s, and every text you send is posted to the room.
 `, self, path, room, "ws"+strings.TrimPrefix(self, "http")))
 }

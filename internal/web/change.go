@@ -45,7 +45,7 @@ func (w *web) deleteMessage(out http.ResponseWriter, r *http.Request) {
 	w.change(out, r, m, nil)
 }
 
-// change gives the message of a request a new text, or deletes it. m has the room and the id.
+// change replaces the text of a message, or deletes it. m has the room and the id.
 func (w *web) change(out http.ResponseWriter, r *http.Request, m *chat.Message, text *string) {
 	of, err := strconv.ParseUint(r.PathValue("n"), 10, 64)
 	if err != nil || of == 0 {

@@ -9,9 +9,9 @@ import (
 	"ramai/wire"
 )
 
-// handOver answers with something that read makes from stored records, and write writes. read returns which records. If one
-// of them is erased before the first byte is written, read is called again; if one is erased later, the connection is
-// closed. An error of read is returned, and nothing was written.
+// handOver answers with something that read makes from stored records and write writes. read returns which records these
+// are. If one of them is erased before the first byte is written, read is called again; if one is erased later, the
+// connection is closed. An error of read is returned, and nothing is written.
 func (w *web) handOver(out http.ResponseWriter, read func(again bool) ([]room.Range, *wire.CodedError), write func()) *wire.CodedError {
 	for again := false; ; again = true {
 		since := w.Chat.Mark()
@@ -53,7 +53,7 @@ func (r *response) abort() {
 	}()
 }
 
-// end hands over what is buffered.
+// end hands over the buffered bytes.
 func (r *response) end() {
 	r.control.Flush() // an error means that the client is gone, or that the response was aborted
 	r.mu.Lock()
@@ -61,7 +61,7 @@ func (r *response) end() {
 	r.ended = true
 }
 
-// rangeOf returns the records of a page.
+// rangeOf returns the ranges of a page's records.
 func rangeOf(name string, messages []wire.Message) []room.Range {
 	k := len(messages)
 	if k == 0 {

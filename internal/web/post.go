@@ -34,7 +34,7 @@ func (w *web) postMessage(out http.ResponseWriter, r *http.Request) {
 	w.answerPost(out, http.StatusCreated, func(reply chat.Reply) error { return w.Chat.Say(actorOf(r), m, reply) })
 }
 
-// answerPost submits what a request posts, and answers with its number. saved is the status if it is stored now.
+// answerPost submits a message or a change, and answers with its number. saved is the status if it is stored now.
 func (w *web) answerPost(out http.ResponseWriter, saved int, submit func(chat.Reply) error) {
 	o, err := w.await(submit)
 	switch {
@@ -144,7 +144,7 @@ func plainText(body []byte, m *chat.Message) *wire.CodedError {
 	return nil
 }
 
-// jsonText sets what a JSON object says.
+// jsonText sets the fields of a JSON object.
 func jsonText(body []byte, m *chat.Message) *wire.CodedError {
 	var said struct {
 		Text *string `json:"text"`

@@ -36,7 +36,7 @@ type newestPage struct {
 	last uint64 // the newest number when it was read
 }
 
-// get returns what is kept of a room, if nothing was posted, changed or deleted since.
+// get returns the stored page of a room if nothing was posted, changed or deleted since.
 func (c *newestPages) get(room string, at wire.Position, bounds eventlog.Bounds) *wire.HistoryResponse {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,7 +47,7 @@ func (c *newestPages) get(room string, at wire.Position, bounds eventlog.Bounds)
 	return kept.past
 }
 
-// put keeps what was read of a room.
+// put stores the newest page of a room.
 func (c *newestPages) put(room string, past *wire.HistoryResponse) {
 	if len(past.Messages) == 0 {
 		return // cheap to read
@@ -204,7 +204,7 @@ func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
 	http.Redirect(out, r, target, http.StatusSeeOther)
 }
 
-// nameByForm gives the sender of the form the name that was entered, if it has another.
+// nameByForm sets the entered name of the form's sender, if the sender has another one.
 func (w *web) nameByForm(a *chat.Actor, entered bool, name string) *wire.CodedError {
 	held := w.Chat.Name(a.SenderID)
 	if !entered || name == held {
@@ -219,7 +219,7 @@ func (w *web) nameByForm(a *chat.Actor, entered bool, name string) *wire.CodedEr
 	})
 }
 
-// sayByForm posts the text of the form. The id was made with the form, so that sending it twice posts once.
+// sayByForm posts the text of the form. The id was created with the form, so that sending it twice posts once.
 func (w *web) sayByForm(a *chat.Actor, room, id, text string) *wire.CodedError {
 	if err := wire.CheckID(id); err != nil {
 		return err

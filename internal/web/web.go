@@ -1,8 +1,8 @@
 // Package web serves ramai over HTTP: WebSocket handshakes, the API for clients without WebSocket (say, read, stream,
 // search), information for people with a browser, and the endpoints of an operator's tools.
 //
-// It decides who may connect, and from where. A connection that stays becomes a session through [Config].Serve. All
-// messages, from any transport, take the same way through the event log.
+// It decides who may connect, and from where. A connection that stays open becomes a session through [Config].Serve. All
+// messages, from any transport, pass through the event log in the same way.
 package web
 
 import (
@@ -139,7 +139,7 @@ func answer(out http.ResponseWriter, status int, v any) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
-	enc.Encode(v) // it can be encoded
+	enc.Encode(v) // the value can be encoded
 	describe(out, "application/json").Set("Content-Length", strconv.Itoa(body.Len()))
 	out.WriteHeader(status)
 	body.WriteTo(out) // an error means that the client is gone
