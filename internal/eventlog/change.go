@@ -72,7 +72,7 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	replaced := message.Edited
 	if body.Text == nil {
 		message = messageBody{Gone: true}
-		if err := c.deleteStatus(tx, o.Command.Room, body.Of, body.Of); err != nil {
+		if err := errors.Join(c.deleteStatus(tx, o.Command.Room, body.Of, body.Of), c.dropMarks(tx, o.Command.Room, body.Of, body.Of)); err != nil {
 			return err
 		}
 	} else {

@@ -29,7 +29,8 @@ type Tx interface {
 	DeleteRecords(room string, from, to uint64) error
 	// PutBounds stores the bounds of a room, and the time of its newest message. It creates the room if there is none.
 	PutBounds(room string, b Bounds, at wire.Time) error
-	// DeleteRoom deletes a room with its records and settings, and stores last in its slot. The ids stay.
+	// DeleteRoom deletes a room, its records and settings, and what is pending in it, drops its marks, and stores last in its
+	// slot. The ids stay.
 	DeleteRoom(room string, slot RemovedSlot, last uint64) error
 	// PutLease stores the name of a sender in place of its previous one.
 	PutLease(NameLease) error
@@ -55,6 +56,29 @@ type Tx interface {
 	PutSetting(room string, s Setting) error
 	// DeleteSetting deletes a setting of a room.
 	DeleteSetting(room, key string) error
+	// Marks returns the keys of a sender's marks on a message, ascending.
+	Marks(room string, n uint64, sender string) ([]string, error)
+	// PutMark adds a mark, which there is not yet.
+	PutMark(room string, n uint64, sender, key string) error
+	// DeleteMark deletes a mark.
+	DeleteMark(room string, n uint64, sender, key string) error
+	// Counts returns how many marks a message has, by key. The caller owns the map.
+	Counts(room string, n uint64) (wire.Counts, error)
+	// PutCount stores how many marks with a key a message has; 0: none.
+	PutCount(room string, n uint64, key string, count uint64) error
+	// Pending returns the pending messages of a room with numbers above after, ascending, at most limit.
+	Pending(room string, after uint64, limit int) ([]uint64, error)
+	// PutPending makes a message pending, and returns whether it was not.
+	PutPending(room string, n uint64) (bool, error)
+	// DeletePending ends that for messages with the numbers from to to, and returns how many were pending.
+	DeletePending(room string, from, to uint64) (int, error)
+	// PutTallyTime stores the newest tally of a room in place of the previous one.
+	PutTallyTime(room string, t TallyTime) error
+	// DropMarks leaves the marks and counts of messages with the numbers from to to to DeleteDroppedMarks. Those messages
+	// get no marks any more.
+	DropMarks(room string, from, to uint64) error
+	// DeleteDroppedMarks deletes what was left to it, at most PruneStep marks and counts.
+	DeleteDroppedMarks() error
 	// PutLevel stores the level in place of the previous one; see Program.
 	PutLevel(level uint64) error
 }
@@ -87,6 +111,8 @@ type Delta struct {
 	others map[string][]wire.Range // by room, whole
 
 	settings map[string]*settingsDelta // by room
+	pending  map[string]int            // messages of a room that are pending; 0: none
+	tallies  map[string]TallyTime      // the newest of each room; zero: none
 }
 
 // At returns the time of the batch.
@@ -104,6 +130,7 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 		registrations: map[string]NameRegistration{}, registeredKeys: map[string]string{}, registeredBy: map[string]int{},
 		nodes: map[string]NodeState{}, epochs: map[string]uint64{}, spans: map[string][]Span{}, others: map[string][]wire.Range{},
 		settings: map[string]*settingsDelta{},
+		pending:  map[string]int{}, tallies: map[string]TallyTime{},
 	}
 	if err := b.check(); err != nil { // a batch that was not decoded
 		return nil, nil, err

@@ -42,6 +42,10 @@ func examples() []eventlog.Command {
 		{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: 3}},
 		{Kind: eventlog.Barrier},
 		{Kind: eventlog.RenewKeys, Body: eventlog.RenewKeysBody{Keys: []eventlog.RenewedKey{{Old: "old", New: "anna\x00anna"}}}},
+		{Kind: eventlog.Mark, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.MarkBody{Of: 600, Key: "❤️", On: true}},
+		{Kind: eventlog.Mark, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.MarkBody{Of: 600, Key: "up"}},
+		{Kind: eventlog.Tally, Room: "lobby"},
+		{Kind: eventlog.PruneMarks},
 	}
 }
 

@@ -98,6 +98,12 @@ type Store interface {
 	IDGeneration() IDGeneration
 	// HasStaleIDs reports whether there are ids that a PruneIDs would delete.
 	HasStaleIDs() (bool, error)
+	// PendingTallies returns the rooms in which messages are pending, and when the newest tally of each was; 0: there was none.
+	PendingTallies() map[string]wire.Time
+	// HasDroppedMarks reports whether there are marks that a PruneMarks would delete.
+	HasDroppedMarks() (bool, error)
+	// Marks returns the marks of a sender on the messages of a room with numbers from first to last.
+	Marks(room, senderID string, first, last uint64) (wire.Mine, error)
 	// ExpiredNames returns senders whose names an ExpireName would change, at most limit: names last used at expiry or
 	// before, and names last used after now.
 	ExpiredNames(expiry, now wire.Time, limit int) []string

@@ -109,6 +109,8 @@ func fitting(queue []Submission) int {
 		bytes += 64 + len(c.SenderID) + len(c.Room) + len(c.ID) + len(c.Text) + len(c.RegisterKey)
 		if change, ok := c.Body.(ChangeBody); ok && change.Text != nil {
 			bytes += len(*change.Text)
+		} else if mark, ok := c.Body.(MarkBody); ok {
+			bytes += len(mark.Key)
 		} else if c.Body != nil {
 			bytes += maxName + MaxNameKey
 		}
@@ -211,7 +213,7 @@ func (l *Log) admit(f *flight) {
 			f.refuse(i, refusedBefore, retryAfter)
 		case reason != "":
 			f.refuse(i, reason, retryDamaged)
-		case s.Kind.isPost() && full:
+		case s.Kind.grows() && full:
 			f.refuse(i, "the server's disk is full; new messages are rejected until there is space", retryAfter)
 		default:
 			commands = append(commands, s.Command)
@@ -245,11 +247,11 @@ func (l *Log) newBatch(commands []Command, start bool) *Batch {
 
 // refuses returns why a command must not be applied to data in this state; empty: it may. Maintenance goes on.
 func (h Health) refuses(c *Command, maintenance bool) string {
-	if maintenance || c.Kind == Start || c.Kind == Barrier || c.Kind == Level || c.Kind == Configure {
+	if maintenance && !c.Kind.grows() || c.Kind == Start || c.Kind == Barrier || c.Kind == Level || c.Kind == Configure {
 		return ""
 	}
 	room := ""
-	if c.Kind.isPost() {
+	if c.Kind.grows() {
 		room = c.Room
 	}
 	if err := h.Of(room); err != nil {

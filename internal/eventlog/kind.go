@@ -30,12 +30,18 @@ const (
 	Barrier        Kind = 13
 	RenewKeys      Kind = 14
 	Change         Kind = 15
+	Mark           Kind = 16
+	Tally          Kind = 17
+	PruneMarks     Kind = 18
 	Set            Kind = 19
 )
 
-// isPost reports whether a kind of command is what people post. It needs space on the disk, and is not overtaken by another
-// post of the same source after it was refused for now.
+// isPost reports whether a kind of command is what people post. It is not overtaken by another post of the same source after
+// it was refused for now.
 func (k Kind) isPost() bool { return k == Say || k == Change || k == Set }
+
+// grows reports whether a kind of command adds to a room. It needs space on the disk, and a room that is not damaged.
+func (k Kind) grows() bool { return k.isPost() || k == Mark || k == Tally }
 
 // A definition is one kind of command.
 type definition interface {

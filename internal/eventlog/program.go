@@ -40,6 +40,9 @@ var Current = &Program{level: 3, kinds: []leveledKind{
 	Barrier:        {barrierKind{}, 0},
 	RenewKeys:      {renewKeysKind{}, 0},
 	Change:         {changeKind{}, 2},
+	Mark:           {markKind{}, 3},
+	Tally:          {tallyKind{}, 3},
+	PruneMarks:     {pruneMarksKind{}, 3},
 	Set:            {setKind{}, 3},
 }}
 

@@ -28,12 +28,16 @@ func exampleRecords() []eventlog.Record {
 	set := func(body string) eventlog.Record {
 		return eventlog.Record{Room: "lobby", N: 9, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "a2", Kind: eventlog.Set, Body: body}
 	}
+	tally := func(body string) eventlog.Record {
+		return eventlog.Record{Room: "lobby", N: 10, At: 1_790_000_000_123, Kind: eventlog.Tally, Body: body}
+	}
 	return []eventlog.Record{
 		message("Selamat pagi, dünya\n"), message(""),
 		row(wire.Message{Text: "a reply", Re: 3}), row(wire.Message{Text: "edited", Re: 3, Edited: 8}), row(wire.Message{Edited: 8, Gone: true}),
 		change("\x01\x82\x07\x63new"), change("\x01\x82\x07\xf6"), change("\x01\x82\x00\xf6"),
 		row(wire.Message{Text: "why?", As: wire.Question}), row(wire.Message{Text: "Tea?", As: wire.Poll, Options: []string{"yes", "no"}}), row(wire.Message{Text: "Fire drill", Re: 3, As: wire.Notice, Edited: 8}),
 		set("\x01\x82\x65topic\x63Tea"), set("\x01\x82\x63pin\x82\x03\x05"), set("\x01\x82\x65stage\x07"), set("\x01\x82\x65stage\xf6"), set("\x01\x82\x66poll/7\x66closed"),
+		tally("\x01\x82\x82\x07\xa2\x62up\x01\x64👍\x19\x03\xe8\x82\x09\xa0"), row(wire.Message{Text: "liked", Tally: wire.Counts{"👍": 3, "up": 1}, Tallied: 10}), row(wire.Message{Text: "not any more", Tally: wire.Counts{}, Tallied: 11}),
 	}
 }
 
@@ -122,7 +126,7 @@ func TestEveryKindOfRecord(t *testing.T) {
 func TestDecidedRecords(t *testing.T) {
 	for _, c := range examples() {
 		var s eventlog.State
-		s.Load(&eventlog.Snapshot{Bounds: map[string]eventlog.Bounds{"lobby": {First: 1, Last: 600}, "den": {First: 1, Last: 3}}, Limits: eventlog.Limits{EditWindow: time.Minute}, Level: eventlog.Current.Level()})
+		s.Load(&eventlog.Snapshot{Bounds: map[string]eventlog.Bounds{"lobby": {First: 1, Last: 600}, "den": {First: 1, Last: 3}}, Pending: map[string]int{"lobby": 1}, Limits: eventlog.Limits{EditWindow: time.Minute}, Level: eventlog.Current.Level()})
 		tx := recordsTx{rows: &rows{}}
 		_, outcomes, err := eventlog.Decide(&s, &tx, &eventlog.Batch{At: 1, Commands: []eventlog.Command{c}}, 1)
 		if err != nil {
@@ -157,8 +161,18 @@ func (*recordsTx) PutID(_ uint64, _ eventlog.IDKey, e eventlog.IDEntry) (eventlo
 func (*recordsTx) ID(uint64, eventlog.IDKey) (eventlog.IDEntry, bool, error) {
 	return eventlog.IDEntry{}, false, nil
 }
-func (*recordsTx) EraseIDSum(uint64, eventlog.IDKey) error { return nil }
-func (*recordsTx) ReplaceRecord(*eventlog.Record) error    { return nil }
+func (*recordsTx) Marks(string, uint64, string) ([]string, error)    { return nil, nil }
+func (*recordsTx) PutMark(string, uint64, string, string) error      { return nil }
+func (*recordsTx) Counts(string, uint64) (wire.Counts, error)        { return wire.Counts{"up": 2}, nil }
+func (*recordsTx) PutCount(string, uint64, string, uint64) error     { return nil }
+func (*recordsTx) Pending(string, uint64, int) ([]uint64, error)     { return []uint64{600}, nil }
+func (*recordsTx) PutPending(string, uint64) (bool, error)           { return true, nil }
+func (*recordsTx) DeletePending(string, uint64, uint64) (int, error) { return 1, nil }
+func (*recordsTx) PutTallyTime(string, eventlog.TallyTime) error     { return nil }
+func (*recordsTx) DropMarks(string, uint64, uint64) error            { return nil }
+func (*recordsTx) DeleteDroppedMarks() error                         { return nil }
+func (*recordsTx) EraseIDSum(uint64, eventlog.IDKey) error           { return nil }
+func (*recordsTx) ReplaceRecord(*eventlog.Record) error              { return nil }
 func (*recordsTx) Record(room string, n uint64) (eventlog.Record, error) {
 	return eventlog.MessageRecord(&wire.Message{Room: room, N: n, SenderID: "0123456789abcdef", ID: "1", Text: "x"}), nil
 }
@@ -193,6 +207,11 @@ func TestDamagedBodies(t *testing.T) {
 		"a version of a change": {eventlog.Change, "\x02\x82\x07\xf6", "unknown version", false},
 		"a change of nothing":   {eventlog.Change, "\x01\x82\x00\x61x", "a superseded change has a text", false},
 		"a change with more":    {eventlog.Change, "\x01\x83\x07\x61x\x00", "", false},
+		"a tally's version":     {eventlog.Tally, "\x02\x80", "unknown version", false},
+		"a tally out of order":  {eventlog.Tally, "\x01\x82\x82\x07\xa0\x82\x07\xa0", "message 7 after message 7", false},
+		"a tally of nothing":    {eventlog.Tally, "\x01\x81\x82\x07\xa1\x62up\x00", "the count 0", false},
+		"a tally of no key":     {eventlog.Tally, "\x01\x81\x82\x07\xa1\x60\x01", "no key", false},
+		"a tally of null":       {eventlog.Tally, "\x01\x81\x82\x07\xf6", "deterministic", false},
 		"not UTF-8":             {eventlog.Say, "\x01\xff", "not UTF-8", true},
 		"an unknown form":       {eventlog.Say, "\x02\x88\x61x\x00\x64song\xf6\x00\xf4\xf6\x00", "unknown \"song\"", true},
 		"options of a text":     {eventlog.Say, "\x02\x88\x61x\x00\x60\x82\x61a\x61b\x00\xf4\xf6\x00", "only a text", true},

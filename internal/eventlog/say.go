@@ -212,8 +212,8 @@ type messageBody struct {
 	Options []string          // see SayAs
 	Edited  uint64            // number of its newest change; 0: none
 	Gone    bool              // it was deleted: nothing else but Edited is left
-	Tally   map[string]uint64 // unused
-	Tallied uint64            // unused
+	Tally   map[string]uint64 // its counts as of the newest tally
+	Tallied uint64            // number of its newest tally; 0: none
 }
 
 // Versions of the encoding of a messageBody.
@@ -270,7 +270,7 @@ func readFull(body string) (m messageBody, err error) {
 
 // MessageRecord returns the record of a message. Its body is that of a Say with the message's text.
 func MessageRecord(m *wire.Message) Record {
-	body := messageBody{Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, Gone: m.Gone}
+	body := messageBody{Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, Gone: m.Gone, Tally: m.Tally, Tallied: m.Tallied}
 	return Record{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Kind: Say, Body: body.encode()}
 }
 
@@ -294,9 +294,12 @@ func (sayKind) appendFrame(dst []byte, r *Record) ([]byte, error) {
 
 // of returns the message of a row.
 func (m *messageBody) of(r *Record) wire.Message {
+	if len(m.Tally) == 0 {
+		m.Tally = nil
+	}
 	return wire.Message{
 		Room: r.Room, N: r.N, At: r.At, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID,
-		Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, Gone: m.Gone,
+		Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, Gone: m.Gone, Tally: m.Tally, Tallied: m.Tallied,
 	}
 }
 

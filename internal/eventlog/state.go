@@ -30,6 +30,9 @@ type State struct {
 	others         map[string][]wire.Range // by room, ascending; replaced, never changed. See others.go
 	settings       map[string]roomSettings // by room; see settings.go
 
+	pending map[string]int       // how many messages are pending, by room; none is 0
+	tallies map[string]TallyTime // the newest of each room
+
 	epoch  Epoch                 // the newest
 	newest atomic.Pointer[Epoch] // epoch, for readers without mu; written with mu held
 	epochs map[string]uint64     // numbers of the known epochs, by name
@@ -48,6 +51,8 @@ type Snapshot struct {
 	Spans         map[string][]Span       // by room, ascending
 	Others        map[string][]wire.Range // by room, ascending; see Others
 	Settings      map[string][]Setting    // by room
+	Pending       map[string]int          // by room; none is 0
+	Tallies       map[string]TallyTime
 	Limits        Limits
 	Level         uint64
 	Nodes         map[string]NodeState
@@ -60,7 +65,7 @@ func (s *State) Load(from *Snapshot) {
 	s.allBounds, s.removedLast, s.newestTimes = orEmpty(from.Bounds), orEmpty(from.RemovedLast), orEmpty(from.NewestTimes)
 	s.ids, s.limits, s.level, s.nodes = from.IDs, from.Limits, from.Level, orEmpty(from.Nodes)
 	s.ids.Number = max(s.ids.Number, 1)
-	s.others = orEmpty(from.Others)
+	s.others, s.pending, s.tallies = orEmpty(from.Others), orEmpty(from.Pending), orEmpty(from.Tallies)
 	s.roomCount = 0
 	for _, b := range s.allBounds {
 		if !b.Empty() {
@@ -197,6 +202,8 @@ func (s *State) Commit(c *Delta) {
 	merge(s.registrations, c.registrations)
 	merge(s.registeredKeys, c.registeredKeys)
 	merge(s.registeredBy, c.registeredBy)
+	merge(s.pending, c.pending)
+	merge(s.tallies, c.tallies)
 	for room, others := range c.others {
 		if len(others) == 0 { // the room was removed
 			delete(s.others, room)

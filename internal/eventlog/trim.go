@@ -1,5 +1,7 @@
 package eventlog
 
+import "errors"
+
 // TrimStep is how many messages one Trim deletes, so that no say waits long for it.
 const TrimStep = 500
 
@@ -42,7 +44,7 @@ func (trimKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if err := tx.DeleteRecords(room, bounds.First, to); err != nil {
 		return err
 	}
-	if err := c.deleteStatus(tx, room, bounds.First, to); err != nil {
+	if err := errors.Join(c.deleteStatus(tx, room, bounds.First, to), c.dropMarks(tx, room, bounds.First, to)); err != nil {
 		return err
 	}
 	bounds.First = to + 1

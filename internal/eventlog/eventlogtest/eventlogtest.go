@@ -148,6 +148,8 @@ func summary(o eventlog.Outcome) string {
 		return "refused " + string(o.Err.Code)
 	case o.Command.Kind == eventlog.Trim:
 		return fmt.Sprintf("from %d", o.N)
+	case o.Command.Kind == eventlog.Mark && o.Status == eventlog.Repeat:
+		return "repeat"
 	case o.Command.Kind != eventlog.Say && o.Command.Kind != eventlog.Change && o.Command.Kind != eventlog.Set:
 		return "done"
 	case o.Status == eventlog.Repeat:

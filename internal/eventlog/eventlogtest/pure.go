@@ -67,7 +67,15 @@ func viewOf(t fatal, s eventlog.Store) view {
 	}
 	v["old ids"] = stale
 	v["expired names"] = slices.Sorted(slices.Values(s.ExpiredNames(math.MaxInt64/2, math.MaxInt64/2, 100)))
+	v["the pending tallies"] = s.PendingTallies()
 	for _, room := range someRooms {
+		for _, by := range someSenders {
+			mine, err := s.Marks(room, by, 0, eventlog.MaxNumber)
+			if err != nil {
+				t.Fatalf("Marks: %v", err)
+			}
+			v["the marks of "+by+" in "+room] = mine
+		}
 		v["the bounds of "+room] = s.Bounds(room)
 		v["the settings of "+room], _, _ = s.Settings(room, "", "", math.MaxInt)
 		_, v["the settings of "+room+" when joining"] = s.Joined(room, 1000)
@@ -196,6 +204,12 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			return release(by)
 		case eventlog.PruneIDs:
 			return pruneIDs()
+		case eventlog.Mark:
+			return markIn(rapid.SampledFrom(someRooms).Draw(t, "room"), by, rapid.Uint64Range(1, 8).Draw(t, "of"), rapid.SampledFrom([]string{"up", "👍", "❤️"}).Draw(t, "key"), rapid.IntRange(0, 3).Draw(t, "on") > 0)
+		case eventlog.Tally:
+			return tally(rapid.SampledFrom(someRooms).Draw(t, "room"))
+		case eventlog.PruneMarks:
+			return pruneMarks()
 		case eventlog.Barrier:
 			return eventlog.Command{Kind: eventlog.Barrier}
 		case eventlog.RenewKeys:

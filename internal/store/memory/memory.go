@@ -21,6 +21,7 @@ type Store struct {
 	mu       sync.RWMutex                                   // for all below; written by Apply alone
 	rooms    map[string][]eventlog.Record                   // numbers rise by one
 	ids      map[uint64]map[eventlog.IDKey]eventlog.IDEntry // by generation
+	marks    map[string]*marks                              // by room
 	position uint64
 	outcomes []eventlog.Outcome // of the batch at position
 }
@@ -31,7 +32,7 @@ func New(random io.Reader) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{historyID: historyID, rooms: map[string][]eventlog.Record{}, ids: map[uint64]map[eventlog.IDKey]eventlog.IDEntry{}}
+	s := &Store{historyID: historyID, rooms: map[string][]eventlog.Record{}, ids: map[uint64]map[eventlog.IDKey]eventlog.IDEntry{}, marks: map[string]*marks{}}
 	s.state.Load(&eventlog.Snapshot{IDs: eventlog.IDGeneration{Number: 1}})
 	return s, nil
 }
@@ -321,9 +322,9 @@ func (t *tx) PutLevel(uint64) error                              { return nil }
 func (t *tx) PutSetting(string, eventlog.Setting) error          { return nil }
 func (t *tx) DeleteSetting(string, string) error                 { return nil }
 
-func (t *tx) DeleteRoom(room string, _ eventlog.RemovedSlot, _ uint64) error {
+func (t *tx) DeleteRoom(room string, _ eventlog.RemovedSlot, last uint64) error {
 	all := t.rooms[room]
 	delete(t.rooms, room)
 	t.undo = append(t.undo, func() { t.rooms[room] = all })
-	return nil
+	return t.dropRoom(room, last)
 }

@@ -42,13 +42,20 @@ func checkRecord(r *eventlog.Record, latest wire.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, err := range []*wire.CodedError{wire.CheckRoom(r.Room), wire.CheckID(r.ID), wire.CheckText(m.Text, maxText)} {
+	posted := r.Kind != eventlog.Tally // which is nobody's
+	checks := []*wire.CodedError{wire.CheckRoom(r.Room), wire.CheckText(m.Text, maxText)}
+	if posted {
+		checks = append(checks, wire.CheckID(r.ID))
+	}
+	for _, err := range checks {
 		if err != nil {
 			return errors.New(err.Reason)
 		}
 	}
 	switch {
-	case wire.CheckID(r.SenderID) != nil:
+	case !posted && (r.ID != "" || r.SenderID != "" || r.DisplayName != ""):
+		return fmt.Errorf("a %v has a sender or an id, want none", r.Kind)
+	case posted && wire.CheckID(r.SenderID) != nil:
 		return fmt.Errorf("%.40q is not a sender id", r.SenderID)
 	case r.N < 1 || r.N > eventlog.MaxNumber:
 		return fmt.Errorf("%d is not a message number", r.N)
@@ -195,7 +202,32 @@ func checkRows(ctx context.Context, c conn) error {
 	if v[0] < 9 {
 		return nil
 	}
-	return checkSettings(ctx, c)
+	return errors.Join(checkSettings(ctx, c), checkMarks(ctx, c))
+}
+
+// checkMarks checks the tables of marks and counts, whose keys are sent to clients.
+func checkMarks(ctx context.Context, c conn) error {
+	checkKey := func(record, key driver.Value) error {
+		if k, is := key.(string); !is || wire.CheckMarkKey(k) != nil {
+			return fmt.Errorf("the record %v has a mark with the invalid key %.70q", record, key)
+		}
+		return nil
+	}
+	err := c.eachRow(ctx, "SELECT record, by, key FROM marks", func(row []driver.Value) error {
+		if by, is := row[1].(string); !is || wire.CheckID(by) != nil {
+			return fmt.Errorf("the record %v has a mark of %.70q, which is not a sender id", row[0], row[1])
+		}
+		return checkKey(row[0], row[2])
+	})
+	if err != nil {
+		return err
+	}
+	return c.eachRow(ctx, "SELECT record, key, count FROM counts", func(row []driver.Value) error {
+		if count, is := row[2].(int64); !is || count < 1 {
+			return fmt.Errorf("the record %v has the count %v of marks", row[0], row[2])
+		}
+		return checkKey(row[0], row[1])
+	})
 }
 
 // checkRooms checks the table of rooms, and returns them by id.

@@ -131,7 +131,7 @@ func (s *Store) resolveCommitted(saved *saved) error {
 	}
 	s.applied(d, saved.position)
 	s.roomIDs = saved.roomIDs
-	s.freeIDs, s.newestID = unusedIDs(s.roomIDs)
+	s.freeIDs, s.newestID = unusedIDs(s.roomIDs, saved.markedIDs)
 	return nil
 }
 

@@ -23,6 +23,7 @@ const usualBody = 64
 type reader struct {
 	db            *sql.DB
 	after, before *sql.Stmt
+	marks         *sql.Stmt
 }
 
 func openReader(path string) (*reader, error) {
@@ -43,6 +44,9 @@ func openReader(path string) (*reader, error) {
 		return nil, errors.Join(err, r.close())
 	}
 	if r.before, err = db.Prepare(fmt.Sprintf(query, "DESC")); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	if r.marks, err = db.Prepare(marksQuery); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -133,12 +137,14 @@ type saved struct {
 	unsynced  bool
 	run       string
 	roomIDs   map[string]int64
+	markedIDs []int64 // ids of rooms that have marks which are still to be deleted; also of removed rooms
 }
 
 // load reads all tables but those of records and ids.
 func (r *reader) load() (*saved, error) {
 	s := &saved{roomIDs: map[string]int64{}}
 	s.Others, s.Settings = map[string][]wire.Range{}, map[string][]eventlog.Setting{}
+	s.Pending, s.Tallies = map[string]int{}, map[string]eventlog.TallyTime{}
 	s.Bounds, s.RemovedLast, s.NewestTimes = map[string]eventlog.Bounds{}, map[eventlog.RemovedSlot]uint64{}, map[string]wire.Time{}
 	s.Spans, s.Nodes = map[string][]eventlog.Span{}, map[string]eventlog.NodeState{}
 	err := r.each("SELECT log, position, at, unsynced, run FROM meta", func(scan func(...any) error) error {
@@ -190,6 +196,14 @@ func (r *reader) load() (*saved, error) {
 			var e eventlog.Epoch
 			err := scan(&e.Number, &e.Name)
 			s.Epochs = append(s.Epochs, e)
+			return err
+		}},
+		{fmt.Sprintf("SELECT rooms.name, count(*) FROM pending JOIN rooms ON rooms.id = record >> %d GROUP BY rooms.id", numberBits), s.addPending},
+		{"SELECT rooms.name, tallies.at, through FROM tallies JOIN rooms ON rooms.id = room", s.addTally},
+		{fmt.Sprintf("SELECT DISTINCT first >> %d FROM dropped_marks", numberBits), func(scan func(...any) error) error {
+			var id int64
+			err := scan(&id)
+			s.markedIDs = append(s.markedIDs, id)
 			return err
 		}},
 		{"SELECT rooms.name, epoch, spans.first FROM spans JOIN rooms ON rooms.id = spans.room ORDER BY spans.room, epoch", s.addSpan},

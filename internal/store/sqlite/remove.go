@@ -17,6 +17,10 @@ func (t *tx) DeleteRoom(room string, g eventlog.RemovedSlot, last uint64) error 
 		return err
 	}
 	id := t.roomID(room)
+	marked, err := t.dropRoom(id)
+	if err != nil {
+		return err
+	}
 	for _, step := range []struct {
 		stmt *stmt
 		args []driver.Value
@@ -33,14 +37,19 @@ func (t *tx) DeleteRoom(room string, g eventlog.RemovedSlot, last uint64) error 
 	}
 	delete(t.added, room)
 	t.removed[room] = true
-	t.freedIDs = append(t.freedIDs, id)
+	if !marked { // else it is free after the start at which no marks are left
+		t.freedIDs = append(t.freedIDs, id)
+	}
 	return t.vacuum()
 }
 
-// unusedIDs returns the ids below the highest that no room has, ascending. There are few, and they are used again
-// first, because an id has only 23 bits.
-func unusedIDs(rooms map[string]int64) (free []int64, newest int64) {
+// unusedIDs returns the ids below the highest that no room has, and of which no marks are left, ascending. There are few,
+// and they are used again first, because an id has only 23 bits.
+func unusedIDs(rooms map[string]int64, marked []int64) (free []int64, newest int64) {
 	used := slices.Sorted(maps.Values(rooms))
+	used = append(used, marked...)
+	slices.Sort(used)
+	used = slices.Compact(used)
 	for _, id := range used {
 		for newest++; newest < id; newest++ {
 			free = append(free, newest)

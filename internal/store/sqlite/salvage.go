@@ -71,6 +71,11 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 			return err
 		}
 	}
+	for table, record := range map[string]string{"marks": "record", "counts": "record", "pending": "record", "dropped_marks": "first"} {
+		if err := target.exec(fmt.Sprintf("DELETE FROM %s WHERE %s >> %d NOT IN (SELECT id FROM rooms)", table, record, numberBits)); err != nil {
+			return err
+		}
+	}
 	if whole {
 		if err := target.exec("UPDATE meta SET log = ?", e.summary.HistoryID); err != nil {
 			return err

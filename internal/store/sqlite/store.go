@@ -133,7 +133,7 @@ func (s *Store) load() error {
 	}
 	s.position.Store(saved.position)
 	s.roomIDs = saved.roomIDs
-	s.freeIDs, s.newestID = unusedIDs(s.roomIDs)
+	s.freeIDs, s.newestID = unusedIDs(s.roomIDs, saved.markedIDs)
 	s.state.Load(&saved.Snapshot)
 	return s.writer.sync(!normal)
 }

@@ -27,6 +27,7 @@ type writer struct {
 	trim                                trimStmts
 	remove                              removeStmts
 	settings                            settingStmts
+	marks                               markStmts
 
 	scratch []byte         // of checksum
 	rows    []driver.Value // columns of records that are not written yet
@@ -71,7 +72,7 @@ type statement struct {
 }
 
 func (w *writer) statements() []statement {
-	return []statement{
+	return append([]statement{
 		{&w.begin, "BEGIN IMMEDIATE"},
 		{&w.commit, "COMMIT"},
 		{&w.rollback, "ROLLBACK"},
@@ -102,7 +103,7 @@ func (w *writer) statements() []statement {
 		{&w.settings.delete, "DELETE FROM settings WHERE room = ? AND key = ?"},
 		{&w.settings.deleteAll, "DELETE FROM settings WHERE room = ?"},
 		{&w.trim.deleteIDs, "DELETE FROM ids WHERE (generation, key) IN (SELECT generation, key FROM ids WHERE generation < ? LIMIT ?)"},
-	}
+	}, w.marks.statements()...)
 }
 
 // close closes the statements first: an open one would keep SQLite's connection, and its locks.

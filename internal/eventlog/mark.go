@@ -1,0 +1,164 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"ramai/wire"
+)
+
+// MarkBody is the body of a Mark, which adds a mark of the sender to message Of, or takes it away: a reaction, an upvote,
+// or the choice of an option. A mark has no number. It changes a count, and the message is pending until a Tally has told
+// the room.
+//
+// The command needs no id: repeated, it changes nothing, and is a Repeat.
+type MarkBody struct {
+	_   struct{} `cbor:",toarray"`
+	Of  uint64
+	Key string // see wire.CheckMarkKey, which is not called here: it depends on tables
+	On  bool
+}
+
+func (MarkBody) kind() Kind { return Mark }
+
+type markKind struct {
+	onDemand
+	withBody[MarkBody]
+	noRecords
+}
+
+func (markKind) name() string { return "mark" }
+
+func (markKind) check(c *Command) error {
+	body, err := bodyOf[MarkBody](c)
+	if err != nil {
+		return err
+	}
+	if body.Of == 0 {
+		return errors.New("a mark command is of the message 0; messages are numbered from 1")
+	}
+	if err := checkString(Mark, "key", body.Key, wire.MaxMarkKey, true); err != nil {
+		return err
+	}
+	return checkHead(c, hasSender|hasRoom)
+}
+
+func (markKind) decide(c *Delta, tx Tx, o *Outcome) error {
+	body, err := bodyOf[MarkBody](&o.Command)
+	if err != nil {
+		return err
+	}
+	m := marking{Delta: c, tx: tx, room: o.Command.Room, of: body.Of, sender: o.Command.SenderID}
+	row, message, refused, err := c.message(tx, m.room, m.of)
+	switch {
+	case refused != nil || err != nil:
+	case m.sender == anonymousSender:
+		refused = &wire.CodedError{Code: wire.NotAllowed, Reason: "without a session nobody can mark messages; connect with a session"}
+	case row.N == 0 || message.Gone:
+		refused = &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("message %d was deleted", m.of)}
+	default:
+		refused = m.refusedKey(&message, body.Key)
+	}
+	if err != nil {
+		return err
+	}
+	if refused != nil {
+		o.refuse(refused.Code, refused.Reason)
+		return nil
+	}
+	changed := false
+	if changed, refused, err = m.set(body.Key, body.On); err != nil {
+		return err
+	}
+	switch {
+	case refused != nil:
+		o.refuse(refused.Code, refused.Reason)
+	case !changed:
+		o.Status = Repeat
+	}
+	return nil
+}
+
+// A marking is what a sender does to the marks of a message.
+type marking struct {
+	*Delta
+	tx     Tx
+	room   string
+	of     uint64
+	sender string
+}
+
+// refusedKey returns why a message cannot have marks with a key.
+func (m *marking) refusedKey(_ *messageBody, key string) *wire.CodedError {
+	if option, ok := wire.OptionOf(key); ok {
+		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("message %d is not a poll, so it has no option %d", m.of, option)}
+	}
+	return nil
+}
+
+// set adds a mark or takes it away. It returns whether that changed anything, or why it is refused.
+func (m *marking) set(key string, on bool) (changed bool, refused *wire.CodedError, err error) {
+	own, err := m.tx.Marks(m.room, m.of, m.sender)
+	if err != nil || slices.Contains(own, key) == on {
+		return false, nil, err
+	}
+	counts, err := m.tx.Counts(m.room, m.of)
+	if err != nil {
+		return false, nil, err
+	}
+	switch {
+	case on && len(own) >= wire.MaxOwnKeys:
+		return false, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("one sender can have %d marks on a message; take one away first", wire.MaxOwnKeys)}, nil
+	case on && counts[key] == 0 && len(counts) >= wire.MaxKeys:
+		return false, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("a message can have marks with %d different keys; use one of those", wire.MaxKeys)}, nil
+	case on:
+		err = errors.Join(m.tx.PutMark(m.room, m.of, m.sender, key), m.tx.PutCount(m.room, m.of, key, counts[key]+1))
+	case counts[key] == 0:
+		return false, nil, fmt.Errorf("%w: message %d of the room %s has a mark that is not counted", ErrDamaged, m.of, m.room)
+	default:
+		err = errors.Join(m.tx.DeleteMark(m.room, m.of, m.sender, key), m.tx.PutCount(m.room, m.of, key, counts[key]-1))
+	}
+	if err != nil {
+		return false, nil, err
+	}
+	return true, nil, m.addPending(m.tx, m.room, m.of)
+}
+
+// addPending notes that the next Tally has to have the counts of a message.
+func (c *Delta) addPending(tx Tx, room string, n uint64) error {
+	added, err := tx.PutPending(room, n)
+	if added {
+		c.pending[room] = c.pendingIn(room) + 1
+	}
+	return err
+}
+
+// pendingIn returns how many messages of a room are pending.
+func (c *Delta) pendingIn(room string) int { return latest(c.pending, c.state.pending, room) }
+
+// dropMarks forgets the marks of messages that are deleted. Those rows may be many, so they are deleted later, in steps;
+// see PruneMarks.
+func (c *Delta) dropMarks(tx Tx, room string, from, to uint64) error {
+	deleted, err := tx.DeletePending(room, from, to)
+	if deleted > 0 {
+		c.pending[room] = c.pendingIn(room) - deleted
+	}
+	if err != nil {
+		return err
+	}
+	return tx.DropMarks(room, from, to)
+}
+
+// A PruneMarks deletes marks of deleted messages, at most PruneStep rows.
+type pruneMarksKind struct {
+	inBackground
+	noBody
+	noRecords
+}
+
+func (pruneMarksKind) name() string { return "prune_marks" }
+
+func (pruneMarksKind) check(c *Command) error { return checkHead(c, 0) }
+
+func (pruneMarksKind) decide(_ *Delta, tx Tx, _ *Outcome) error { return tx.DeleteDroppedMarks() }
