@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ramai/client"
 	"ramai/internal/linemode"
 	"ramai/internal/logging"
 	"ramai/internal/store/sqlite"
@@ -175,7 +174,8 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 	}
 	last := newest.Messages[0].N
 	out := bufio.NewWriter(stdout)
-	written, err := exportTo(ctx, c, &newest, room, last, out)
+	read := func(h wire.History) (wire.Page, error) { return fetch(ctx, c, h) }
+	written, err := exportTo(read, &newest, room, last, out)
 	if flush := out.Flush(); err == nil && flush != nil {
 		err = unwritten(flush)
 	}
@@ -186,21 +186,23 @@ func runExport(ctx context.Context, to target, room string, stdout, stderr io.Wr
 	return nil
 }
 
-// exportTo writes messages up to number last, and returns how many. It stops if the server restarts, because the server may
-// then have been reset to an older state.
-func exportTo(ctx context.Context, c *client.Client, newest *wire.Page, room string, last uint64, out io.Writer) (written int, _ error) {
+// exportTo writes messages up to number last, and returns how many. It reads pages of history, and goes on if the server was
+// restarted between two of them, unless it was reset to an older state.
+func exportTo(read func(wire.History) (wire.Page, error), newest *wire.Page, room string, last uint64, out io.Writer) (written int, _ error) {
 	e := exporter{out: out, room: room, last: last}
+	epoch := newest.Epoch
 	for e.after < last {
-		page, err := fetch(ctx, c, wire.History{Room: room, After: &wire.Position{N: e.after}})
+		page, err := read(wire.History{Room: room, After: &wire.Position{HistoryID: newest.HistoryID, Epoch: epoch, N: e.after}})
 		if err != nil {
 			return e.written, err
 		}
-		if page.HistoryID != newest.HistoryID || page.Epoch != newest.Epoch {
-			return e.written, exit(exitUnconfirmed, fmt.Errorf("the server was restarted after %d messages; repeat the export", e.written))
+		if page.HistoryID != newest.HistoryID || page.Reset {
+			return e.written, exit(exitUnconfirmed, fmt.Errorf("the server was reset to an older state after %d messages; repeat the export", e.written))
 		}
 		if err := e.page(&page); err != nil {
 			return e.written, err
 		}
+		epoch = page.Epoch
 	}
 	return e.written, nil
 }
