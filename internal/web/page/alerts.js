@@ -1,4 +1,4 @@
-// The title and the icon of the page say what is unread.
+// The title and the icon of the page show the unread count.
 import { t } from "./i18n.js";
 
 let drawnIcon = "";

@@ -1,4 +1,4 @@
-// New messages, for screen readers. Of many at once, only the number is read out.
+// Announces new messages to screen readers. If there are many at once, only their number is read out.
 import { Component, html } from "./html.js";
 import { beginning } from "./changes.js";
 import { plural, t } from "./i18n.js";
@@ -13,7 +13,7 @@ import { displayName } from "./people.js";
  */
 
 const EVERY = 500; // ms
-const READ_OUT = 3; // messages; of more, only the number
+const READ_OUT = 3; // messages; beyond that, only the number is read out
 const LENGTH = 300; // characters of a message
 const KEPT_LINES = 10; // lines
 
@@ -25,7 +25,7 @@ export class Announcer extends Component {
 	#count = 0; // of the pending messages and those that are too many
 	/** @type {RoomState|null} */
 	#room = null;
-	/** @type {Map<number|string, () => string>} what was edited or deleted, by message: what to say */
+	/** @type {Map<number|string, () => string>} announcements of edits and deletions, by message */
 	#changes = new Map();
 	/** @type {ReturnType<typeof setTimeout>|undefined} */
 	#timer;
@@ -63,7 +63,7 @@ export class Announcer extends Component {
 	/** The texts to read out. */
 	#texts() {
 		const messages = this.#pending.map((m) => this.#room?.currentForm(m) ?? m).filter((m) => !m.gone);
-		for (const m of this.#pending) this.#changes.delete(m.n); // it is read out as it is now
+		for (const m of this.#pending) this.#changes.delete(m.n); // its present text is read out
 		const texts = this.#count > READ_OUT ? [plural(t.newMessages, this.#count)] : messages.map((m) => t.says(displayName(m), m.text.slice(0, LENGTH)));
 		const changes = [...this.#changes.values()].map((text) => text()).filter(Boolean);
 		return [...texts, ...(changes.length > READ_OUT ? [t.manyChanges] : changes)];

@@ -119,7 +119,7 @@ class App extends Component {
 
 	#noFiles = () => this.setState({ error: t.noFiles });
 
-	/** The reader has left the message that the URL leads to. */
+	/** The reader has left the message that the URL points to. */
 	#leaveTarget = () => {
 		history.replaceState(null, "", urlOf(this.props.model.current.name));
 		this.setState({ target: 0 });
@@ -170,7 +170,7 @@ class App extends Component {
 		}
 	};
 
-	/** Says something for a moment. @param {string} notice */
+	/** Shows a notice for a moment. @param {string} notice */
 	#notice(notice) {
 		clearTimeout(this.#noticeTimer);
 		this.setState({ notice });
@@ -179,7 +179,7 @@ class App extends Component {
 
 	#openMenu = (/** @type {string} */ title, /** @type {MenuItem[]} */ items, /** @type {DOMRect} */ at) => this.setState({ dialog: { kind: "menu", title, items, at } });
 
-	/** What the reader does with messages. @type {Acting} */
+	/** The actions of the reader on messages. @type {Acting} */
 	#acting = {
 		run: async (action, roomState, m) => {
 			const notice = await action.run(roomState, m);
@@ -376,7 +376,7 @@ function registerWorker() {
 	navigator.serviceWorker.register(policy?.createScriptURL("") ?? "/sw.js").catch((error) => console.warn("no service worker:", error));
 }
 
-/** Notes for the server that this page will not ask for a name: it leaves no space for the question then. */
+/** Tells the server that this page will not ask for a name, so that it reserves no space for the question. */
 function noteVisitor() {
 	if (shared.get("name") || shared.get("nameless")) document.cookie = "ramai-visitor=1; path=/; max-age=31536000; samesite=lax";
 }
@@ -401,7 +401,7 @@ const model = new Model(roomOf(location.pathname), servedPage()); // connects wh
 await setLanguage(shared.get("language", ""));
 const root = document.getElementById("app");
 if (root) {
-	const box = root.querySelector("textarea"); // somebody may have begun to write in the page as it was served
+	const box = root.querySelector("textarea"); // the reader may have begun to write before the script ran
 	if (box?.value) model.current.setDraft(box.value);
 	const writing = box !== null && document.activeElement === box;
 	root.replaceChildren();

@@ -1,4 +1,4 @@
-// What the log shows of edits, deletions and replies.
+// How the log shows edits, deletions and replies.
 import { html } from "./html.js";
 import { fullTime, t, timeOfDay } from "./i18n.js";
 import { icon } from "./icons.js";
@@ -24,7 +24,7 @@ export const EditedMark = ({ at }) => html` <span class="edited" title=${at && t
 export const Tombstone = ({ m, text, children }) => html`<span class="author">${displayName(m)}: </span>${children}<p class="tombstone">${text}</p>`;
 
 /**
- * The message that another one replies to, in one line. m: null: the server does not keep it; undefined: it is being loaded.
+ * The message that another one replies to, in one line. m: null: the server no longer has it; undefined: it is being loaded.
  * @param {{m: Message|null|undefined, jump: () => void}} props
  */
 export const QuotedLine = ({ m, jump }) => html`<button type="button" class="quoted" tabindex="-1" onClick=${jump}>

@@ -1,4 +1,4 @@
-// What the reader is doing to a message: the question whether to delete it, a refused change, and the line above the box.
+// The reader's current action on a message: the question whether to delete it, a refused change, and the line above the box.
 import { beginning } from "./changes.js";
 import { useEffect } from "./hooks.js";
 import { Component, html } from "./html.js";
@@ -53,7 +53,7 @@ export class ConfirmDelete extends Component {
 	}
 }
 
-/** How long a time is, in words. @param {number} ms */
+/** A duration in words. @param {number} ms */
 function duration(ms) {
 	const [unit, length] = ms >= 172_800_000 ? ["day", 86_400_000] : ms >= 7_200_000 ? ["hour", 3_600_000] : ms >= 60_000 ? ["minute", 60_000] : ["second", 1000];
 	return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" }).format(Math.ceil(ms / length));
@@ -69,7 +69,7 @@ function changeError({ room, model: { client } }, { of, why }) {
 	return m && client.limits.edit_window_ms ? t.windowOver(duration(client.limits.edit_window_ms)) : t.changeReasons.not_allowed;
 }
 
-/** What became of a change, for screen readers. @param {RoomState} roomState @param {Sent} change */
+/** The result of a change, for screen readers. @param {RoomState} roomState @param {Sent} change */
 export function settledText(roomState, change) {
 	const { state, deletes } = change;
 	if (state === "saved") return deletes ? t.deleted : t.editSaved;
@@ -77,7 +77,7 @@ export function settledText(roomState, change) {
 	return deletes ? t.notDeleted(why) : t.notEdited(why);
 }
 
-/** What the reader was writing when the page was left, as roomstate.js stores it. @param {RoomState} roomState */
+/** Restores what the reader was writing when the page was closed, as stored by roomstate.js. @param {RoomState} roomState */
 async function restoreWriting(roomState) {
 	const { room, name, sent } = roomState;
 	/** @type {{kind: "edit"|"reply", log: string, n: number, id: string, text: string}|null} */
@@ -92,13 +92,13 @@ async function restoreWriting(roomState) {
 	else if (kind === "edit") keepAsDraft(roomState, text);
 }
 
-/** Gives a text that cannot be saved back as a new message. @param {RoomState} roomState @param {string} text */
+/** Puts a text that cannot be saved into the box, as a new message. @param {RoomState} roomState @param {string} text */
 function keepAsDraft(roomState, text) {
 	roomState.setDraft([roomState.draft, text].filter(Boolean).join("\n"));
 	roomState.write(null);
 }
 
-/** Why a change was refused, below the message, with the text that was not saved. @param {{roomState: RoomState, m: Message|Sent, pending: Sent}} props */
+/** Shows below a message why a change was refused, with the text that was not saved. @param {{roomState: RoomState, m: Message|Sent, pending: Sent}} props */
 export function RefusedChange({ roomState, m, pending }) {
 	const { client } = roomState.model;
 	const final = pending.why?.code === "gone" || pending.why?.code === "not_allowed";
@@ -119,7 +119,7 @@ export function RefusedChange({ roomState, m, pending }) {
 	</div>`;
 }
 
-/** What the reader is writing, above the box, with a way out. @param {{roomState: RoomState, jump: (n: number) => void, end: () => void}} props */
+/** Shows above the box what the reader is writing, with a button to cancel. @param {{roomState: RoomState, jump: (n: number) => void, end: () => void}} props */
 export function WritingBar({ roomState, jump, end }) {
 	const { writing, room: { log } } = roomState;
 	useEffect(() => {
@@ -137,7 +137,7 @@ export function WritingBar({ roomState, jump, end }) {
 	</div>`;
 }
 
-/** Finds out when a message was edited: pages of history do not say it, but the stream does. @param {{roomState: RoomState, n: number}} props n: the number of the edit */
+/** Finds out when a message was edited: pages of history do not contain that, but the stream does. @param {{roomState: RoomState, n: number}} props n: the number of the edit */
 export function EditTime({ roomState, n }) {
 	useEffect(() => {
 		const stop = new AbortController();

@@ -16,7 +16,7 @@ function copySelected(text) {
 	const area = document.createElement("textarea");
 	area.value = text;
 	area.className = "announcer"; // out of sight
-	(document.querySelector("dialog[open]") ?? document.body).append(area); // what is outside of an open dialog cannot be selected
+	(document.querySelector("dialog[open]") ?? document.body).append(area); // elements outside of an open dialog cannot be selected
 	area.select();
 	try {
 		return document.execCommand("copy");

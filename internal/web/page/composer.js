@@ -1,4 +1,4 @@
-// The box to write in. It grows with the text, and completes names and emoji.
+// The message box. It grows with the text, and completes names and emoji.
 import { focusBox, touchScreen } from "./focus.js";
 import { Component, html } from "./html.js";
 import { icon } from "./icons.js";

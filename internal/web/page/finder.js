@@ -17,10 +17,10 @@ import { displayName } from "./people.js";
  * @property {number} hidden
  * @property {boolean} more
  * @property {number} behind
- * @property {{room: string, n: number}} [last] with words: the last message that was looked at
+ * @property {{room: string, n: number}} [last] with words: the last message examined
  * @property {Reader[]} [readers] without words: the rooms
  *
- * A room that is read backwards. before: the oldest message that was looked at; time: when that was sent, in ms; waiting: those
+ * A room that is read backwards. before: the oldest message read so far; time: when that was sent, in ms; waiting: those
  * that fit, but there may be newer ones in other rooms.
  * @typedef {{room: Room, before: number|undefined, time: number, more: boolean, waiting: Hit[]}} Reader
  */
@@ -28,7 +28,7 @@ import { displayName } from "./people.js";
 const SEARCH_PAGE = 30; // hits in an answer
 const HISTORY_PAGE = 500; // messages in an answer, without words to search for
 const ROUNDS = 4; // requests until a message fits
-const SNIPPET = 200; // characters of a message that no words were searched in
+const SNIPPET = 200; // characters of a message that was found without words
 
 /** Whether there is anything to search for. @param {Query} query */
 export const isQuery = ({ q, person, since, until }) => Boolean(q.trim() || person.trim() || since || until);

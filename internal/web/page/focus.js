@@ -1,4 +1,4 @@
-// Where typing goes: to the message box, unless another field wants it.
+// Directs typing to the message box, unless another field has the focus.
 
 /** A touch screen: focusing a field opens a keyboard, whose Enter key makes a new line as in other apps. */
 export const touchScreen = matchMedia("(pointer: coarse)");
@@ -16,7 +16,7 @@ export function focusBox(always = false) {
 	if ((always || !touchScreen.matches) && !document.querySelector("dialog[open]")) messageBox()?.focus({ preventScroll: true });
 }
 
-/** Focuses the message box if what had the focus is gone. */
+/** Focuses the message box if the focused element was removed. */
 export function keepFocus() {
 	if (document.hasFocus() && document.activeElement === document.body && document.getSelection()?.isCollapsed !== false) focusBox();
 }
@@ -26,7 +26,7 @@ export function clicked(event) {
 	if (!within(event.target, `a, button, label, summary, ${FIELDS}`) && document.getSelection()?.isCollapsed !== false) focusBox();
 }
 
-/** Sends what is typed or pasted anywhere to the box. To be called before the browser handles the key. @param {KeyboardEvent} event */
+/** Directs typed and pasted text to the box, wherever the focus is. To be called before the browser handles the key. @param {KeyboardEvent} event */
 export function redirect(event) {
 	const { key, target } = event;
 	const paste = key.toLowerCase() === "v" && (event.ctrlKey || event.metaKey);

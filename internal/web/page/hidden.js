@@ -1,4 +1,4 @@
-// Whom the reader has hidden, on this browser alone. Their messages stay in the room, folded.
+// The people whom the reader has hidden, in this browser only. Their messages stay in the room, folded.
 import { shared } from "./storage.js";
 
 /** by: the sender; empty if only the name is known @typedef {{by: string, from: string}} Person */

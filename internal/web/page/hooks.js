@@ -1,4 +1,4 @@
-// Preact's hooks, for what later.js has. What the page shows at first is made without them: they are 1.4 kB.
+// Preact's hooks, for the parts in later.js. The first view does without them: they are 1.4 kB.
 import { useEffect, useLayoutEffect, useRef, useState } from "./vendor/hooks.js";
 
 export { useEffect, useLayoutEffect, useRef, useState };

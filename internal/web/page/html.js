@@ -1,4 +1,4 @@
-// What all components are made with. Preact turns strings into text nodes; no code of the page makes HTML from them.
+// The template function of all components. Preact turns strings into text nodes; no code of the page makes HTML from them.
 import { Component, h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 

@@ -14,13 +14,13 @@ export const languages = (document.documentElement.dataset.languages ?? "en").sp
 
 const english = { ...en };
 
-/** The texts of the language; those of en-later.js are here once later.js is. It is filled anew, not replaced: later.js gets it once. */
+/** The texts of the language; those of en-later.js are here once later.js is. The object is refilled, not replaced, because later.js imports it once. */
 export const t = /** @type {Strings} */ ({ ...en });
 export let language = "en";
 let locale = localeOf(language);
 let formats = formatsOf(locale);
 
-/** The browser's variant of a language, whose formats the reader is used to. @param {string} l */
+/** The browser's regional variant of a language, for its formats. @param {string} l */
 function localeOf(l) {
 	return (globalThis.navigator?.languages ?? []).find((full) => full.toLowerCase().split("-")[0] === l) ?? l;
 }
@@ -53,7 +53,7 @@ export async function setLanguage(wanted) {
 	document.cookie = `ramai-language=${language}; path=/; max-age=${age}; samesite=lax`; // so that the page is served in it
 }
 
-/** Adds English texts, where the language has no others. @param {Partial<Strings>} more */
+/** Adds English texts for which the language has none. @param {Partial<Strings>} more */
 export function addTexts(more) {
 	Object.assign(english, more);
 	Object.assign(t, { ...more, ...t });

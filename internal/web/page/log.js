@@ -1,4 +1,4 @@
-// The message log of a room: what it shows, and where a person goes in it.
+// The message log of a room: its rows, scrolling and keyboard navigation.
 import { Component, h, html } from "./html.js";
 import { clicked, touchScreen } from "./focus.js";
 import { dayName, language, plural, t } from "./i18n.js";
@@ -17,13 +17,13 @@ import { Welcome } from "./welcome.js";
 
 const PREFETCH = 800; // px above the first message at which older ones are loaded
 const LONG_PRESS = 450; // ms
-const PRESS_MOVED = 10; // px that a finger may move in a long press
+const PRESS_MOVED = 10; // px that a finger may move during a long press
 
 /**
  * @typedef {object} LogProps
  * @property {Model} model
  * @property {RoomState} roomState
- * @property {number} target the message that a link leads to; 0: none
+ * @property {number} target the message that a link points to; 0: none
  * @property {Acting} acting
  * @property {() => void} leaveTarget the reader has gone on to the end
  * @property {(log: Log) => void} ready
@@ -64,7 +64,7 @@ export class Log extends Component {
 		this.#updateVisible();
 	}
 
-	/** Begins at the first unread message, if it is here and the reader is not on the way to another. */
+	/** Starts at the first unread message, if it is loaded and the reader is not jumping to another. */
 	#openAtUnread() {
 		const { roomState, target } = this.props;
 		if (this.#opened || !roomState.restored) return;

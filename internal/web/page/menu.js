@@ -1,4 +1,4 @@
-// A menu: next to what it belongs to, or at the bottom of a phone.
+// A menu: next to the element it belongs to, or at the bottom of the screen on a phone.
 import { useLayoutEffect, useRef } from "./hooks.js";
 import { html } from "./html.js";
 import { icon } from "./icons.js";
@@ -15,7 +15,7 @@ const sheet = matchMedia("(max-width: 52rem)"); // as in app.css
 const GAP = 4; // px between the menu and what it belongs to
 
 /**
- * at: what the menu belongs to. choose closes the menu, and then runs the item.
+ * at: the position of the element that the menu belongs to. choose closes the menu, and then runs the item.
  * @param {{title: string, items: MenuItem[], at: DOMRect, close: () => void, choose: (item: MenuItem) => void}} props
  */
 export function Menu({ title, items, at, close, choose }) {
@@ -34,7 +34,7 @@ export function Menu({ title, items, at, close, choose }) {
 		}
 		return () => {
 			ended.current = true;
-			dialog.close(); // what is outside of it cannot have the focus before
+			dialog.close(); // elements outside of it cannot have the focus before
 			from?.focus?.({ preventScroll: true });
 		};
 	}, []);

@@ -43,7 +43,7 @@ function nodes(list) {
 	});
 }
 
-/** Who wrote the messages below it. @param {{m: {by: string, from: string}, mine: boolean, children?: any}} props */
+/** The author of the messages below it. @param {{m: {by: string, from: string}, mine: boolean, children?: any}} props */
 const Byline = ({ m, mine, children }) => html`${avatar(m)}<p class="byline"><bdi class=${m.from ? "name" : "name none"} style=${{ "--hue": hue(m.by) }}>${displayName(m)}</bdi>
 	${mine && !m.from && html` <span class="you">${t.you}</span>`} ${children}</p>`;
 
@@ -79,7 +79,7 @@ class Folded extends Component {
 }
 
 /**
- * What the reader does with messages.
+ * The actions of the reader on messages.
  * @typedef {object} Acting
  * @property {(action: MessageAction, roomState: RoomState, m: Message) => void} run
  * @property {(roomState: RoomState, m: Message, at: DOMRect) => boolean} open opens the menu of a message, next to something; false: it has none

@@ -1,5 +1,5 @@
-// What a person can do with a message, and with whoever wrote it: the list of actions. Each of them is in the menu of a
-// message; quick ones are also buttons beside it.
+// The list of actions on a message and on its author. Each of them is in the menu of a message; quick ones are also buttons
+// beside it.
 import { copyText } from "./clipboard.js";
 import { html } from "./html.js";
 import { t } from "./i18n.js";

@@ -1,5 +1,5 @@
-// What the page knows: the connection, the rooms, what is not sent yet. It draws nothing, and announces changes as
-// "change", at most once a frame.
+// The state of the page: the connection, the rooms, unsent messages. It draws nothing, and announces changes with the event
+// "change", at most once per frame.
 import { HiddenPeople } from "./hidden.js";
 import { loadLater } from "./lazy.js";
 import { Outage } from "./outage.js";
@@ -117,7 +117,7 @@ export class Model extends Emitter {
 		for (const { read } of this.roomStates.values()) read.store();
 	}
 
-	/** Another tab has stored something: it is the same person. @param {string} key */
+	/** Another tab of the same person has stored something. @param {string} key */
 	#storageChanged(key) {
 		const value = shared.get(key);
 		if (key === "name") this.client.name = this.client.wanted = value ?? "";

@@ -1,4 +1,4 @@
-// The card that asks for a name, and later changes it. Without a name one is a guest.
+// The card that asks for a name, and later changes it. A person without a name is a guest.
 import { Component, html } from "./html.js";
 import { t } from "./i18n.js";
 
@@ -7,7 +7,7 @@ import { t } from "./i18n.js";
  *
  * @typedef {object} NameCardProps
  * @property {Model} model
- * @property {string} wish what the field starts with
+ * @property {string} wish the initial content of the field
  * @property {string} refused why the server refused the last name; empty: it did not
  * @property {(wish: string) => void} input
  * @property {(name: string) => void} rename an empty name gives it up

@@ -1,4 +1,4 @@
-// Notifications and a sound, for a reader who looks elsewhere.
+// Notifications and a sound, for a reader whose attention is elsewhere.
 import { shared } from "./storage.js";
 
 /** @typedef {import("./ramai/protocol.js").Message} Message */
@@ -11,7 +11,7 @@ const TAG = "ramai"; // a new notification replaces the one before
  * @typedef {{m: Message, who: string, url: string, opened: () => void}} Alert
  */
 
-/** What was shown last. @type {Alert|null} */
+/** The alert that was shown last. @type {Alert|null} */
 let shownAlert = null;
 /** The notification, unless a service worker shows it. @type {Notification|null} */
 let notification = null;

@@ -1,5 +1,4 @@
-// What the page says about a broken connection: since when, and afterwards how much was missed, and whether the server was
-// upgraded.
+// The notice about a lost connection: since when, afterwards how much was missed, and whether the server was upgraded.
 
 /**
  * @typedef {import("./model.js").Model} Model

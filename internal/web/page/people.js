@@ -1,4 +1,4 @@
-// Who somebody is: how a sender is shown, and the names of people whom the page does not know.
+// How senders are shown, and the names of people whom the page does not know.
 import { html } from "./html.js";
 import { t } from "./i18n.js";
 import { hue, initials } from "./text.js";

@@ -1,4 +1,4 @@
-// The people in a room, in the sidebar: who they are, how to find one, and what to do about one.
+// The list of people in a room, in the sidebar, with a search field and a menu for each person.
 import { Component, html } from "./html.js";
 import { byName, number, t } from "./i18n.js";
 import { findNames } from "./people.js";
@@ -20,7 +20,7 @@ const ASK_AFTER = 250; // ms after the last key until the server is asked for na
  * @property {RoomState} roomState
  * @property {string[]} names of those here whom the page knows
  * @property {string} me
- * @property {string[]} recent who has spoken, the last first
+ * @property {string[]} recent names of recent senders, the latest first
  * @property {number} count of people, with and without a name
  * @property {number} hidden changes with the people who are hidden
  * @property {(title: string, items: MenuItem[], at: DOMRect) => void} openMenu

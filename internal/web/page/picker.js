@@ -1,4 +1,4 @@
-// The emoji, to choose from. Their names are loaded when they are needed.
+// The emoji picker. The names of emoji are loaded when they are needed.
 import { useEffect, useRef, useState } from "./hooks.js";
 import { html } from "./html.js";
 import { t } from "./i18n.js";

@@ -20,7 +20,7 @@ export class Quotes {
 		this.#roomState = roomState;
 	}
 
-	/** The message with a number; null: the server does not keep it; undefined: it is being loaded. @param {number} n @returns {Message|null|undefined} */
+	/** The message with a number; null: the server no longer has it; undefined: it is being loaded. @param {number} n @returns {Message|null|undefined} */
 	get(n) {
 		const { room, timeline } = this.#roomState;
 		const m = room.replica.get(n) ?? timeline.messages[timeline.at(n)];

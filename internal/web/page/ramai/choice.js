@@ -1,11 +1,11 @@
-// Which transport to use: a WebSocket, or HTTP where WebSockets are blocked. It only keeps the score.
+// Decides which transport to use: a WebSocket, or HTTP where WebSockets are blocked. It only counts successes and failures.
 
 const SOCKET_AGAIN = 60_000; // ms over HTTP until a WebSocket is tried again
 const SOCKET_FAILURES = 2; // in a row, until HTTP is used
 
 export class TransportChoice {
 	#how;
-	#trying = false; // a WebSocket, which has not brought an answer yet
+	#trying = false; // a WebSocket that has not received an answer yet
 	#failures = 0; // in a row
 	#tried = 0; // the last attempt with a WebSocket, by Date.now()
 	#reachedOverHTTP = false; // since the last WebSocket that worked
@@ -45,7 +45,7 @@ export class TransportChoice {
 		this.#trying = false;
 	}
 
-	/** There is no server at all: that says nothing about WebSockets. */
+	/** The server cannot be reached at all, which says nothing about WebSockets. */
 	noServer() {
 		[this.#failures, this.#reachedOverHTTP] = [0, false];
 	}

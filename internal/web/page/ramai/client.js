@@ -1,4 +1,4 @@
-// A connection to a server that is made again whenever it breaks, and who one is on that server.
+// A connection to a server that is renewed whenever it breaks, and the identity of this client on that server.
 import { API } from "./api.js";
 import { TransportChoice } from "./choice.js";
 import { Emitter } from "./emitter.js";
@@ -21,7 +21,7 @@ import { SocketConnection } from "./socket.js";
  * @property {string} [name] the name you want
  * @property {number} [last] how many of the newest messages to receive first, 0 to 500; default 50
  * @property {Position} [after] resume after this position instead
- * @property {Pending[]} [pending] what an earlier page could not send, see Client.pending
+ * @property {Pending[]} [pending] items that an earlier page could not send, see Client.pending
  * @property {Pending[]} [unsaid] the former name of pending
  * @property {"auto"|"socket"|"http"} [via] auto: a WebSocket, or HTTP where WebSockets are blocked
  */
@@ -112,7 +112,7 @@ export class Client extends Emitter {
 		return this.#marks.list;
 	}
 
-	/** What to store where a reload does not reach it, and pass to the next connect. @returns {Pending[]} */
+	/** What to store across a reload, and pass to the next connect. @returns {Pending[]} */
 	get pending() {
 		return this.#outbox.pending;
 	}
@@ -184,7 +184,7 @@ export class Client extends Emitter {
 		return this.say(sent.room, sent.text, sent);
 	}
 
-	/** Asks for a name; an empty one gives it up. Settled by the event name or refused. @param {string} name */
+	/** Requests a name; an empty one releases it. Settled by the event name or refused. @param {string} name */
 	rename(name) {
 		clearTimeout(this.#renameTimer);
 		this.wanted = name;

@@ -1,4 +1,4 @@
-// Messages on their way to the server's disk, in order, over any number of connections.
+// Messages until they are on the server's disk, in order, over any number of connections.
 import { NOT_PLAIN, randomToken, Refusal } from "./protocol.js";
 
 /**

@@ -1,4 +1,4 @@
-// A room as the server describes it. It owns the reader's position: what was received, and what there is.
+// A room as the server describes it. It owns the reader's position: the numbers received, and the bounds of the room.
 import { Emitter } from "./emitter.js";
 import { Refusal } from "./protocol.js";
 import { Replica } from "./replica.js";
