@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// Sizes that are part of the protocol. What operators can set is in [Limits].
+// Sizes that are part of the protocol. Configurable ones are in [Limits].
 const (
 	MaxRoom     = 64       // characters of a room name
 	MaxID       = 64       // characters of an id
-	MaxLast     = 500      // messages that a join may ask for
+	MaxLast     = 500      // messages that a join may request
 	MaxPage     = 500      // messages in a page
 	PageBytes   = 64 << 10 // bytes of a page, as sent
 	MaxWho      = 500      // names in the answer to who
@@ -40,8 +40,8 @@ const Upvote = "up"
 // text, the options, the room and the ids as \u0000, with six bytes.
 func MaxRequest(text int) int { return 6*(text+MaxOptions*MaxOption+MaxRoom+2*MaxID) + 512 }
 
-// IDLife is how long the server remembers an id after its message was saved, at least. A message first sent longer ago
-// must not be sent again, because it might be posted twice.
+// IDLife is the minimum time for which the server remembers an id after its message was saved. A message first sent longer
+// ago must not be sent again, because it might be posted twice.
 const IDLife = 7 * 24 * time.Hour
 
 // Lobby is the room of the path "/".

@@ -85,7 +85,7 @@ func posted(f Frame) (room, id string) {
 	return "", ""
 }
 
-// ms rounds up, so that a client that waits as long as it was told never retries too early.
+// ms rounds up, so that a client that waits as long as requested never retries too early.
 func ms(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
 
 // decode decodes a frame of one type.

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Request is a request from a client, and what its answer repeats of it.
+// Request is a request from a client, with the parts that its answer repeats.
 type Request struct {
 	Frame Frame  // the request itself
 	Type  string // of Frame; after an error: as sent by the client, if it is a known type

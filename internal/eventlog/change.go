@@ -9,13 +9,13 @@ import (
 	"ramai/wire"
 )
 
-// ChangeBody is the body of a Change, which gives message Of a new text, or deletes it if Text is nil. Only the author can
-// change a message, within Limits.EditWindow.
+// ChangeBody is the body of a Change, which replaces the text of message Of, or deletes the message if Text is nil. Only
+// the author can change a message, within Limits.EditWindow.
 //
-// A change adds a record, whose number clients count like any other, and rewrites the row of the message. Nothing keeps the
-// text that it replaces: an earlier change of the same message loses its text, too, and so do the checksums of both.
+// A change adds a record, whose number clients count like any other, and rewrites the row of the message. The replaced text
+// is kept nowhere: an earlier change of the same message loses its text, too, and the checksums of both are removed.
 //
-// Its id is remembered like that of a Say, and among the same ids.
+// Its id is remembered like that of a Say, and shares the same ids.
 type ChangeBody struct {
 	_    struct{} `cbor:",toarray"`
 	Of   uint64
@@ -86,7 +86,7 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return c.supersede(tx, o, replaced)
 }
 
-// changeable returns the row of a message, or why the sender of cmd must not change it.
+// changeable returns the row of a message, or the reason why the sender of cmd must not change it.
 func (c *Delta) changeable(tx Tx, cmd *Command, of uint64) (row Record, message messageBody, refused *wire.CodedError, err error) {
 	row, message, refused, err = c.message(tx, cmd.Room, of)
 	if refused != nil || err != nil {
@@ -132,7 +132,7 @@ func (c *Delta) message(tx Tx, room string, n uint64) (row Record, message messa
 	return row, message, nil, err
 }
 
-// replaceRecord stores a row in its new form, and forgets what was the sum of the old one.
+// replaceRecord stores the new form of a row, and removes the checksum of the old one.
 func (c *Delta) replaceRecord(tx Tx, o *Outcome, row Record) error {
 	if err := tx.ReplaceRecord(&row); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (c *Delta) supersede(tx Tx, o *Outcome, n uint64) error {
 	return c.replaceRecord(tx, o, row)
 }
 
-// changeSum is the checksum of a change. No text of a client has the NUL that it begins with.
+// changeSum returns the checksum of a change. It begins with a NUL, which no text of a client contains.
 func changeSum(body ChangeBody) int64 {
 	content := "\x00change " + strconv.FormatUint(body.Of, 10)
 	if body.Text != nil {
@@ -167,8 +167,8 @@ func changeSum(body ChangeBody) int64 {
 	return TextSum(content)
 }
 
-// changeVersion is the version of the body of a change's record, which is followed by a ChangeBody. That of a superseded
-// change is of message 0, without a text.
+// changeVersion is the version of the body of a change's record; a ChangeBody follows it. The body of a superseded change
+// has message 0 and no text.
 const changeVersion = 1
 
 func encodeChange(body ChangeBody) string {
@@ -222,7 +222,7 @@ func (changeKind) appendFrame(dst []byte, r *Record) ([]byte, error) {
 	return wire.Append(dst, f), nil
 }
 
-// appendLine shows an edit as a message of its own, because a line that was sent cannot change.
+// appendLine shows an edit as a separate message, because a line that was sent cannot change.
 func (changeKind) appendLine(dst []byte, r *Record) ([]byte, bool, error) {
 	change, err := decodeChange(r.Body)
 	if err != nil || change.Text == nil {
@@ -241,13 +241,13 @@ func (changeKind) searchText(r *Record) (string, error) {
 	return "", err
 }
 
-// MaxEditWindow is the longest time that can be set in which a message can be changed.
+// MaxEditWindow is the highest value of Limits.EditWindow.
 const MaxEditWindow time.Duration = 100 * 365 * 24 * time.Hour
 
 // anonymousSender is the sender that all clients without a session share.
 var anonymousSender = wire.SenderIDOf("")
 
-// changes returns the message that was changed, so that the index follows.
+// changes returns the number of the changed message, so that the index can follow.
 func (changeKind) changes(r *Record) uint64 {
 	change, err := decodeChange(r.Body)
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"ramai/wire"
 )
 
-// A Command is something that a sender or the server wants to happen: a head that all kinds share, and a body. It is
-// data: it has an encoding, see [Batch.Encode], and refers to nothing in the process.
+// A Command is a request of a sender or of the server to change something: a head that all kinds share, and a body. It is
+// data: it has an encoding, see [Batch.Encode], and no reference into the process.
 //
-// The body of a Say is part of the struct, so that a say allocates nothing. Every other kind has a type of its own.
+// The body of a Say is part of the struct, so that posting allocates nothing. Every other kind has its own type.
 type Command struct {
 	Kind     Kind
 	SenderID string
@@ -24,10 +24,10 @@ type Command struct {
 	Body Body // nil for a Say that is only a text, and for kinds without one
 }
 
-// A Body is what a command of one kind has besides its head.
+// A Body is the part of a command besides its head, specific to its kind.
 type Body interface{ kind() Kind }
 
-// bodyOf returns the body of a command as the type that its kind has.
+// bodyOf returns the body of a command, with the type for its kind.
 func bodyOf[B Body](c *Command) (body B, err error) {
 	body, ok := c.Body.(B)
 	if !ok {
@@ -36,12 +36,12 @@ func bodyOf[B Body](c *Command) (body B, err error) {
 	return body, nil
 }
 
-// A Batch is what one transaction applies. It carries everything that Decide depends on besides the stored state.
+// A Batch is applied in one transaction. It carries everything that Decide depends on besides the stored state.
 type Batch struct {
-	At wire.Time // set by the sequencer; may go backwards, Decide keeps the times of each room from doing so
+	At wire.Time // set by the sequencer; may go backwards, but Decide keeps the times of each room ascending
 
-	// Which node submitted the batch, the node's incarnation (see Start), and the number of the batch in it, from 1. A batch
-	// with another incarnation than the node's current one, or with a number that was applied before, does nothing.
+	// The node that submitted the batch, the node's incarnation (see Start), and the number of the batch in it, from 1. A
+	// batch of an incarnation other than the node's current one, or with a number that was applied before, does nothing.
 	// Incarnation 0 is for a batch that no other process can have submitted, and for one that begins an incarnation: it is
 	// always applied.
 	Node        string
@@ -50,12 +50,12 @@ type Batch struct {
 
 	Commands []Command
 
-	program *Program // whose kinds the commands are of; nil: Current
+	program *Program // defines the kinds of the commands; nil: Current
 }
 
-// check returns an error for a batch that no node can have submitted. A Start is alone in its batch, which is of the node
-// that starts and of no incarnation, because it begins one: whatever stood beside it would be of two incarnations. Whoever
-// builds or decodes a batch calls check.
+// check returns an error for a batch that no node can have submitted. A Start is alone in its batch, which belongs to the
+// starting node and to no incarnation, because it begins one: any other command in it would belong to two incarnations.
+// Code that builds or decodes a batch calls check.
 func (b *Batch) check() error {
 	for i := range b.Commands {
 		c := &b.Commands[i]

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// maxMaxRooms is the highest limit of rooms that can be set.
+// maxMaxRooms is the highest limit of rooms.
 const maxMaxRooms = 1<<31 - 1
 
 // Limits are settings that Decide depends on. They are stored, so that all nodes have the same.
 type Limits struct {
 	_        struct{} `cbor:",toarray"`
-	MaxRooms int      // rooms that can exist, besides the lobby; 0: any number
+	MaxRooms int      // maximum number of rooms, besides the lobby; 0: any number
 
 	EditWindow time.Duration // how long authors may change a message; 0: nobody may change one
 }

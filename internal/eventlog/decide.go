@@ -6,22 +6,22 @@ import (
 	"ramai/wire"
 )
 
-// MaxNumber is the number of the last message that a room can have.
+// MaxNumber is the highest number in a room.
 const MaxNumber = 1<<40 - 1
 
-// Tx is what Decide writes to: the rows of a store, within one transaction.
+// Tx is the destination of Decide's changes: the rows of a store, within one transaction.
 type Tx interface {
-	// PutID stores e under k in a generation, unless something is stored under k there or in the generation before: then it
-	// returns that, and true.
+	// PutID stores e under k in a generation, unless there is an entry under k there or in the generation before; then it
+	// returns that entry, and true.
 	PutID(generation uint64, k IDKey, e IDEntry) (IDEntry, bool, error)
 	// ID returns the entry that PutID would return, if there is one.
 	ID(generation uint64, k IDKey) (IDEntry, bool, error)
 	// EraseIDSum replaces the checksum that is stored under k, in a generation or an earlier one, by NoSum. There may be none.
 	EraseIDSum(generation uint64, k IDKey) error
-	// Record returns a row of a room, as it is in this transaction. A row that there is not is an error.
+	// Record returns a row of a room, as it is in this transaction. A missing row is an error.
 	Record(room string, n uint64) (Record, error)
-	// ReplaceRecord gives the row with the room and the number of r the body of r. Everything else of it is as before. It
-	// does not keep r.
+	// ReplaceRecord replaces the body of the row with r's room and number by r's body. Nothing else changes. It does not
+	// keep r.
 	ReplaceRecord(r *Record) error
 	// PutRecord adds a row. It does not keep r.
 	PutRecord(r *Record) error
@@ -40,9 +40,9 @@ type Tx interface {
 	PutRegistration(NameRegistration) error
 	// DeleteRegistration deletes the registration with a key.
 	DeleteRegistration(key string) error
-	// PutIDGeneration stores which ids are compared from now on.
+	// PutIDGeneration stores the generation of ids that is newest from now on.
 	PutIDGeneration(IDGeneration) error
-	// DeleteIDs deletes ids of generations below one, at most PruneStep of them.
+	// DeleteIDs deletes ids of generations below a number, at most PruneStep of them.
 	DeleteIDs(below uint64) error
 	// PutEpoch adds an epoch, and deletes those with numbers below oldest.
 	PutEpoch(e Epoch, oldest uint64) error
@@ -83,7 +83,7 @@ type Tx interface {
 	PutLevel(level uint64) error
 }
 
-// A Delta is what one batch does to a State: what differs, until the transaction is committed.
+// A Delta is the effect of one batch on a State, until the transaction is committed.
 type Delta struct {
 	state          *State
 	position       uint64

@@ -48,10 +48,10 @@ type encodedCommand struct {
 	Body     cbor.RawMessage
 }
 
-// null is the encoding of a body that there is not.
+// null is the encoding of a missing body.
 var null = cbor.RawMessage{0xf6}
 
-// Encode returns the encoding of a batch. A command that its kind does not allow is an error.
+// Encode returns the encoding of a batch. It returns an error for a command that its kind does not allow.
 func (b *Batch) Encode() ([]byte, error) {
 	e := encodedBatch{At: int64(b.At), Node: b.Node, Incarnation: b.Incarnation, Seq: b.Seq, Commands: make([]encodedCommand, len(b.Commands))}
 	if err := checkString(0, "node", b.Node, maxName, false); err != nil {
@@ -97,8 +97,8 @@ func (p *Program) encodeBody(c *Command) (cbor.RawMessage, error) {
 	return body, nil
 }
 
-// DecodeBatch returns the batch that b is the encoding of. Another version of the encoding is an ErrEncodingVersion, an
-// unknown kind of command an UnknownKindError. The batch does not refer to b.
+// DecodeBatch decodes a batch. The error for another version of the encoding is an ErrEncodingVersion, that for an unknown
+// kind of command an UnknownKindError. The batch does not refer to b.
 func DecodeBatch(b []byte) (*Batch, error) { return Current.DecodeBatch(b) }
 
 // DecodeBatch is the function DecodeBatch for a given program.

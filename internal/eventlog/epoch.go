@@ -7,22 +7,22 @@ import (
 	"ramai/wire"
 )
 
-// Limits of what is stored of epochs. A position of an epoch that is forgotten counts as one of another history.
+// Limits of the stored epochs. A position with a forgotten epoch counts as one of another history.
 const (
-	// MaxEpochs is how many epochs a history knows: the newest.
+	// MaxEpochs is the number of epochs that a history stores, the newest ones.
 	MaxEpochs = 10_000
-	// MaxSpans is how many epochs a room distinguishes: the newest in which a message was stored there.
+	// MaxSpans is the number of epochs that a room distinguishes: the newest in which a message was stored there.
 	MaxSpans = 500
 )
 
-// An Epoch begins with a Start. A machine that is set back to a snapshot begins epochs that the abandoned history does not
-// have, and the other way round, so an epoch shows which of the two a client has received.
+// An Epoch begins with a Start. A machine that is reset to a snapshot begins epochs that the abandoned history does not
+// have, and vice versa, so an epoch shows which of the two a client has received.
 type Epoch struct {
 	Number uint64 // they count up; 0: before there were epochs
-	Name   string // the nonce of the Start, which no other history has
+	Name   string // the nonce of the Start, unique to this history
 }
 
-// A Span says in which epoch messages of a room were stored: those from From on, up to the next span's.
+// A Span says in which epoch messages of a room were stored: those from From on, up to the start of the next span.
 type Span struct {
 	From  uint64 // the number of a message
 	Epoch uint64 // the Number of an epoch
@@ -44,9 +44,9 @@ func (s *State) setEpoch(e Epoch) {
 }
 
 // Contains reports whether a client that received everything up to p, in the epoch of p, received a part of this history.
-// It did not if there is no such number, if this history never had that epoch, or if the message with that number was
-// stored in a later epoch, or may have been, because the room was removed since. A position without an epoch, of an old
-// client, is only compared with the numbers. The caller compares the history's id.
+// It did not if the number does not exist, if this history never had that epoch, or if the message with that number was, or
+// may have been, stored in a later epoch. It may have been if the room was removed since. A position of an old client has
+// no epoch, and only its number is checked. The caller compares the history's id.
 func (s *State) Contains(room string, p *wire.Position) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -76,11 +76,11 @@ func storedIn(spans []Span, n uint64) uint64 {
 	return 0
 }
 
-// oldestEpoch returns the number of the oldest epoch that is known beside the newest.
+// oldestEpoch returns the number of the oldest epoch that is stored besides the newest.
 func oldestEpoch(newest uint64) uint64 { return newest - min(newest, MaxEpochs) + 1 }
 
 // span records that number n of a room is stored in this epoch, if it is the first one there. created: the room is new, so
-// what had lower numbers in a room of its name was removed.
+// lower numbers belonged to a removed room of that name.
 func (c *Delta) span(tx Tx, room string, n uint64, created bool) error {
 	spans := latest(c.spans, c.state.spans, room)
 	if k := len(spans); k > 0 && spans[k-1].Epoch == c.epoch.Number || k == 0 && c.epoch.Number == 0 {
@@ -104,7 +104,7 @@ func (c *Delta) span(tx Tx, room string, n uint64, created bool) error {
 	return nil
 }
 
-// commitEpochs makes what c has of epochs part of the state. The caller holds mu.
+// commitEpochs adds c's epochs and spans to the state. The caller holds mu.
 func (s *State) commitEpochs(c *Delta) {
 	for room, spans := range c.spans {
 		if len(spans) == 0 { // the room was removed
@@ -122,7 +122,7 @@ func (s *State) commitEpochs(c *Delta) {
 	maps.DeleteFunc(s.epochs, func(_ string, number uint64) bool { return number < oldest })
 }
 
-// loadEpochs replaces what is known of epochs. The caller holds mu.
+// loadEpochs replaces all epochs and spans. The caller holds mu.
 func (s *State) loadEpochs(epochs []Epoch, spans map[string][]Span) {
 	s.epochs, s.spans = make(map[string]uint64, len(epochs)), orEmpty(spans)
 	var newest Epoch

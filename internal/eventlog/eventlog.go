@@ -21,11 +21,11 @@ import (
 	"ramai/wire"
 )
 
-// A Submission is a command on the node that it was submitted to, with what is needed to answer it. Only the command is
+// A Submission is a command on the node to which it was submitted, with the information for the answer. Only the command is
 // ordered and stored; the rest never leaves the process.
 type Submission struct {
 	Command
-	ReplyTo *ReplyTo // receives the outcome; nil: nobody does
+	ReplyTo *ReplyTo // receives the outcome; may be nil
 	Fence   uint64   // see ReplyTo
 	Ref     string   // the client's reference for its request, repeated in the answer
 }
@@ -37,7 +37,7 @@ type ReplyTo struct {
 	// Deliver is called by the feed, in order. It must not block. Both values are valid only during the call and must not
 	// be changed.
 	Deliver func(*Submission, *Outcome)
-	// Lost is called instead if it is not known whether submissions were stored, for example because a snapshot replaced the
+	// Lost is called instead if it is unknown whether submissions were stored, for example because a snapshot replaced the
 	// store. The source should close its connection, so that the client sends them again. May be nil.
 	Lost func()
 
@@ -79,11 +79,12 @@ type Store interface {
 	Bounds(room string) Bounds
 	// AllBounds returns the bounds of every room that exists. The caller owns the map.
 	AllBounds() map[string]Bounds
-	// StartOf returns the position in a room after which its newest messages begin, count of them, at most MaxCounted.
+	// StartOf returns the position after which the newest messages of a room begin: count of them, at most MaxCounted.
 	StartOf(room string, count int) uint64
 	// CountAfter returns how many messages of a room have numbers above n, at most MaxCounted.
 	CountAfter(room string, n uint64) int
-	// OthersAt returns numbers around n of which it is known without reading that none is a message's; false: none is known.
+	// OthersAt returns a range of numbers around n that are known, without reading, not to be messages; false: none is
+	// known.
 	OthersAt(room string, n uint64) (wire.Range, bool)
 	// Settings returns settings of a room, see State.Settings.
 	Settings(room, prefix, after string, limit int) (settings []wire.Setting, n uint64, more bool)
@@ -121,7 +122,7 @@ type Store interface {
 	// stored: then b must not change, and Reopen has to succeed before the next Apply, which is of b at the same position
 	// again. Neither b nor the outcomes may be changed later.
 	Apply(b *Batch, position uint64) ([]Outcome, error)
-	// Reopen finds out after an error of Apply what is on disk. If the batch in doubt is, Position is its position.
+	// Reopen finds out what is on disk after an error of Apply. If the batch in doubt is, Position is its position.
 	Reopen() error
 
 	// Read returns records with numbers above after, ascending and without gaps: at most limit (clamped to 1 to MaxRead)
@@ -129,7 +130,8 @@ type Store interface {
 	// those of the same moment: if record after+1 was deleted, the first record is the one at First. Bounds, called
 	// separately, may differ.
 	Read(room string, after uint64, limit int) ([]Record, Bounds, error)
-	// ReadBefore returns the records with the highest numbers below before, ascending, and otherwise does what Read does.
+	// ReadBefore returns the records with the highest numbers below before, in ascending order, and otherwise works like
+	// Read.
 	ReadBefore(room string, before uint64, limit int) ([]Record, Bounds, error)
 
 	// Free is the free space of the disk in bytes. An error counts as a full disk.
@@ -171,7 +173,7 @@ func (h Health) Of(room string) error {
 	return nil
 }
 
-// ErrDamaged is wrapped in an error of Read or Apply if the stored data is not what was stored. Retrying does not help.
+// ErrDamaged is wrapped in an error of Read or Apply if the data differs from what was stored. Retrying does not help.
 var ErrDamaged = errors.New("the stored data is damaged")
 
 // ErrFull is wrapped together with ErrRolledBack if there was no space for a batch.

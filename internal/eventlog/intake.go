@@ -13,7 +13,7 @@ import (
 const MinFree = 16 << 20
 
 const (
-	// retryAfter is when clients may repeat what was refused for lack of space or of a majority.
+	// retryAfter is when clients may retry after a refusal for lack of space or of a majority.
 	retryAfter = time.Second
 	// retryDamaged is the same for data that an operator has to repair.
 	retryDamaged = 10 * time.Second
@@ -25,14 +25,14 @@ type intake struct {
 
 	mu      sync.Mutex
 	queue   []Submission // guarded by mu
-	waiting []func()     // guarded by mu: who found the queue full
+	waiting []func()     // guarded by mu: callbacks of submitters that found the queue full
 	closed  bool         // guarded by mu
 
-	spare []Submission // owned by Step: the array that queue had before, to be filled again
+	spare []Submission // owned by Step: the former array of queue, to be reused
 }
 
-// Submit puts s into the queue. It never blocks. It returns ErrBusy if the queue is full: then room, unless nil, is
-// called once when it is not. It returns ErrClosed after Close.
+// Submit puts s into the queue. It never blocks. If the queue is full, it returns ErrBusy, and calls room once, unless it
+// is nil, when there is space. It returns ErrClosed after Close.
 func (l *Log) Submit(s Submission, room func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,11 +81,11 @@ func (in *intake) drained() bool {
 	return in.closed && len(in.queue) == 0
 }
 
-// maxBatchBytes limits batches that travel: their encoding must stay below MaxBatchBytes.
+// maxBatchBytes limits batches that are sent to other nodes: their encoding must stay below MaxBatchBytes.
 const maxBatchBytes = MaxBatchBytes / 2
 
-// pop takes up to most submissions from the queue, and as many as fit into a batch that travels, unless they stay here.
-// They are valid until the next call.
+// pop takes up to most submissions from the queue. Unless local is set, it takes only as many as fit into a batch that is
+// sent. They are valid until the next call.
 func (in *intake) pop(most int, local bool) (popped []Submission) {
 	in.mu.Lock()
 	if !local {
@@ -101,7 +101,7 @@ func (in *intake) pop(most int, local bool) (popped []Submission) {
 	return popped
 }
 
-// fitting returns how many of the first submissions fit into a batch that travels; at least 1.
+// fitting returns how many of the first submissions fit into a batch that is sent; at least 1.
 func fitting(queue []Submission) int {
 	bytes := 0
 	for i := range queue {
@@ -121,10 +121,10 @@ func fitting(queue []Submission) int {
 	return len(queue)
 }
 
-// popAnswerable takes all submissions from the queue that somebody waits for.
+// popAnswerable takes all submissions that somebody waits for from the queue.
 func (in *intake) popAnswerable() (popped []Submission) {
 	in.mu.Lock()
-	if !in.closed { // a server that stops has its clients send again elsewhere
+	if !in.closed { // clients of a stopping server send their commands again elsewhere
 		in.queue = slices.DeleteFunc(in.queue, func(s Submission) bool {
 			if s.ReplyTo != nil {
 				popped = append(popped, s)
@@ -136,7 +136,7 @@ func (in *intake) popAnswerable() (popped []Submission) {
 	return popped
 }
 
-// hasRoom unlocks mu and calls those who wait for room.
+// hasRoom unlocks mu and calls the waiting callbacks.
 func (in *intake) hasRoom() {
 	waiting := in.waiting
 	in.waiting = nil
@@ -152,13 +152,13 @@ type flight struct {
 	refused     []Outcome // one for each submission; those that were not refused have no status. nil: none was refused
 	batch       *Batch    // of the submissions that were not refused; nil: not submitted yet
 	start       bool      // it is the node's Start
-	skipped     bool      // since batch was submitted, the store was given a snapshot
-	since       time.Time // when the batch was submitted first
-	last        time.Time // when the batch was submitted last
+	skipped     bool      // the store was given a snapshot since batch was submitted
+	since       time.Time // when the batch was first submitted
+	last        time.Time // when the batch was last submitted
 }
 
-// nextFlights makes flights of what is in the queue and returns whether there was anything. What clients want is one
-// flight. Commands that keep the data tidy follow in others, so that no message fails with them.
+// nextFlights forms flights from the queue, and returns whether there was anything. The posts of clients form one flight.
+// Maintenance commands follow in separate ones, so that no message fails with them.
 func (l *Log) nextFlights() bool {
 	popped := l.pop(l.opt.Batch, l.exclusive)
 	if len(popped) == 0 {
@@ -188,22 +188,22 @@ func (l *Log) nextFlights() bool {
 	return true
 }
 
-// admit refuses submissions of f that must not be ordered now, and makes a batch of the rest. There is no batch if
-// nothing is left.
+// admit refuses submissions of f that must not be ordered now, and forms a batch of the rest. There is no batch if nothing
+// is left.
 func (l *Log) admit(f *flight) {
 	free, err := l.store.Free()
 	full := err == nil && free < MinFree
 	health, level := l.store.Health(), l.store.Level()
 	if health.Err == nil {
-		health.Err = err // a disk that cannot tell its free space is not to be trusted
+		health.Err = err // a disk that does not report its free space is not trusted
 	}
 	commands := make([]Command, 0, len(f.submissions))
 	for i := range f.submissions {
 		s := &f.submissions[i]
 		kind, _ := l.program.kind(s.Kind) // of level 0 if it is unknown, and unfit where that matters
 		switch reason, invalid := health.refuses(&s.Command, l.program.maintenance(s.Kind)), l.checkEncodable(&s.Command); {
-		case f.isRefused(i): // when it was admitted before
-		case !f.since.IsZero(): // it was admitted before: what was refused since then came behind it
+		case f.isRefused(i): // when it was admitted earlier
+		case !f.since.IsZero(): // admitted earlier: refusals since then are of later submissions
 			commands = append(commands, s.Command)
 		case invalid != nil:
 			f.refuseForGood(i, invalid)
@@ -224,7 +224,8 @@ func (l *Log) admit(f *flight) {
 	}
 }
 
-// checkEncodable returns why a command cannot travel; nil: it can, or stays here. In a batch it would hold up all others for ever.
+// checkEncodable returns why a command cannot be encoded; nil: it can, or need not be. In a batch it would block all others
+// forever.
 func (l *Log) checkEncodable(c *Command) error {
 	if l.exclusive {
 		return nil
@@ -245,7 +246,7 @@ func (l *Log) newBatch(commands []Command, start bool) *Batch {
 	return b
 }
 
-// refuses returns why a command must not be applied to data in this state; empty: it may. Maintenance goes on.
+// refuses returns why a command must not be applied to data in this state; empty: it may. Maintenance continues.
 func (h Health) refuses(c *Command, maintenance bool) string {
 	if maintenance && !c.Kind.grows() || c.Kind == Start || c.Kind == Barrier || c.Kind == Level || c.Kind == Configure {
 		return ""
@@ -262,12 +263,12 @@ func (h Health) refuses(c *Command, maintenance bool) string {
 
 const refusedBefore = "a message before it was refused; send that first, then this"
 
-// fenced reports whether s was submitted behind a message that was refused and has to come first.
+// fenced reports whether s was submitted after a message that was refused and must be sent again first.
 func (s *Submission) fenced() bool {
 	return s.Kind.isPost() && s.ReplyTo != nil && s.Fence < s.ReplyTo.fencedBelow
 }
 
-// refuse refuses the i-th submission for now.
+// refuse refuses the i-th submission temporarily.
 func (f *flight) refuse(i int, reason string, retry time.Duration) {
 	if f.refused == nil {
 		f.refused = make([]Outcome, len(f.submissions))
@@ -279,7 +280,7 @@ func (f *flight) refuse(i int, reason string, retry time.Duration) {
 	}
 }
 
-// refuseForGood refuses the i-th submission, which can never be ordered.
+// refuseForGood permanently refuses the i-th submission, which can never be ordered.
 func (f *flight) refuseForGood(i int, cause error) {
 	if f.refused == nil {
 		f.refused = make([]Outcome, len(f.submissions))

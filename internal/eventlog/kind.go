@@ -10,10 +10,10 @@ import (
 	"ramai/wire"
 )
 
-// A Kind is what a command wants. Its number is part of the encoding and is never used for another kind.
+// A Kind is the kind of a command. Its number is part of the encoding and is never reused.
 type Kind uint8
 
-// The kinds. Each has a file of its own.
+// The kinds. Each has its own file.
 const (
 	Say            Kind = 1
 	ReserveName    Kind = 2
@@ -45,26 +45,26 @@ func (k Kind) grows() bool { return k.isPost() || k == Mark || k == Tally }
 
 // A definition is one kind of command.
 type definition interface {
-	// name is the kind in metrics and errors.
+	// name returns the name of the kind in metrics and errors.
 	name() string
-	// maintenance reports whether the command keeps the data tidy. Nobody waits for such a command, it is applied while
-	// the disk is full or damaged, and its failure affects no other command.
+	// maintenance reports whether the command is maintenance. Nobody waits for such a command, it is applied even if the
+	// disk is full or data is damaged, and its failure affects no other command.
 	maintenance() bool
 	// check returns an error for a command that could not have been submitted: the encoding accepts no such command.
 	check(c *Command) error
 	// decide sets the outcome and writes its rows. An error rolls the batch back.
 	decide(c *Delta, tx Tx, o *Outcome) error
-	// encodeBody and decodeBody are the encoding of everything besides the head.
+	// encodeBody and decodeBody encode and decode everything besides the head.
 	encodeBody(c *Command) ([]byte, error)
 	decodeBody(data []byte, c *Command) error
-	// records is how the records of this kind are encoded and shown, or nil for a kind that adds none.
+	// records returns how the records of this kind are encoded and shown; nil if it adds none.
 	records() recordKind
 }
 
 // Kinds returns all kinds of the current program, in the order of their numbers.
 func Kinds() []Kind { return Current.Kinds() }
 
-// kindNames has the names of the kinds. It is not looked up in Current, whose kinds use String.
+// kindNames has the names of the kinds. String does not look them up in Current, because Current's kinds use String.
 var kindNames []string
 
 func init() {
@@ -77,7 +77,7 @@ func init() {
 	}
 }
 
-// String returns the name of a kind, as metrics have it.
+// String returns the name of a kind in metrics.
 func (k Kind) String() string {
 	if int(k) < len(kindNames) && kindNames[k] != "" {
 		return kindNames[k]
@@ -92,7 +92,7 @@ func (e UnknownKindError) Error() string {
 	return fmt.Sprintf("command of the unknown kind %d; it was written by a newer version of ramai", uint8(e.Kind))
 }
 
-// noBody is embedded by kinds that have a head only.
+// noBody is embedded by kinds without a body.
 type noBody struct{}
 
 func (noBody) encodeBody(c *Command) ([]byte, error) { return nil, checkNoBody(c) }
@@ -131,7 +131,7 @@ func (withBody[B]) decodeBody(data []byte, c *Command) error {
 	return nil
 }
 
-// onDemand is embedded by kinds that a sender or an operator waits for.
+// onDemand is embedded by kinds for which a sender or an operator waits.
 type onDemand struct{}
 
 func (onDemand) maintenance() bool { return false }
@@ -183,7 +183,7 @@ const (
 	maxName = 1 << 10 // of a name, a node, and a nonce
 )
 
-// MaxNameKey is the limit of a name's key, in bytes. A key is longer than its name: one character may stand for 18.
+// MaxNameKey is the limit of a name's key, in bytes. A key is longer than its name: one character may become 18.
 const MaxNameKey = 4 << 10
 
 // checkString returns an error unless s is valid UTF-8 of at most limit bytes, and not empty if it must not be.

@@ -2,11 +2,11 @@ package eventlog
 
 import "fmt"
 
-// maxLevel is the highest level that there can be.
+// maxLevel is the highest possible level.
 const maxLevel = 1 << 31
 
-// LevelBody is the body of a Level: kinds up to Level exist in all batches that follow. A server that runs alone submits
-// it at its start. In a cluster it is submitted when every node runs a program of that level: others stop.
+// LevelBody is the body of a Level: in all batches that follow, kinds up to Level exist. A server that runs alone submits
+// it when it starts. In a cluster it is submitted when every node runs a program of that level; others stop.
 //
 // The command needs no id: repeated, it changes nothing, because a level is never lowered.
 type LevelBody struct {

@@ -14,30 +14,30 @@ import (
 // Options configure a Log.
 type Options struct {
 	Feed    Feed             // called in order, by one goroutine
-	Now     func() time.Time // the clock that Batch.At comes from
+	Now     func() time.Time // the clock of Batch.At
 	Logger  *slog.Logger
 	Applied func(commands int, took time.Duration) // called for each batch that was applied; may be nil
 	Queue   int                                    // submissions that may wait; 0: 8192
 	Batch   int                                    // commands of one transaction; 0: 1024
 	Node    string                                 // the name of this node; empty: LocalNode
 
-	Program *Program // the version of the program that is run; nil: Current
+	Program *Program // the version of the program; nil: Current
 
-	// Start returns the Start that begins an incarnation of the node after the current one. It is ordered before everything
-	// else, and once more if another process starts under the same name. nil: no incarnation is begun, which is possible
-	// only with an exclusive sequencer.
+	// Start returns the Start that begins the node's next incarnation. It is ordered before everything else, and again if
+	// another process starts under the same name. nil: no incarnation is begun, which is possible only with an exclusive
+	// sequencer.
 	Start func(after uint64) (Submission, error)
 }
 
 const (
-	// resubmitAfter is how long a batch may be under way before it is submitted again.
+	// resubmitAfter is how long a batch may be in flight before it is submitted again.
 	resubmitAfter = time.Second
-	// unavailableAfter is how long a batch may be under way before further submissions are refused.
+	// unavailableAfter is how long a batch may be in flight before further submissions are refused.
 	unavailableAfter = 5 * time.Second
 )
 
-// Log takes submissions, has a sequencer order them in batches, and applies what comes out of the sequencer to a store.
-// One batch of its own is in flight at a time; what arrives meanwhile is the next.
+// Log takes submissions, has a sequencer order them in batches, and applies the batches of the sequencer to a store. One
+// batch of its own is in flight at a time; submissions that arrive meanwhile form the next.
 type Log struct {
 	store     Store
 	sequencer Sequencer
@@ -53,7 +53,7 @@ type Log struct {
 	// Owned by Step.
 	flights      []flight // the first is in flight if it has a batch
 	started      bool     // the node's incarnation has begun
-	levelSettled bool     // the level was raised, or was high enough, or another node decides about it
+	levelSettled bool     // the level was raised, was high enough, or is decided by another node
 	incarnation  uint64   // of this log; 0: it has not begun, or the sequencer is exclusive
 	seq          uint64   // of the newest batch of this incarnation
 	batch        *Batch   // taken from the sequencer and not applied yet
@@ -63,7 +63,7 @@ type Log struct {
 	lastLogged   string   // the last error that was logged; empty: a message was stored since
 }
 
-// NewLog returns a log over store, in the order that seq gives. It does nothing until Run or Step is called.
+// NewLog returns a log with a store, in the order of seq. It does nothing until Run or Step is called.
 func NewLog(store Store, seq Sequencer, opt Options) *Log {
 	if opt.Queue == 0 {
 		opt.Queue = 8192
@@ -83,8 +83,8 @@ func NewLog(store Store, seq Sequencer, opt Options) *Log {
 	return l
 }
 
-// Run steps until Close was called and everything in the queue is done, or until ctx is done. Then what is left is not
-// answered. It returns an ErrLevel when the stored level is above that of the program.
+// Run steps until Close was called and the queue is processed, or until ctx is done. What is left then is not answered. It
+// returns an ErrLevel when the stored level is above that of the program.
 func (l *Log) Run(ctx context.Context) error {
 	const shortest, longest = 50 * time.Millisecond, time.Second
 	pause := shortest
@@ -101,7 +101,7 @@ func (l *Log) Run(ctx context.Context) error {
 			if l.isNews(err) {
 				l.opt.Logger.Error("cannot apply the next batch; nothing is stored until that succeeds", "err", err)
 			}
-			wake = nil // only time helps
+			wake = nil // a retry helps only later
 			timer = time.After(pause)
 			pause = min(2*pause, longest)
 		case worked && ctx.Err() == nil:
@@ -121,16 +121,16 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// Step orders or applies one batch and feeds its outcomes. It returns whether there was anything to do. After an error
-// it is not known what is stored, or the batch cannot be applied yet: nothing was fed, and the next Step tries again.
-// Called by one goroutine.
+// Step orders or applies one batch and feeds its outcomes. It returns whether there was anything to do. After an error it
+// is unknown what is stored, or the batch cannot be applied yet: nothing was fed, and the next Step tries again. It is
+// called by one goroutine.
 func (l *Log) Step() (bool, error) {
 	worked, err := l.step()
 	l.inDoubt.Store(err != nil)
 	return worked, err
 }
 
-// Failure returns why the last batch was not stored, so that everything in it was refused; nil once a message is stored.
+// Failure returns why the last batch was not stored and everything in it was refused; nil once a message is stored.
 func (l *Log) Failure() error { return loadError(&l.failure) }
 
 // Unavailable returns why the sequencer orders nothing at present; nil if it does.
@@ -143,10 +143,11 @@ func loadError(p *atomic.Pointer[error]) error {
 	return nil
 }
 
-// InDoubt reports whether the next batch cannot be applied, or whether the last one is stored is unknown.
+// InDoubt reports whether the next batch cannot be applied, or whether it is unknown if the last one is stored.
 func (l *Log) InDoubt() bool { return l.inDoubt.Load() }
 
-// isNews reports whether an error is not the one logged last. The same error is logged once until a message is stored.
+// isNews reports whether an error differs from the one logged last. The same error is logged once until a message is
+// stored.
 func (l *Log) isNews(err error) bool {
 	known := l.lastLogged == err.Error()
 	l.lastLogged = err.Error()
@@ -184,7 +185,7 @@ func (l *Log) step() (worked bool, err error) {
 	return true, l.apply()
 }
 
-// submitNext submits the next batch, or the one in flight again. It returns whether it did anything.
+// submitNext submits the next batch, or again the one in flight. It returns whether it did anything.
 func (l *Log) submitNext() (bool, error) {
 	if !l.started && (len(l.flights) == 0 || !l.flights[0].start) {
 		s, err := l.opt.Start(l.store.Incarnation(l.opt.Node))
@@ -225,7 +226,7 @@ func (l *Log) submitNext() (bool, error) {
 	return true, nil
 }
 
-// raiseLevel submits the program's level, before anything else, if no other node could be too old for it.
+// raiseLevel submits the program's level before anything else, if no other node can be too old for it.
 func (l *Log) raiseLevel() {
 	l.levelSettled = true
 	if own := l.program.Level(); l.exclusive && own > l.store.Level() {
@@ -241,8 +242,8 @@ func (l *Log) setUnavailable(err error) {
 	l.unavailable.Store(&err)
 }
 
-// refuseQueue refuses what waits behind a batch that is not ordered, and returns whether there was anything. What is in
-// that batch is not refused: a copy of it may be in the order.
+// refuseQueue refuses submissions that wait behind a batch that is not ordered, and returns whether there were any. The
+// commands of that batch are not refused: a copy of it may have been ordered.
 func (l *Log) refuseQueue() bool {
 	f := flight{submissions: l.popAnswerable()}
 	if len(f.submissions) == 0 {
@@ -253,12 +254,12 @@ func (l *Log) refuseQueue() bool {
 	return true
 }
 
-// endFlight forgets the first flight.
+// endFlight removes the first flight.
 func (l *Log) endFlight() {
 	l.flights = slices.Delete(l.flights, 0, 1)
 }
 
-// apply applies the batch that was taken from the sequencer, and feeds what became of it.
+// apply applies the batch that was taken from the sequencer, and feeds its outcomes.
 func (l *Log) apply() error {
 	begun := time.Now()
 	outcomes, err := l.store.Apply(l.batch, l.position)
@@ -268,14 +269,14 @@ func (l *Log) apply() error {
 	case !errors.Is(err, ErrRolledBack):
 		l.unknown = true
 		return err
-	case !l.exclusive || !l.isOwn(): // other nodes have applied it, so this one has to
+	case !l.exclusive || !l.isOwn(): // other nodes have applied it, so this one must, too
 		l.unknown = false
 		return fmt.Errorf("apply batch %d of the sequence: %w", l.position, err)
 	default:
 		start := l.flights[0].start
 		l.withdraw(err)
 		l.batch, l.unknown = nil, false
-		if start { // it is tried again, but not at once
+		if start { // it is retried, but not at once
 			return fmt.Errorf("start: %w", err)
 		}
 	}
@@ -287,7 +288,7 @@ func (l *Log) applied(outcomes []Outcome, took time.Duration) {
 	if l.opt.Applied != nil {
 		l.opt.Applied(len(outcomes), took)
 	}
-	if slices.ContainsFunc(l.batch.Commands, func(c Command) bool { return c.Kind.isPost() }) { // others may need no space
+	if slices.ContainsFunc(l.batch.Commands, func(c Command) bool { return c.Kind.isPost() }) { // other commands may need no space
 		l.failure.Store(nil)
 		l.lastLogged = ""
 	}
@@ -315,7 +316,7 @@ func (l *Log) isOwn() bool {
 	return true
 }
 
-// settle ends the batch in flight, which is applied. current is the node's incarnation now.
+// settle ends the batch in flight, which was applied. current is the node's incarnation now.
 func (l *Log) settle(outcomes []Outcome, current uint64) {
 	if l.Unavailable() != nil {
 		l.opt.Logger.Info("the sequencer orders again")
@@ -350,7 +351,7 @@ func (l *Log) startAnew() {
 	l.flights[0].batch = nil
 }
 
-// loseFlight ends a flight whose outcomes are not known.
+// loseFlight ends a flight whose outcomes are unknown.
 func (l *Log) loseFlight(f flight) {
 	var refused []Outcome
 	var submissions []Submission
@@ -359,7 +360,7 @@ func (l *Log) loseFlight(f flight) {
 		case f.isRefused(i):
 			refused, submissions = append(refused, f.refused[i]), append(submissions, s)
 		case s.ReplyTo != nil:
-			// What was submitted behind it must not overtake it: it may have to be sent again.
+			// Later submissions must not overtake it: it may have to be sent again.
 			s.ReplyTo.fencedBelow = math.MaxUint64
 			if s.ReplyTo.Lost != nil {
 				s.ReplyTo.Lost()
@@ -371,8 +372,8 @@ func (l *Log) loseFlight(f flight) {
 	}
 }
 
-// withdraw handles the rollback of a batch that no other node applies. If the disk is not full, its commands are tried
-// one by one, so that one bad command refuses no other.
+// withdraw handles the rollback of a batch that no other node applies. If the disk is not full, its commands are tried one
+// by one, so that one bad command does not cause others to be refused.
 func (l *Log) withdraw(cause error) {
 	f := l.flights[0]
 	commands := len(f.batch.Commands)

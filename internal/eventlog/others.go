@@ -9,10 +9,10 @@ import (
 // Every record has a number, and not every record is a message. Clients ask for numbers of messages, so the state holds for
 // each room the other numbers among its newest MaxCounted messages: nothing for a room that has messages only.
 
-// MaxCounted is how many messages of a room are counted.
+// MaxCounted is the maximum number of a room's messages that are counted.
 const MaxCounted = wire.MaxLast
 
-// addOther notes that a number of a room is not a message's.
+// addOther records that a number of a room is not a message.
 func (c *Delta) addOther(room string, n uint64) {
 	others, own := c.others[room]
 	if !own {

@@ -46,7 +46,7 @@ var Current = &Program{level: 3, kinds: []leveledKind{
 	Set:            {setKind{}, 3},
 }}
 
-// ErrLevel is wrapped in errors of a program whose level is below the stored one. Nothing but another program helps.
+// ErrLevel is wrapped in errors of a program whose level is below the stored one. Only a newer program helps.
 var ErrLevel = errors.New("this version of ramai is too old for the stored data")
 
 // Level is the highest level that the program can apply.
@@ -71,7 +71,7 @@ func (p *Program) Kinds() (kinds []Kind) {
 	return kinds
 }
 
-// kind returns what the program knows of a kind, or an UnknownKindError.
+// kind returns the definition of a kind, or an UnknownKindError.
 func (p *Program) kind(k Kind) (leveledKind, error) {
 	if int(k) >= len(p.kinds) || p.kinds[k].definition == nil {
 		return leveledKind{}, UnknownKindError{k}
@@ -79,7 +79,7 @@ func (p *Program) kind(k Kind) (leveledKind, error) {
 	return p.kinds[k], nil
 }
 
-// maintenance reports whether commands of a kind keep the data tidy, and nobody waits for them.
+// maintenance reports whether commands of a kind are maintenance, for which nobody waits.
 func (p *Program) maintenance(k Kind) bool {
 	kind, err := p.kind(k)
 	return err == nil && kind.maintenance()
@@ -102,8 +102,8 @@ func (k leveledKind) levelOf(c *Command) uint64 {
 	return k.level
 }
 
-// Versions returns two versions of the program between which a kind was added, for tests of upgrades: older does not know
-// it, and newer knows it from the next level on. Otherwise both are like p.
+// Versions returns two versions of the program for tests of upgrades: older does not know the kind added, and newer knows
+// it from the next level on. Otherwise both are like p.
 func (p *Program) Versions(added Kind) (older, newer *Program) {
 	older, newer = &Program{level: p.level, kinds: slices.Clone(p.kinds)}, &Program{level: p.level + 1, kinds: slices.Clone(p.kinds)}
 	older.kinds[added] = leveledKind{}
@@ -111,8 +111,8 @@ func (p *Program) Versions(added Kind) (older, newer *Program) {
 	return older, newer
 }
 
-// NewBatch returns b as a batch whose commands are of the program's kinds. A sequencer returns an empty one for what is in
-// the order and is no batch, so that a program that is too old stops there, too.
+// NewBatch returns b as a batch of the program. A sequencer returns an empty one for an entry that is not a batch, so that
+// a program that is too old stops there, too.
 func (p *Program) NewBatch(b Batch) *Batch {
 	b.program = p
 	if p == Current {
@@ -121,7 +121,7 @@ func (p *Program) NewBatch(b Batch) *Batch {
 	return &b
 }
 
-// of returns the program whose kinds the commands of a batch are.
+// of returns the program that defines the kinds of the batch's commands.
 func (b *Batch) of() *Program {
 	if b.program == nil {
 		return Current

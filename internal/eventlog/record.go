@@ -13,7 +13,7 @@ type Record struct {
 	N           uint64
 	At          wire.Time
 	SenderID    string
-	DisplayName string // the sender's name at that time, or empty
+	DisplayName string // the sender's name at that time, or ""
 	ID          string // the sender's
 	Kind        Kind   // of the command that added it
 	Body        string // its content, in the encoding of its kind; never empty
@@ -41,14 +41,14 @@ type recordKind interface {
 	searchText(r *Record) (string, error)
 }
 
-// A changeRecord is a recordKind whose records say that a message was changed.
+// A changeRecord is a recordKind whose records report the change of a message.
 type changeRecord interface {
-	// changes returns the number of the message; 0: the record names none.
+	// changes returns the number of the message; 0: none.
 	changes(r *Record) uint64
 }
 
-// Changes returns the number of the message that the record says was changed; 0: it says nothing like that. The row of that
-// message is as it is now, not as it was after that change.
+// Changes returns the number of the message whose change the record reports; 0: it reports none. The row of that message
+// has its present text, not that after the change.
 func (r *Record) Changes() uint64 {
 	if k, err := r.recordKind(); err == nil {
 		if k, ok := k.(changeRecord); ok {
@@ -63,7 +63,7 @@ type noRecords struct{}
 
 func (noRecords) records() recordKind { return nil }
 
-// recordKind returns what is known of the kind of a record.
+// recordKind returns the definition of a record's kind.
 func (r *Record) recordKind() (recordKind, error) {
 	d, err := Current.kind(r.Kind)
 	if err != nil {
@@ -76,8 +76,8 @@ func (r *Record) recordKind() (recordKind, error) {
 	return k, nil
 }
 
-// Check returns an error if the kind is unknown, or the body is not one of this kind. A Store reads no such record, so the
-// errors of the other methods do not occur with what it has read.
+// Check returns an error if the kind is unknown, or the body is not valid for it. A Store returns no such record, so the
+// errors of the other methods do not occur for records from a store.
 func (r *Record) Check() error {
 	k, err := r.recordKind()
 	if err == nil {
@@ -132,8 +132,8 @@ func (r *Record) SearchText() (string, error) {
 	return k.searchText(r)
 }
 
-// putRecord stores the record of a command with an outcome that has its number and time. Its body is part of the outcome,
-// from which the feed makes the same record.
+// putRecord stores the record of a command with an outcome that has its number and time. The body is part of the outcome,
+// from which the feed reconstructs the record.
 func (c *Delta) putRecord(tx Tx, o *Outcome, body string) error {
 	o.Body = body
 	c.row = o.Record()

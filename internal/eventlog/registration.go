@@ -7,7 +7,7 @@ import (
 	"ramai/wire"
 )
 
-// How many names can be registered: by one sender, and in all, because keys cost nothing.
+// Limits of registered names: for one sender, and in total, because keys cost nothing.
 const (
 	MaxRegisteredNames    = 8
 	MaxAllRegisteredNames = 100_000
@@ -77,7 +77,7 @@ func (unregisterNameKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return nil
 }
 
-// registerName registers a sender's name, if key is the key of that name and it can be registered. The key keeps a
+// registerName registers a sender's name, if key is the key of that name and it can be registered. The key prevents a
 // permission that was given for one name from being used for another, which the sender has reserved meanwhile.
 func (c *Delta) registerName(tx Tx, key string, lease *NameLease) error {
 	if key != lease.Key || !c.canRegister(lease) {

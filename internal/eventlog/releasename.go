@@ -1,9 +1,9 @@
 package eventlog
 
-// A ReleaseName gives up the name that the sender has.
+// A ReleaseName releases the sender's name.
 //
 // The command needs no id: repeated, it finds no name, or a name that was reserved since, which the sender has then asked
-// to give up.
+// to release.
 type releaseNameKind struct {
 	onDemand
 	noBody

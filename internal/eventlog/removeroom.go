@@ -8,13 +8,13 @@ import (
 	"ramai/wire"
 )
 
-// MaxRemove is how many messages a room can have that is removed with them.
+// MaxRemove is the maximum number of messages of a room that is removed together with them.
 const MaxRemove = 500
 
-// RemoveRoomBody is the body of a RemoveRoom, which deletes a room with its messages if Last is the number of the newest.
-// The room's last number stays, so that no number is used twice, and so do the ids.
+// RemoveRoomBody is the body of a RemoveRoom, which deletes a room with its messages if Last is its newest number. The
+// room's last number is kept, so that no number is used twice, and so are the ids.
 //
-// The command needs no id: repeated, it is refused, because there is no such room, or one with higher numbers.
+// The command needs no id: repeated, it is refused, because the room does not exist, or has higher numbers.
 type RemoveRoomBody struct {
 	_    struct{} `cbor:",toarray"`
 	Last uint64
@@ -71,8 +71,8 @@ func (removeRoomKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return tx.DeleteRoom(room, slot, c.removedLast[slot])
 }
 
-// A RemovedSlot has the highest number that any of the removed rooms had whose names hash to it. There are few enough slots
-// that none has to be deleted, and so many that two rooms seldom share one; then the one merely begins with a higher number.
+// A RemovedSlot has the highest number of all removed rooms whose names hash to it. There are few enough slots that none
+// has to be deleted, and so many that two rooms rarely share one; then the second merely begins with a higher number.
 type RemovedSlot uint32
 
 const removedSlots = 1 << 20

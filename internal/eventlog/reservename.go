@@ -8,15 +8,15 @@ import (
 	"ramai/wire"
 )
 
-// NameLeaseTime is how long a sender keeps a name after its last use, at least, unless the name is bound to a connection.
+// NameLeaseTime is how long a sender keeps a name after its last use, unless the name is bound to a connection.
 const NameLeaseTime = 24 * time.Hour
 
-// MaxNameLeases is how many names can be reserved in all: each takes memory, and a sender costs nothing.
+// MaxNameLeases limits all reserved names: each takes memory, and senders cost nothing.
 const MaxNameLeases = 100_000
 
-// ReserveNameBody is the body of a ReserveName: the sender has Name from now on, in place of its previous name.
+// ReserveNameBody is the body of a ReserveName: from now on the sender has Name instead of its previous name.
 //
-// The command needs no id: repeated, it reserves the name that the sender has and changes nothing but its last use. If
+// The command needs no id: repeated, it reserves the name that the sender already has, and changes only its last use. If
 // the name was released or taken meanwhile, the repetition is a new request, and is judged as one.
 type ReserveNameBody struct {
 	_     struct{} `cbor:",toarray"`
@@ -24,8 +24,8 @@ type ReserveNameBody struct {
 	Key   string   // one part, or two separated by NUL: names clash if their keys have a part in common
 	Bound bool     // the name ends with the connection, rather than NameLeaseTime after its last use
 
-	// Expiry is the time at which a name that others hold must have been used last to be free. 0: no name is, because the
-	// time is not known for certain.
+	// Expiry is the time after which the last use of a name keeps it reserved. 0: all names stay reserved, because the
+	// clock is not trusted.
 	Expiry wire.Time
 }
 
@@ -92,7 +92,7 @@ func (reserveNameKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return c.putNewLease(tx, &NameLease{SenderID: sender, Name: body.Name, Key: body.Key, Bound: body.Bound, Node: c.node, Used: c.at})
 }
 
-// A NameLease is a name that a sender has.
+// A NameLease is a name held by a sender.
 type NameLease struct {
 	SenderID, Name, Key string
 	Bound               bool      // ends with a connection to Node

@@ -10,7 +10,7 @@ import (
 	"ramai/wire"
 )
 
-// Retention says which messages of a room stay. The zero value: all of them.
+// Retention says which messages of a room are kept. The zero value: all.
 type Retention struct {
 	Newest uint64        // this many; 0: any number
 	Age    time.Duration // those of at most this age; 0: any age
@@ -61,7 +61,7 @@ func (r Retention) String() string {
 	return fmt.Sprintf("%dh", r.Age/time.Hour)
 }
 
-// TrimTo returns the highest number of a room that is to be deleted; 0: none is.
+// TrimTo returns the highest number of a room to delete; 0: none.
 func (r Retention) TrimTo(store Store, room string, now time.Time) (uint64, error) {
 	bounds := store.Bounds(room)
 	switch {

@@ -3,21 +3,21 @@ package eventlog
 import "ramai/wire"
 
 const (
-	// MinIDLife is how long an id is remembered, at least. Clients do not repeat older messages.
+	// MinIDLife is the minimum time for which an id is remembered. Clients do not repeat older messages.
 	MinIDLife = wire.IDLife
-	// PruneStep is how many ids one PruneIDs deletes.
+	// PruneStep is the maximum number of ids that one PruneIDs deletes.
 	PruneStep = 2000
 )
 
-// An IDGeneration is the newest generation of ids. The ids of this generation and of the one before it are compared with
-// new ones. A generation lasts for MinIDLife, so an id is remembered for that long at least, and twice that long at most.
+// An IDGeneration is the newest generation of ids. New ids are compared with those of this generation and of the one before
+// it. A generation lasts for MinIDLife, so an id is remembered at least that long, and at most twice as long.
 type IDGeneration struct {
 	Number uint64 // from 1
 	Since  wire.Time
 }
 
 // RotateIDsBody is the body of a RotateIDs: Generation, if it follows the newest one, begins now. If it is the newest one,
-// it gets another date. Repeated, the command does the latter.
+// its time is updated. Repeated, the command does the latter.
 type RotateIDsBody struct {
 	_          struct{} `cbor:",toarray"`
 	Generation uint64
@@ -52,7 +52,7 @@ func (rotateIDsKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return tx.PutIDGeneration(c.ids)
 }
 
-// A PruneIDs deletes ids of generations that are not compared any more, at most PruneStep of them.
+// A PruneIDs deletes ids of generations that are no longer compared, at most PruneStep of them.
 type pruneIDsKind struct {
 	inBackground
 	noBody
@@ -63,8 +63,8 @@ func (pruneIDsKind) name() string { return "prune_ids" }
 
 func (pruneIDsKind) check(c *Command) error { return checkHead(c, 0) }
 
-// decide goes by the generation before the batch: when the batch is decided a second time, over its own rows, every id that
-// it met the first time is still there.
+// decide uses the generation before the batch: when the batch is decided a second time, with its own rows stored, every id
+// that it found the first time is still there.
 func (pruneIDsKind) decide(c *Delta, tx Tx, _ *Outcome) error {
 	if c.state.ids.Number < 2 {
 		return nil

@@ -35,5 +35,5 @@ type Feed func(outcomes []Outcome, submissions []Submission)
 // missing batches.
 var ErrGap = errors.New("the sequence has a gap")
 
-// ErrUnavailable means that a sequencer orders nothing at present, for example because a majority of nodes is out of reach.
+// ErrUnavailable means that a sequencer currently orders nothing, for example because a majority of nodes is unreachable.
 var ErrUnavailable = errors.New("nothing can be ordered")

@@ -78,7 +78,7 @@ func (startKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return nil
 }
 
-// A NodeState is what is stored of a node.
+// A NodeState is the stored state of a node.
 type NodeState struct {
 	Incarnation uint64 // the position of its newest Start that counted; 0: it has not started
 	Seq         uint64 // of its newest batch in this incarnation
@@ -93,8 +93,8 @@ func (s *State) Incarnation(node string) uint64 {
 
 func (c *Delta) nodeState(node string) NodeState { return latest(c.nodes, c.state.nodes, node) }
 
-// fenced reports whether a batch does nothing: it is of another incarnation than the node's current one, or was applied
-// before.
+// fenced reports whether a batch does nothing: it belongs to an incarnation other than the node's current one, or was
+// applied before.
 func (s *State) fenced(b *Batch) bool {
 	node := s.nodes[b.Node]
 	return b.Incarnation != 0 && (b.Incarnation != node.Incarnation || b.Seq <= node.Seq)

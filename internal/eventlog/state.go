@@ -177,7 +177,7 @@ func (s *State) CanRegister(senderID string) string {
 	return ""
 }
 
-// Commit makes c part of the state. It is called when c is on disk.
+// Commit applies c to the state. It is called when c is on disk.
 func (s *State) Commit(c *Delta) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,8 +5,8 @@ import "errors"
 // TrimStep is how many messages one Trim deletes, so that no say waits long for it.
 const TrimStep = 500
 
-// TrimBody is the body of a Trim: the messages of the room up to To are deleted, at most TrimStep of them. Their ids are
-// remembered. Repeated, the command deletes the next ones up to the same number.
+// TrimBody is the body of a Trim: messages of the room up to To are deleted, at most TrimStep of them. Their ids are kept.
+// Repeated, the command deletes the next ones up to the same number.
 type TrimBody struct {
 	_  struct{} `cbor:",toarray"`
 	To uint64
