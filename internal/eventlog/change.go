@@ -56,6 +56,12 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if err != nil {
 		return err
 	}
+	if refused == nil && body.Text != nil {
+		refused, err = c.refusedPollText(tx, o.Command.Room, body.Of, &message)
+	}
+	if err != nil {
+		return err
+	}
 	if refused == nil {
 		refused = c.number(o)
 	}

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"ramai/wire"
@@ -71,6 +72,7 @@ func (markKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if changed, refused, err = m.set(body.Key, body.On); err != nil {
 		return err
 	}
+	o.FormerVote = m.replaced
 	switch {
 	case refused != nil:
 		o.refuse(refused.Code, refused.Reason)
@@ -87,12 +89,18 @@ type marking struct {
 	room   string
 	of     uint64
 	sender string
+
+	replaced string // key of the vote that another one has replaced
 }
 
 // refusedKey returns why a message cannot have marks with a key.
-func (m *marking) refusedKey(_ *messageBody, key string) *wire.CodedError {
-	if option, ok := wire.OptionOf(key); ok {
+func (m *marking) refusedKey(message *messageBody, key string) *wire.CodedError {
+	switch option, ok := wire.OptionOf(key); {
+	case !ok:
+	case message.As != wire.Poll:
 		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("message %d is not a poll, so it has no option %d", m.of, option)}
+	case option >= len(message.Options):
+		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("poll %d has the options 0 to %d, and no option %d", m.of, len(message.Options)-1, option)}
 	}
 	return nil
 }
@@ -107,22 +115,34 @@ func (m *marking) set(key string, on bool) (changed bool, refused *wire.CodedErr
 	if err != nil {
 		return false, nil, err
 	}
+	vote := isOption(key)
 	switch {
-	case on && len(own) >= wire.MaxOwnKeys:
+	case vote && m.pollStatus(m.room, m.of) == wire.PollOver:
+		return false, &wire.CodedError{Code: wire.Closed, Reason: fmt.Sprintf("poll %d is closed", m.of)}, nil
+	case on && !vote && reactionKeys(slices.Values(own)) >= wire.MaxOwnKeys:
 		return false, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("one sender can have %d marks on a message; take one away first", wire.MaxOwnKeys)}, nil
-	case on && counts[key] == 0 && len(counts) >= wire.MaxKeys:
+	case on && !vote && counts[key] == 0 && reactionKeys(maps.Keys(counts)) >= wire.MaxKeys:
 		return false, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("a message can have marks with %d different keys; use one of those", wire.MaxKeys)}, nil
 	case on:
-		err = errors.Join(m.tx.PutMark(m.room, m.of, m.sender, key), m.tx.PutCount(m.room, m.of, key, counts[key]+1))
-	case counts[key] == 0:
-		return false, nil, fmt.Errorf("%w: message %d of the room %s has a mark that is not counted", ErrDamaged, m.of, m.room)
+		if other := otherVote(own, key); other != "" {
+			m.replaced, err = other, m.remove(other, counts)
+		}
+		err = errors.Join(err, m.tx.PutMark(m.room, m.of, m.sender, key), m.tx.PutCount(m.room, m.of, key, counts[key]+1))
 	default:
-		err = errors.Join(m.tx.DeleteMark(m.room, m.of, m.sender, key), m.tx.PutCount(m.room, m.of, key, counts[key]-1))
+		err = m.remove(key, counts)
 	}
-	if err != nil {
-		return false, nil, err
+	if err != nil || vote && m.pollStatus(m.room, m.of) == wire.Hidden {
+		return err == nil, nil, err
 	}
 	return true, nil, m.addPending(m.tx, m.room, m.of)
+}
+
+// remove takes a mark away that the sender has.
+func (m *marking) remove(key string, counts wire.Counts) error {
+	if counts[key] == 0 {
+		return fmt.Errorf("%w: message %d of the room %s has a mark that is not counted", ErrDamaged, m.of, m.room)
+	}
+	return errors.Join(m.tx.DeleteMark(m.room, m.of, m.sender, key), m.tx.PutCount(m.room, m.of, key, counts[key]-1))
 }
 
 // addPending notes that the next Tally has to have the counts of a message.

@@ -95,8 +95,16 @@ func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if err := c.appendRecord(tx, o, encodeSet(body)); err != nil {
 		return err
 	}
-	c.addOther(o.Command.Room, o.N)
-	return c.putSetting(tx, o.Command.Room, key, body.Value, o.N)
+	room := o.Command.Room
+	c.addOther(room, o.N)
+	wasHidden := key.name == wire.PollPrefix && c.pollStatus(room, key.n) == wire.Hidden
+	if err := c.putSetting(tx, room, key, body.Value, o.N); err != nil {
+		return err
+	}
+	if isHidden := key.name == wire.PollPrefix && c.pollStatus(room, key.n) == wire.Hidden; isHidden != wasHidden {
+		return c.addPending(tx, room, key.n)
+	}
+	return nil
 }
 
 // refusedSet returns why a key cannot be set to a value.

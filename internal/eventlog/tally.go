@@ -98,7 +98,7 @@ func (c *Delta) tallyMessage(tx Tx, room string, n, by uint64, counts wire.Count
 	if err != nil {
 		return nil, err
 	}
-	counts = c.shownCounts(&row, &message, counts)
+	c.hideVotes(room, n, counts)
 	message.Tally, message.Tallied = counts, by
 	row.Body = message.encode()
 	if err := tx.ReplaceRecord(&row); err != nil {
@@ -108,9 +108,6 @@ func (c *Delta) tallyMessage(tx Tx, room string, n, by uint64, counts wire.Count
 	c.pending[room] = c.pendingIn(room) - deleted
 	return counts, err
 }
-
-// shownCounts returns the counts of a message that everyone may see.
-func (c *Delta) shownCounts(_ *Record, _ *messageBody, counts wire.Counts) wire.Counts { return counts }
 
 // frameSize is the largest number of bytes that the counts of a message take in a frame.
 func frameSize(counts wire.Counts) int {
