@@ -16,11 +16,17 @@ import (
 // defaultListed is how many messages /history lists.
 const defaultListed = 10
 
-// seen takes the number of a message of the room.
-func (r *runner) seen(n uint64, own bool) {
+// seen takes a message of the room: its number, and what it is besides its text.
+func (r *runner) seen(n uint64, as string, own bool) {
 	r.newest = max(r.newest, n)
 	if own {
 		r.newestOwn = max(r.newestOwn, n)
+	}
+	if as != "" {
+		if r.newestAs == nil {
+			r.newestAs = make(map[string]uint64)
+		}
+		r.newestAs[as] = max(r.newestAs[as], n)
 	}
 }
 
@@ -87,9 +93,12 @@ func (r *runner) reply(_ context.Context, words string) {
 	}
 }
 
-// what describes a message or a change to a person.
+// what describes a message, a change or a setting to a person.
 func what(s client.Sent) string {
-	if s.Deletes {
+	switch {
+	case s.Key != "":
+		return "setting " + s.Key
+	case s.Deletes:
 		return fmt.Sprintf("deletion of message %d", s.Of)
 	}
 	return client.Shortened(s.Text)
@@ -113,7 +122,7 @@ func (r *runner) history(ctx context.Context, words string) {
 		}
 		var b strings.Builder
 		for _, m := range page.Messages {
-			b.WriteString(Indent(fmt.Sprintf("%d  ", m.N), PlainText(m)))
+			b.WriteString(Indent(fmt.Sprintf("%d  ", m.N), PlainText(m)+Counts(m)))
 		}
 		return cmp.Or(strings.TrimSuffix(b.String(), "\n"), "no messages here yet"), nil
 	})

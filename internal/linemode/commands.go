@@ -32,7 +32,18 @@ func commands() []command {
 		{[]string{"re", "reply"}, "N TEXT", "reply to message N; last: the newest", (*runner).reply},
 		{[]string{"edit"}, "N TEXT", "edit your message N; last: your newest", (*runner).edit},
 		{[]string{"delete"}, "N", "delete your message N; last: your newest", (*runner).delete},
-		{[]string{"part", "quit", "exit", "leave", "close"}, "", "leave; so does Ctrl-D", func(r *runner, _ context.Context, _ string) { r.left = true }},
+		{[]string{"react"}, "N EMOJI [off]", "react to message N; last: the newest", (*runner).react},
+		{[]string{"ask"}, "TEXT", "ask a question that others can upvote", (*runner).question},
+		{[]string{"upvote", "up"}, "N [off]", "upvote message N; last: the newest question", (*runner).upvote},
+		{[]string{"answered"}, "N", "mark question N as answered", (*runner).answered},
+		{[]string{"poll"}, "TEXT | A | B", "take a vote on 2 to 12 options", (*runner).poll},
+		{[]string{"vote"}, "N OPTION [off]", "vote in poll N for option 1 to 12; last: the newest", (*runner).vote},
+		{[]string{"close"}, "N", "close poll N", (*runner).closePoll},
+		{[]string{"topic"}, "TEXT", "set the topic of the room; - removes it", (*runner).topic},
+		{[]string{"pin"}, "N", "pin message N", (*runner).pin},
+		{[]string{"unpin"}, "N", "unpin message N", (*runner).unpin},
+		{[]string{"stage"}, "N", "put message N on stage; - removes it", (*runner).stage},
+		{[]string{"part", "quit", "exit", "leave"}, "", "leave; so does Ctrl-D", func(r *runner, _ context.Context, _ string) { r.left = true }},
 		{[]string{"help", "h"}, "", "this list", (*runner).help},
 	}
 }
@@ -77,9 +88,9 @@ func (r *runner) command(ctx context.Context, line string) {
 
 func (r *runner) help(context.Context, string) {
 	for _, c := range commands() {
-		r.note("%-16s %s", strings.TrimSpace("/"+c.names[0]+" "+c.words), c.help)
+		r.note("%-22s %s", strings.TrimSpace("/"+c.names[0]+" "+c.words), c.help)
 	}
-	r.note("%-16s post a line that begins with a slash", "//TEXT")
+	r.note("%-22s post a line that begins with a slash", "//TEXT")
 }
 
 func (r *runner) rename(_ context.Context, name string) {

@@ -57,20 +57,23 @@ type runner struct {
 
 	senderID    string // this sender; empty before the first welcome
 	session     string
-	named       bool            // the name was granted, or none was requested
-	maxText     int             // the server's limit for a message, in bytes; 0: unknown
-	pending     []client.Sent   // without a final state, in order
-	shown       uint64          // the number up to which the room was written
-	edits       map[uint64]bool // numbers of edits that are still to arrive, but were written with their messages
-	showUntil   uint64          // the number up to which it must be written before the end
-	newest      uint64          // the newest message; 0: none was written
-	newestOwn   uint64          // the newest message of this sender that exists, as far as is known; 0: none
-	inRoom      bool            // a joined arrived, or a welcome of the plain protocol
-	unconfirmed bool            // a message was refused, or may not have been saved
+	named       bool              // the name was granted, or none was requested
+	maxText     int               // the server's limit for a message, in bytes; 0: unknown
+	pending     []client.Sent     // without a final state, in order
+	shown       uint64            // the number up to which the room was written
+	edits       map[uint64]bool   // numbers of edits that are still to arrive, but were written with their messages
+	showUntil   uint64            // the number up to which it must be written before the end
+	newest      uint64            // the newest message; 0: none was written
+	newestAs    map[string]uint64 // the newest question, poll and notice
+	pins        []uint64          // what is pinned, as far as is known
+	newestOwn   uint64            // the newest message of this sender that exists, as far as is known; 0: none
+	inRoom      bool              // a joined arrived, or a welcome of the plain protocol
+	unconfirmed bool              // a message was refused, or may not have been saved
 	lineNumber  int
 	outages     []string // reasons reported since the connection broke
 	refusals    []string // reasons reported since a message was last saved
 
+	marked  bool        // a command has marked a message
 	left    bool        // a command has ended the input
 	asking  int         // commands that wait for an answer
 	answers chan string // of those commands
@@ -159,7 +162,11 @@ func (r *runner) pendingBytes() (n int) {
 
 // remaining returns how much is left to do before the end: 0 if everything posted is saved and written.
 func (r *runner) remaining() uint64 {
-	if n := len(r.pending); n > 0 || !r.inRoom {
+	n := len(r.pending)
+	if r.marked {
+		n += len(r.Client.PendingIn(r.Room).Marks)
+	}
+	if n > 0 || !r.inRoom {
 		return 1<<63 + uint64(n)
 	}
 	return r.showUntil - min(r.shown, r.showUntil)
@@ -256,13 +263,16 @@ func (r *runner) handle(e client.Event) error {
 		r.joined(f)
 	case wire.Message:
 		r.shown = f.N
-		r.seen(f.N, f.SenderID == r.senderID && !f.Gone)
+		r.seen(f.N, f.As, f.SenderID == r.senderID && !f.Gone)
 	case wire.Changed:
 		r.shown = max(r.shown, f.N)
 	case wire.Tally:
 		r.shown = max(r.shown, f.N)
 	case wire.State:
 		r.shown = max(r.shown, f.N)
+		if f.Key == wire.PinKey {
+			r.pins = f.Value.Numbers
+		}
 	case wire.Unknown: // of a newer server
 		r.shown = max(r.shown, f.N)
 	case wire.Gap:
@@ -313,8 +323,8 @@ func (r *runner) sent(f client.Sent) {
 	case client.Saved:
 		r.refusals = nil
 		r.showUntil = max(r.showUntil, f.N)
-		if !f.Changes() {
-			r.seen(f.N, true)
+		if f.IsMessage() {
+			r.seen(f.N, f.As, true)
 		} else if f.Deletes && f.Of == r.newestOwn {
 			r.newestOwn = 0
 		}
@@ -377,7 +387,7 @@ func (r *runner) joined(f wire.Joined) {
 	switch {
 	case f.Reset:
 		r.note("the server's history was replaced; its newest messages follow")
-		r.shown, r.showUntil, r.newest, r.newestOwn = 0, f.N, 0, 0
+		r.shown, r.showUntil, r.newest, r.newestOwn, r.newestAs = 0, f.N, 0, 0, nil
 	case !r.inRoom:
 		r.shown, r.showUntil = f.N, max(r.showUntil, f.N)
 		switch {
@@ -395,7 +405,7 @@ func (r *runner) joined(f wire.Joined) {
 	if f.First > f.N { // the server has no messages of the room
 		r.shown = max(r.shown, f.N)
 	}
-	r.inRoom = true
+	r.inRoom, r.pins = true, f.State[wire.PinKey].Numbers
 }
 
 // requestFailed returns an error if the run cannot continue: without the room, or without the name it started with.
@@ -405,6 +415,11 @@ func (r *runner) requestFailed(f client.RequestFailed) error {
 	}
 	if err := RefusedName(f); err != nil && !r.named {
 		return exitcode.With(exitcode.Refused, err)
+	}
+	if m, ok := f.Request.(wire.Mark); ok {
+		r.note("refused: %s: mark of message %d", client.OneLine(f.Reason), m.Of)
+		r.unconfirmed = true
+		return nil
 	}
 	r.note("the server says: %s", client.OneLine(f.Reason))
 	return nil
