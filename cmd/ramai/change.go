@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -71,9 +69,9 @@ func (o *sayOptions) changeFlags(f *pflag.FlagSet) {
 
 // changeOf returns a change of the message that args name: a room and a number.
 func changeOf(o sayOptions, args []string) (*post, error) {
-	n, err := strconv.ParseUint(args[1], 10, 64)
-	if err != nil || n == 0 {
-		return nil, exit(exitUsage, fmt.Errorf("invalid message %q (want its number, as history prints it)", args[1]))
+	n, err := messageNumber(args[1])
+	if err != nil {
+		return nil, err
 	}
 	if o.name == "" {
 		return nil, exit(exitUsage, errors.New("--name is required, because only its sender can change a message"))

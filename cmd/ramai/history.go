@@ -246,7 +246,7 @@ func fetch(ctx context.Context, c *client.Client, h wire.History) (wire.Page, er
 
 func printMessages(w io.Writer, messages []wire.Message, asJSON bool) error {
 	for _, m := range messages {
-		out := linemode.Indent(fmt.Sprintf("%d  %s  ", m.N, m.At.Std().Local().Format(time.DateTime)), linemode.PlainText(m))
+		out := linemode.Indent(fmt.Sprintf("%d  %s  ", m.N, m.At.Std().Local().Format(time.DateTime)), linemode.PlainText(m)+linemode.Counts(m))
 		if asJSON {
 			out = string(linemode.JSON(wire.AppendMessage(nil, &m)))
 		}

@@ -23,6 +23,8 @@ type sayOptions struct {
 	target
 	name, id string
 	re       uint64
+	as       string
+	options  []string
 }
 
 // newSay returns the command that posts one message.
@@ -45,7 +47,10 @@ Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connec
 			if cmd.Flags().Changed("re") && o.re == 0 {
 				return exit(exitUsage, errors.New("--re: invalid value 0 (want the number of a message, from 1)"))
 			}
-			p := post{room: args[0], text: text, re: o.re}
+			if err := wire.CheckAs(o.as, o.options); err != nil {
+				return exit(exitUsage, errors.New(err.Reason))
+			}
+			p := post{room: args[0], text: text, re: o.re, as: o.as, options: o.options}
 			return runPost(cmd.Context(), o, &p, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -54,6 +59,8 @@ Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connec
 	cmd.Flags().StringVar(&o.id, "id", "", "id of the message: with the same --name and --id it is posted only once, and its number is printed again")
 	completeRoom(cmd, &o.target)
 	cmd.Flags().Uint64Var(&o.re, "re", 0, "number of the message that this one replies to")
+	cmd.Flags().StringVar(&o.as, "as", "", "what it is: question, poll, or notice, which only the operator can post")
+	cmd.Flags().StringArrayVar(&o.options, "option", nil, "an option of a poll; give 2 to 12 of them")
 	return cmd
 }
 
@@ -105,20 +112,28 @@ func runPost(ctx context.Context, o sayOptions, s *post, stdout, stderr io.Write
 	if err != nil {
 		return err
 	}
+	if s.mark != nil { // it has no number
+		return nil
+	}
 	if _, err := fmt.Fprintf(stdout, "%s %d\n", s.room, n); err != nil {
 		return unwritten(err) // the message was saved
 	}
 	return nil
 }
 
-// post is one message, or one change of a message, that is being posted.
+// post is a message, a change or a mark of one, or a setting, on its way.
 type post struct {
 	who        *identity
 	room, text string
 	re         uint64 // the message that it replies to; 0: none
-	of         uint64 // the message that it changes; 0: it is a message
-	deletes    bool   // it deletes that message
-	id         string // empty: a new one
+	as         string // question, poll or notice; empty: a message like most
+	options    []string
+	key        string // the setting that it changes; empty: none
+	value      wire.Value
+	mark       *wire.Mark // nil: it is none
+	of         uint64     // the message that it changes; 0: it is a message
+	deletes    bool       // it deletes that message
+	id         string     // empty: a new one
 	notes      io.Writer
 	noted      []string // lines printed to notes
 	refusal    string   // the server's last reason to try again later; empty: none
@@ -127,8 +142,12 @@ type post struct {
 // send queues the message or change.
 func (s *post) send(c *client.Client) (err error) {
 	switch {
+	case s.mark != nil:
+		err = c.Mark(*s.mark)
+	case s.key != "":
+		_, err = c.Set(wire.Set{Room: s.room, ID: s.id, Key: s.key, Value: s.value})
 	case s.of == 0:
-		_, err = c.Post(wire.Say{Room: s.room, ID: s.id, Text: s.text, Re: s.re})
+		_, err = c.Post(wire.Say{Room: s.room, ID: s.id, Text: s.text, Re: s.re, As: s.as, Options: s.options})
 	case s.deletes:
 		_, err = c.Change(client.Change{Room: s.room, Of: s.of, ID: s.id})
 	default:
@@ -139,7 +158,12 @@ func (s *post) send(c *client.Client) (err error) {
 
 // what describes it for people.
 func (s *post) what() string {
-	if s.deletes {
+	switch {
+	case s.mark != nil:
+		return fmt.Sprintf("mark of message %d", s.mark.Of)
+	case s.key != "":
+		return "setting " + s.key
+	case s.deletes:
 		return fmt.Sprintf("deletion of message %d", s.of)
 	}
 	return client.Shortened(s.text)
@@ -201,8 +225,14 @@ func (s *post) run(ctx context.Context, c *client.Client) (uint64, error) {
 					s.refusal = client.OneLine(f.Reason)
 				}
 			}
+		case wire.Marked:
+			return 0, nil
 		case client.RequestFailed:
-			err = linemode.RefusedName(f)
+			if _, ok := f.Request.(wire.Mark); ok {
+				err = fmt.Errorf("refused: %s", client.OneLine(f.Reason))
+			} else {
+				err = linemode.RefusedName(f)
+			}
 		case client.Disconnected:
 			s.note(client.OneLine(f.Err.Error()) + "; trying again")
 		}

@@ -126,7 +126,7 @@ func (p *panel) view(height int, b *style) []string {
 	p.fit(max(height-1, 1)) // it may have become lower
 	title, _ := fit(p.title, b.width-2, b.method)
 	lines := []string{" " + b.strong.Styled(title)}
-	if len(p.rows) == 0 {
+	if len(p.rows) == 0 && p.empty != "" {
 		lines = append(lines, " "+b.textStyles[dim].Styled(p.empty))
 	}
 	row, _ := slices.BinarySearch(p.from, p.top+1)
