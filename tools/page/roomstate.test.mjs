@@ -11,6 +11,9 @@ async function visit({ log = "L", epoch, n, gone = false, fails = false }) {
 	const client = {
 		by: "me",
 		name: "",
+		outbox: [],
+		marks: [],
+		limits: {},
 		withRetry: (f) => f(),
 		get: async (path, kind, { after }) => {
 			asked.push(after);

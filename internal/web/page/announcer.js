@@ -45,6 +45,12 @@ export class Announcer extends Component {
 			this.#changes.set(sent.id, () => lazy.parts?.settledText(roomState, sent) ?? "");
 			this.#soon();
 		});
+		this.props.model.on("announce", (/** @type {RoomState} */ roomState, /** @type {string} */ key, /** @type {() => string} */ text) => {
+			if (roomState !== this.props.model.current) return;
+			this.#changes.set(key, text);
+			this.#soon();
+		});
+		this.props.model.on("setting", (/** @type {RoomState} */ roomState, /** @type {any} */ f) => this.props.model.announce(roomState, f.key, () => lazy.parts?.settingText(roomState, f) ?? ""));
 		this.props.model.on("write", (/** @type {RoomState} */ { writing }) => {
 			if (!writing) return;
 			this.#changes.set("writing", () => `${writing.kind === "edit" ? t.editing : t.replyingTo(displayName(writing.m))} ${beginning(writing.m.text)}`);

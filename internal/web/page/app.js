@@ -6,7 +6,7 @@ import { focusBox, keepFocus, redirect, touchScreen } from "./focus.js";
 import { Component, html, render } from "./html.js";
 import { errorText, loadError, number, plural, setLanguage, t } from "./i18n.js";
 import { icon } from "./icons.js";
-import { lazy, loadLater, loadWhenIdle, withLater } from "./lazy.js";
+import { Later, lazy, loadLater, loadWhenIdle, withLater } from "./lazy.js";
 import { Log } from "./log.js";
 import { Model } from "./model.js";
 import { NameCard } from "./namecard.js";
@@ -18,14 +18,18 @@ import { shared } from "./storage.js";
 
 /**
  * @typedef {import("./menu.js").MenuItem} MenuItem
+ * @typedef {import("./menu.js").QuickItem} QuickItem
  * @typedef {import("./message.js").Acting} Acting
  * @typedef {import("./ramai/protocol.js").Message} Message
  * @typedef {import("./roomstate.js").RoomState} RoomState
  * @typedef {"one"|"many"|""} PasteChoice
- * @typedef {{kind: "share"|"search"|"jump"|"settings"} | {kind: "menu", title: string, items: MenuItem[], at: DOMRect} | {kind: "paste", lines: number, bytes: number, count: number, fits: boolean, done: (choice: PasteChoice) => void}} OpenDialog
+ * @typedef {"Ask"|"Questions"|"ReactionPicker"|"RoomAbout"} DialogPart a part of later.js that is a dialog
+ * @typedef {{kind: "share"|"search"|"jump"|"settings"} | {kind: "menu", title: string, items: MenuItem[], quick?: QuickItem[], at: DOMRect} | {kind: "part", part: DialogPart, props?: object} | {kind: "paste", lines: number, bytes: number, count: number, fits: boolean, done: (choice: PasteChoice) => void}} OpenDialog
  */
 
-const embedded = new URLSearchParams(location.search).has("embed");
+const query = new URLSearchParams(location.search);
+const embedded = query.has("embed");
+const onStage = query.get("view") === "stage"; // the page is on a projector
 const urlOf = (/** @type {string} */ room) => pathOf(room) + (embedded ? "?embed" : "");
 
 const NOTICE = 2500; // ms that a notice is shown
@@ -54,6 +58,8 @@ class App extends Component {
 		model.on("replaced", (/** @type {string} */ room, /** @type {[number, number][]} */ ranges, /** @type {string|null} */ text) => withLater(({ replaceNotification }) => replaceNotification(room, ranges, text)));
 		model.on("mention", (/** @type {RoomState} */ r, /** @type {Message} */ m) => r.notify === "mentions" && alert(r.name, m));
 		model.on("jump", (/** @type {RoomState} */ r, /** @type {number} */ n) => this.#acting.jump(r, n));
+		model.on("dialog", (/** @type {DialogPart} */ part, /** @type {object} */ props) => this.#openPart(part, props));
+		model.on("problem", (/** @type {unknown} */ error) => this.setState({ error: errorText(error) }));
 		model.on("arrived", (/** @type {RoomState} */ r, /** @type {Message[]} */ messages) => r.notify === "all" && alert(r.name, messages[messages.length - 1]));
 		model.client.on("refused", (error) => {
 			if (!this.#renaming) return this.setState({ error: errorText(error) });
@@ -93,7 +99,7 @@ class App extends Component {
 	/** @param {unknown} _props @param {App["state"]} was */
 	componentDidUpdate(_props, was) {
 		const { model } = this.props;
-		const inLog = was.dialog?.kind === "menu" && document.activeElement?.matches(".log .time"); // reached by keyboard
+		const inLog = (was.dialog?.kind === "menu" || was.dialog?.kind === "part") && document.activeElement?.matches(".log .time"); // reached by keyboard
 		if (was.dialog && !this.state.dialog && !inLog) focusBox();
 		keepFocus();
 		const roomStates = [...model.roomStates.values()].filter((r) => r.notify !== "nothing");
@@ -177,7 +183,9 @@ class App extends Component {
 		this.#noticeTimer = setTimeout(() => this.setState({ notice: "" }), NOTICE);
 	}
 
-	#openMenu = (/** @type {string} */ title, /** @type {MenuItem[]} */ items, /** @type {DOMRect} */ at) => this.setState({ dialog: { kind: "menu", title, items, at } });
+	#openMenu = (/** @type {string} */ title, /** @type {MenuItem[]} */ items, /** @type {DOMRect} */ at, /** @type {QuickItem[]} */ quick = []) => this.setState({ dialog: { kind: "menu", title, items, quick, at } });
+
+	#openPart = (/** @type {DialogPart} */ part, /** @type {object} */ props = {}) => this.setState({ dialog: { kind: "part", part, props } });
 
 	/** The actions of the reader on messages. @type {Acting} */
 	#acting = {
@@ -185,15 +193,16 @@ class App extends Component {
 			const notice = await action.run(roomState, m);
 			if (notice) this.#notice(notice);
 		},
-		open: (roomState, m, at) => {
+		open: (roomState, saved, at) => {
 			if (!lazy.parts) {
-				withLater(() => this.#acting.open(roomState, m, at));
-				return !m.gone;
+				withLater(() => this.#acting.open(roomState, saved, at));
+				return !saved.gone;
 			}
+			const m = roomState.shown(saved.n) ?? saved;
 			const actions = lazy.parts.actionsFor(roomState, m);
 			if (actions.length === 0) return false;
-			const items = actions.map((action) => ({ key: action.key, icon: action.icon, label: action.label(m), run: () => this.#acting.run(action, roomState, m) }));
-			this.#openMenu(t.says(displayName(m), m.text.slice(0, 100)), items, at);
+			const items = actions.map((action) => ({ key: action.key, icon: action.icon, label: action.label(m, roomState), run: () => this.#acting.run(action, roomState, m) }));
+			this.#openMenu(t.says(displayName(m), m.text.slice(0, 100)), items, at, lazy.parts.quickReactions(roomState, m));
 			return true;
 		},
 		jump: (roomState, n) => {
@@ -208,11 +217,12 @@ class App extends Component {
 		},
 	};
 
-	#say = (/** @type {string} */ text, /** @type {number|undefined} */ re) => {
+	#say = (/** @type {string} */ text, /** @type {import("./model.js").Said|undefined} */ kind) => {
 		const { model } = this.props;
 		if (!model.client.name && !this.#guest && !shared.get("nameless") && model.client.via === "socket" && this.wish.trim()) this.#rename(this.wish.trim());
-		model.say(text, re);
+		const sent = model.say(text, kind);
 		this.log?.end();
+		return sent;
 	};
 
 	#rename(/** @type {string} */ name) {
@@ -299,7 +309,9 @@ class App extends Component {
 			case "settings":
 				return html`<${Settings} model=${model} close=${close} setTheme=${setTheme} />`;
 			case "menu":
-				return html`<${Menu} title=${dialog.title} items=${dialog.items} at=${dialog.at} close=${close} choose=${(/** @type {MenuItem} */ item) => this.setState({ dialog: null, menu: false }, item.run)} />`;
+				return html`<${Menu} title=${dialog.title} items=${dialog.items} quick=${dialog.quick} at=${dialog.at} close=${close} choose=${(/** @type {MenuItem|QuickItem} */ item) => this.setState({ dialog: null, menu: false }, item.run)} />`;
+			case "part":
+				return html`<${lazy.parts[dialog.part]} model=${model} close=${close} say=${this.#say} show=${this.#open} jump=${this.#acting.jump} open=${this.#openPart} ...${dialog.props} />`;
 			case "paste":
 				return html`<${LongPaste} ...${dialog} />`;
 		}
@@ -316,7 +328,7 @@ class App extends Component {
 		const { menu } = this.state;
 		return html`<header class="header">
 			${!embedded && html`<button type="button" class="icon menu" aria-label=${t.menu} aria-expanded=${menu ? "true" : "false"} onClick=${() => this.#menu(!menu)}>${icon("menu")}</button>`}
-			<div class="heading"><h1>${model.current.name}</h1><${Status} model=${model} showPeople=${embedded ? null : () => this.#menu(!menu)} /></div>
+			<div class="heading"><h1><button type="button" class="plain room-name" title=${t.aboutRoom(model.current.name)} onClick=${() => this.#openPart("RoomAbout")}><span>${model.current.name}</span><${Later} part="Topic" roomState=${model.current} /></button></h1><${Status} model=${model} showPeople=${embedded ? null : () => this.#menu(!menu)} /></div>
 			${embedded && model.client.via === "socket" && html`<button type="button" class="my-name" title=${t.nameNew} onClick=${this.#changeName}><bdi>${model.client.name || t.nameless}</bdi></button>`}
 			${this.#dialogButton("search")}
 			${!embedded && this.#dialogButton("jump")}
@@ -349,6 +361,7 @@ class App extends Component {
 			<main class="room">
 				${this.#header()}
 				<${Banner} model=${model} />
+				<${Later} part="RoomBar" roomState=${current} jump=${(/** @type {number} */ n) => this.#acting.jump(current, n)} open=${this.#openPart} />
 				<${Log} key=${current.name} model=${model} roomState=${current} target=${target} acting=${this.#acting} leaveTarget=${this.#leaveTarget} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
 				<div class="footer">
 					${this.#jumpButtons()}
@@ -396,8 +409,8 @@ function servedPage() {
 }
 
 setTheme(shared.get("theme", "auto"));
-noteVisitor();
-const model = new Model(roomOf(location.pathname), servedPage()); // connects while the language loads
+if (!onStage) noteVisitor();
+const model = new Model(roomOf(location.pathname), servedPage(), onStage); // connects while the language loads
 await setLanguage(shared.get("language", ""));
 const root = document.getElementById("app");
 if (root) {
@@ -405,7 +418,7 @@ if (root) {
 	if (box?.value) model.current.setDraft(box.value);
 	const writing = box !== null && document.activeElement === box;
 	root.replaceChildren();
-	render(html`<${App} model=${model} />`, root);
+	render(onStage ? html`<${Later} part="Stage" model=${model} />` : html`<${App} model=${model} />`, root);
 	if (writing) root.querySelector("textarea")?.focus();
 }
 registerWorker();

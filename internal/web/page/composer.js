@@ -22,7 +22,7 @@ const CHOICES = 8;
  * @typedef {object} ComposerProps
  * @property {Model} model
  * @property {RoomState} roomState
- * @property {(text: string, re?: number) => void} say
+ * @property {(text: string, kind?: import("./model.js").Said) => void} say
  * @property {(roomState: RoomState, n: number) => void} jump shows a message
  * @property {(n: number) => void} backTo gives the focus back to a message
  * @property {() => void} noFiles a file was pasted
@@ -85,7 +85,7 @@ export class Composer extends Component {
 		}
 		this.#set("");
 		roomState.writing = null;
-		say(text, writing?.m.n);
+		say(text, { re: writing?.m.n });
 		this.box?.focus();
 	}
 
@@ -252,7 +252,7 @@ export class Composer extends Component {
 		const how = await ask(lines, bytes, many.length, fits);
 		const now = this.state.text;
 		if (how === "one") this.#set(now.slice(0, start) + text + now.slice(end), start + text.length);
-		if (how === "many" && roomState === this.props.roomState) for (const piece of many) say(piece, piece === many[0] && roomState.writing?.kind === "reply" ? roomState.writing.m.n : undefined);
+		if (how === "many" && roomState === this.props.roomState) for (const piece of many) say(piece, { re: piece === many[0] && roomState.writing?.kind === "reply" ? roomState.writing.m.n : undefined });
 		this.box?.focus();
 	};
 
@@ -273,6 +273,7 @@ export class Composer extends Component {
 				ref=${(/** @type {HTMLTextAreaElement|null} */ el) => (this.box = el)}
 				onInput=${this.#input} onKeyDown=${this.#key} onPaste=${this.#paste} onBlur=${() => this.setState({ choices: [] })} />
 			${over > 0 && html`<span class="over" role="status">${plural(t.over, over)}</span>`}
+			${roomState.knowsRecords && html`<${Later} part="AskButton" model=${this.props.model} />`}
 			<button type="button" class="icon emoji" aria-label=${t.emoji} title=${t.emoji} aria-expanded=${picking ? "true" : "false"} onClick=${() => loadLater().then(() => this.setState({ picking: !picking }), () => {})}>${icon("emoji")}</button>
 			${picking && lazy.parts && html`<${lazy.parts?.EmojiPicker} pick=${this.#pick} close=${this.#closePicker} />`}
 			<button type="submit" class="send" aria-label=${t.send} title=${t.send} disabled=${!text.trim() || over > 0}>

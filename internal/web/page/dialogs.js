@@ -22,12 +22,10 @@ export function Dialog({ title, close, children, wide }) {
 	</dialog>`;
 }
 
-/** @param {{room: string, close: () => void}} props */
-export function Share({ room, close }) {
-	const { link, onlyHere } = linkTo(room);
+/** A link as a picture that phones can read. @param {{link: string}} props */
+export function QRCode({ link }) {
 	const [path, setPath] = useState({ d: "", size: 0 });
 	useEffect(() => {
-		if (onlyHere) return; // a phone that scans it would look for the server on itself
 		import("./vendor/qr.js").then(({ generate }) => {
 			const code = generate(link);
 			let d = "";
@@ -35,13 +33,18 @@ export function Share({ room, close }) {
 			setPath({ d, size: code.size });
 		});
 	}, [link]);
+	return html`<svg class="qr" viewBox=${`-4 -4 ${path.size + 8} ${path.size + 8}`} role="img" aria-label=${t.qr}>
+		<rect x="-4" y="-4" width="100%" height="100%" fill="#fff" /><path d=${path.d} fill="#000" />
+	</svg>`;
+}
+
+/** @param {{room: string, close: () => void}} props */
+export function Share({ room, close }) {
+	const { link, onlyHere } = linkTo(room);
 	return html`<${Dialog} title=${t.share} close=${close}>
 		<p>${t.shareText}</p>
 		<${CopyLink} room=${room} />
-		${!onlyHere && html`<svg class="qr" viewBox=${`-4 -4 ${path.size + 8} ${path.size + 8}`} role="img" aria-label=${t.qr}>
-			<rect x="-4" y="-4" width="100%" height="100%" fill="#fff" /><path d=${path.d} fill="#000" />
-		</svg>
-		<p class="note scan">${t.scan}</p>`}
+		${!onlyHere && html`<${QRCode} link=${link} /><p class="note scan">${t.scan}</p>`}
 	<//>`;
 }
 

@@ -53,7 +53,7 @@ export function loadWhenIdle() {
 
 /**
  * Draws a part of later.js, once it is loaded.
- * @extends {Component<{part: "ActionBar"|"ConfirmDelete"|"CopyLink"|"EditTime"|"RefusedChange"|"WritingBar"} & Record<string, any>, {}>}
+ * @extends {Component<{part: "ActionBar"|"AskButton"|"ConfirmDelete"|"CopyLink"|"EditTime"|"Extras"|"RefusedChange"|"RoomBar"|"Stage"|"Topic"|"WritingBar"} & Record<string, any>, {}>}
  */
 export class Later extends Component {
 	componentDidMount() {

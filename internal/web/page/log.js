@@ -269,6 +269,7 @@ export class Log extends Component {
 			editedAt: m.edited ? roomState.changeTimes.get(m.edited) ?? "" : "",
 			confirming: roomState.confirming === m.n,
 			editing: writing?.kind === "edit" && writing.m.n === m.n && m.n > 0,
+			extras: roomState.extrasOf(m),
 		};
 	}
 

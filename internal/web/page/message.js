@@ -100,6 +100,7 @@ class Folded extends Component {
  * @property {string} editedAt when it was edited; empty: not known
  * @property {boolean} confirming the reader is asked whether to delete it
  * @property {boolean} editing its text is in the box
+ * @property {string} extras what stands below its text, see extras.js; empty: nothing
  * @property {string} renderKey changes whenever anything else changes that it depends on
  */
 
@@ -120,13 +121,13 @@ export class MessageRow extends Component {
 	#leave = () => this.setState({ pointed: false });
 
 	/** @param {MessageProps} props */
-	render({ roomState, acting, m, head, group, skipped, target, quote, pending, editedAt, confirming, editing }, { pointed } = this.state) {
+	render({ roomState, acting, m, head, group, skipped, target, quote, pending, editedAt, confirming, editing, extras }, { pointed } = this.state) {
 		const { model, model: { client: { by, name: me } } } = roomState;
 		if (model.hidden.has(m) && !roomState.revealed.has(group)) return html`<${HiddenRow} roomState=${roomState} m=${m} head=${head} />`;
 		const mine = m.by === by;
 		const changing = pending && pending.state !== "failed" ? pending : undefined;
 		const refused = pending?.state === "failed" && html`<${Later} part="RefusedChange" roomState=${roomState} m=${m} pending=${pending} />`;
-		const classes = ["m", head && "head", mine && "mine", roomState.isToMe(m) && "mentioned", target && "target", changing && "changing", editing && "editing", m.gone && "gone-message"];
+		const classes = ["m", head && "head", mine && "mine", roomState.isToMe(m) && "mentioned", target && "target", changing && "changing", editing && "editing", m.gone && "gone-message", m.as && `as-${m.as}`];
 		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${fullTime(m.at)} · ${m.n}`}>${timeOfDay(m.at)}</time></a>`;
 		if (m.gone) return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n}><${Tombstone} m=${m} text=${changing ? t.deleting : t.deleted}>${time}<//>${refused}</li>`;
 		const mark = changing ? html` <span class="edited">${t.savingEdit}</span>` : m.edited ? html`<${EditedMark} at=${editedAt} />` : null;
@@ -137,6 +138,7 @@ export class MessageRow extends Component {
 			${!head && html`<span class="author">${displayName(m)}: </span>${time}`}
 			${m.re && html`<${QuotedLine} m=${quote} jump=${() => acting.jump(roomState, m.re ?? 0)} />`}
 			<${Folded} text=${m.text} mark=${mark}><${Text} text=${m.text} me=${me} names=${roomState.room.names} /><//>
+			${extras && html`<${Later} part="Extras" roomState=${roomState} m=${roomState.shown(m.n)} />`}
 			${refused}
 			${confirming && html`<${Later} part="ConfirmDelete" roomState=${roomState} m=${m} acting=${acting} />`}
 			${pointed && m.edited && !editedAt && html`<${Later} part="EditTime" roomState=${roomState} n=${m.edited} />`}
@@ -146,7 +148,7 @@ export class MessageRow extends Component {
 }
 
 /** What a row depends on. @type {(keyof MessageProps)[]} */
-const SHOWN_PROPS = ["m", "head", "group", "skipped", "target", "renderKey", "quote", "pending", "pendingState", "editedAt", "confirming", "editing"];
+const SHOWN_PROPS = ["m", "head", "group", "skipped", "target", "renderKey", "quote", "pending", "pendingState", "editedAt", "confirming", "editing", "extras"];
 
 /** A message of somebody whom the reader has hidden. The first of a group stands for all of them. @param {{roomState: RoomState, m: Message, head: boolean}} props */
 const HiddenRow = ({ roomState, m, head }) => html`<li class=${head ? "m folded head" : "m folded"} data-n=${m.n}>

@@ -15,6 +15,9 @@ import { perTab, shared } from "./storage.js";
  * @typedef {import("./ramai/outbox.js").Sent} Sent
  * @typedef {import("./ramai/protocol.js").Page} Page
  * @typedef {import("./ramai/room.js").Room} Room
+ *
+ * What is said, besides its text.
+ * @typedef {NonNullable<Parameters<Room["say"]>[1]>} Said
  */
 
 // ms between two frames: while the page is hidden, and in a flood, so that there is time to react to the reader.
@@ -31,6 +34,10 @@ const FLOODED = 100;
  * - write(RoomState): the reader begins or ends to write a reply or a new text of a message
  * - jump(RoomState, number): show this message
  * - replaced(string, [number, number][], string|null): messages of a room were edited, or deleted if the text is null
+ * - setting(RoomState, {key, value, by, from}): a setting of a room was changed
+ * - announce(RoomState, string, () => string): say this to screen readers; a later text with the same key replaces it
+ * - dialog(string, object): open a part of later.js as a dialog
+ * - problem(error): what the reader wanted was refused
  * - insert(string): write this into the message box
  */
 export class Model extends Emitter {
@@ -45,21 +52,25 @@ export class Model extends Emitter {
 	clockAhead = 0; // ms that this clock is ahead of the server's, as far as is known
 	#scheduled = false;
 
-	/** @param {string} room the room to start with @param {Page|null} [served] its newest messages, if they came with the page */
-	constructor(room, served) {
+	/**
+	 * @param {string} room the room to start with @param {Page|null} served its newest messages, if they came with the page
+	 * @param {boolean} stage it is only shown, on a projector: no other rooms are joined, and nothing is read
+	 */
+	constructor(room, served, stage) {
 		super();
+		this.stage = stage;
 		const session = shared.get("session") ?? newSession();
 		shared.set("session", session);
-		const first = openRoom(pathOf(room), { session, name: shared.get("name", ""), pending: perTab.get("unsaid", []) }, async () => (await loadLater()).HTTPConnection);
+		const first = openRoom(pathOf(room), { session, name: stage ? "" : shared.get("name", ""), pending: perTab.get("unsaid", []) }, async () => (await loadLater()).HTTPConnection);
 		this.client = first.client;
 		/** @type {string[]} */
-		const others = shared.get("rooms", []).filter((/** @type {string} */ name) => name !== room).slice(0, this.client.limits.rooms - 1);
+		const others = (stage ? [] : shared.get("rooms", [])).filter((/** @type {string} */ name) => name !== room).slice(0, this.client.limits.rooms - 1);
 		const place = shared.get("rooms", []).indexOf(room); // rooms keep their order, whichever the page starts with
 		others.splice(place < 0 ? others.length : place, 0, room);
 		for (const name of others) this.#add(name === room ? first : this.client.join(name));
 		this.current = /** @type {RoomState} */ (this.roomStates.get(room));
 		if (served) this.#showServed(first, served);
-		this.#storeRooms();
+		if (!stage) this.#storeRooms();
 		this.client.on("state", () => {
 			this.outage.update(this.client.state === "live");
 			this.changed();
@@ -114,6 +125,7 @@ export class Model extends Emitter {
 	}
 
 	#storeReadMarks() {
+		if (this.stage) return;
 		for (const { read } of this.roomStates.values()) read.store();
 	}
 
@@ -172,10 +184,15 @@ export class Model extends Emitter {
 		this.changed();
 	}
 
-	/** @param {string} text @param {number} [re] the message that it replies to */
-	say(text, re) {
+	/** @param {string} text @param {Said} [kind] */
+	say(text, kind) {
 		this.current.resume();
-		this.current.room.say(text, { re });
+		return this.current.room.say(text, kind);
+	}
+
+	/** Says something to screen readers. key: a later text with the same key replaces it @param {RoomState} roomState @param {string} key @param {() => string} text */
+	announce(roomState, key, text) {
+		this.emit("announce", roomState, key, text);
 	}
 
 	/** Writes a mention into the message box. @param {string} name */

@@ -2,6 +2,13 @@
 import { iconPaths } from "./icons.js";
 
 export const morePaths = {
+	react: "M19.6 9.6a8 8 0 1 1-5.2-5.2M18.5 2.5v6M15.5 5.5h6M9 11h.01M14 11h.01M8 14.5a4 4 0 0 0 7 0",
+	ask: "M12 20a8 8 0 1 0 0-16 8 8 0 0 0 0 16zM9.7 9.7a2.3 2.3 0 1 1 3.4 2c-.8.5-1.1.9-1.1 1.8M12 16.2h.01",
+	poll: "M5 20V11M12 20V4M19 20v-6",
+	check: "m5 12.5 4.5 4.5L19 7.5",
+	upvote: "M12 5 5 14h4v5h6v-5h4z",
+	pin: "M9 4h6l-1 6 3.5 3.5h-11L10 10zM12 13.5V20",
+	stage: "M4 5h16v10H4zM12 15v3M8 20l4-2 4 2",
 	more: "M5.5 12h.01M12 12h.01M18.5 12h.01",
 	copy: "M9 9h11v11H9zM15 9V4H4v11h5",
 	edit: "M4 20l1-4L16 5l3 3L8 19zM14 7l3 3",

@@ -366,3 +366,22 @@ func TestServedChanges(t *testing.T) {
 		t.Log(body[strings.Index(body, "<ol>"):])
 	}
 }
+
+// The page shows polls, notices and reactions before the script runs.
+func TestServedPolls(t *testing.T) {
+	past := &wire.HistoryResponse{Messages: []wire.Message{
+		{N: 1, SenderID: "aaaa1", Text: "When?", As: wire.Poll, Options: []string{"<Monday>", "Friday"}, Tally: wire.Counts{"1": 3, "🎉": 2, "up": 1}},
+		{N: 2, SenderID: "aaaa1", Text: "down at noon", As: wire.Notice},
+	}}
+	out := httptest.NewRecorder()
+	New(nil).Room(out, httptest.NewRequest(http.MethodGet, "/", nil), View{Room: wire.Lobby, Past: past})
+	for _, want := range []string{
+		`<li class="m head as-poll" id="n1">`,
+		`<li dir="auto">&lt;Monday&gt;</li><li dir="auto">Friday (3)</li></ul><p class="note static">🎉` + "\u00a02</p>",
+		`<li class="m as-notice" id="n2">`,
+	} {
+		if body := out.Body.String(); !strings.Contains(body, want) {
+			t.Errorf("the page lacks %s\n%s", want, body[strings.Index(body, "<ol>"):])
+		}
+	}
+}

@@ -23,8 +23,8 @@ export async function loadEmoji() {
 	return emojiList;
 }
 
-/** @param {{pick: (emoji: string) => void, close: () => void}} props */
-export function EmojiPicker({ pick, close }) {
+/** first: emoji to begin with @param {{first?: string[], pick: (emoji: string) => void, close: () => void}} props */
+export function EmojiPicker({ first = [], pick, close }) {
 	const [all, setAll] = useState(/** @type {Emoji[]} */ ([]));
 	const [q, setQ] = useState("");
 	const panel = useRef(/** @type {HTMLElement|null} */ (null));
@@ -37,7 +37,7 @@ export function EmojiPicker({ pick, close }) {
 		return () => removeEventListener("pointerdown", outside);
 	}, []);
 	/** @type {string[]} */
-	const recent = [...new Set([...shared.get("emoji", []), ...COMMON])].slice(0, RECENT_EMOJI);
+	const recent = [...new Set([...first, ...shared.get("emoji", []), ...COMMON])].slice(0, RECENT_EMOJI);
 	const wanted = q.trim().toLowerCase();
 	const rest = all.filter((e) => (wanted ? e.names.some((n) => n.includes(wanted)) : !recent.includes(e.emoji)));
 	const nameOf = new Map(all.map((e) => [e.emoji, e.names[0].replaceAll("_", " ")]));

@@ -11,6 +11,7 @@ import { Timeline } from "./timeline.js";
  * @typedef {import("./model.js").Model} Model
  * @typedef {import("./ramai/outbox.js").Sent} Sent
  * @typedef {import("./ramai/protocol.js").Message} Message
+ * @typedef {import("./ramai/replica.js").ShownMessage} ShownMessage
  * @typedef {import("./ramai/room.js").Room} Room
  */
 
@@ -28,6 +29,8 @@ export class RoomState {
 	timeline;
 	sampler = new FloodSampler();
 	read;
+	/** @type {ShownMessage[]|null} the messages as they are shown in this frame; null: they are to be asked for */
+	#shown = null;
 	/** @type {Message[]} arrived since the last frame */
 	incoming = [];
 	/** @type {Sent[]} sent from here, until they appear in the timeline */
@@ -92,7 +95,15 @@ export class RoomState {
 			this.timeline.markGone(from, to);
 			model.changed();
 		});
-		for (const event of ["presence", "typing"]) room.on(event, () => model.changed());
+		room.on("tally", () => {
+			this.refresh();
+			model.changed();
+		});
+		room.on("state", (f) => {
+			model.emit("setting", this, f);
+			model.changed();
+		});
+		for (const event of ["presence", "typing", "marked"]) room.on(event, () => model.changed());
 	}
 
 	/** The room has another history. */
@@ -128,12 +139,43 @@ export class RoomState {
 		return this.timeline.rows({ first: this.room.first, head: this.head, unreadDivider: this.unreadDivider, pending: this.#pendingForms() });
 	}
 
-	/** The messages with changes of the reader that are not saved, as they will be. */
+	/** Forms of messages that differ from what is saved. */
 	#pendingForms() {
-		const changes = this.sent.filter((s) => s.isChange && (s.state === "waiting" || s.state === "sending"));
-		if (changes.length === 0) return undefined;
-		const { replica } = this.room;
-		return new Map(replica.shown(changes).filter((m, i) => m !== replica.messages[i]).map((m) => [m.n, m]));
+		return new Map(this.#shownMessages.filter((m) => m.pending).map((m) => [m.n, m]));
+	}
+
+	/** The messages that are here, as they will be once what the reader has sent is saved. */
+	get #shownMessages() {
+		this.#shown ??= this.room.shown;
+		return this.#shown;
+	}
+
+	/** A message as it will be once what the reader has sent is saved, if it is here. @param {number} n @returns {ShownMessage|undefined} */
+	shown(n) {
+		const i = this.room.replica.at(n);
+		if (this.room.replica.messages[i]?.n !== n) return undefined;
+		if (this.#shownMessages[i]?.n !== n) this.#shown = null; // others have arrived since the last frame
+		return this.#shownMessages[i];
+	}
+
+	/** The questions that are here. */
+	get questions() {
+		return this.#shownMessages.filter((m) => m.as === "question" && !m.gone && !this.model.hidden.has(m));
+	}
+
+	/** The numbers of the pinned messages, ascending. @returns {number[]} */
+	get pins() {
+		const pins = this.room.setting("pin");
+		return Array.isArray(pins) ? pins : [];
+	}
+
+	/** The message that is on the stage; 0: none. */
+	get stage() {
+		return Number(this.room.setting("stage") ?? 0);
+	}
+
+	get topic() {
+		return String(this.room.setting("topic") ?? "");
 	}
 
 	/** The number of unread messages of others. */
@@ -199,6 +241,12 @@ export class RoomState {
 		if (this.changeTimes.size > CHANGE_TIMES) this.changeTimes.delete(/** @type {number} */ (this.changeTimes.keys().next().value));
 	}
 
+	/** What stands below the text of a message, as a key that changes with it; empty: nothing. @param {Message} m */
+	extrasOf({ n, as }) {
+		const m = this.shown(n);
+		return m && (as || m.tally) ? JSON.stringify([m.tally, m.mine, m.status]) : "";
+	}
+
 	/** Takes over what was edited and deleted, and returns it. */
 	refresh() {
 		const arrived = this.incoming;
@@ -236,8 +284,8 @@ export class RoomState {
 		return client.via !== "plain" && m.by === client.by && !m.gone && Date.now() - clockAhead - Date.parse(m.at) < limit;
 	}
 
-	/** Whether the server knows replies. */
-	get canReply() {
+	/** Whether the server knows replies, reactions, questions, polls and settings. */
+	get knowsRecords() {
 		return this.model.client.via !== "plain" && this.model.client.limits.edit_window_ms !== undefined;
 	}
 
@@ -324,6 +372,7 @@ export class RoomState {
 
 	/** Adds what arrived since the last frame. @param {number} now ms */
 	update(now) {
+		this.#shown = null;
 		const incoming = this.incoming.map((m) => this.currentForm(m));
 		this.incoming = [];
 		const replayed = this.#replayTo > 0;
@@ -359,7 +408,7 @@ export class RoomState {
 
 	/** Whether someone is looking at it. */
 	get seen() {
-		return this === this.model.current && document.visibilityState === "visible" && document.hasFocus() && !this.sampler.paused;
+		return !this.model.stage && this === this.model.current && document.visibilityState === "visible" && document.hasFocus() && !this.sampler.paused;
 	}
 
 	/** Whether everything was read that arrived while nobody looked. */

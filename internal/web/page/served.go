@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"sort"
@@ -54,6 +55,28 @@ func (r row) Stamp() string { return r.At.Std().Format(time.RFC3339) }
 
 // Tag stands for a sender without a name.
 func (r row) Tag() string { return tag(r.Message) }
+
+// Choices are the options of a poll with their votes, as far as they are known.
+func (r row) Choices() []string {
+	choices := slices.Clone(r.Options)
+	for i := range choices {
+		if votes := r.Tally[strconv.Itoa(i)]; votes > 0 {
+			choices[i] += fmt.Sprintf(" (%d)", votes)
+		}
+	}
+	return choices
+}
+
+// Reactions are the emoji that people have reacted with, and how many did.
+func (r row) Reactions() string {
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(r.Tally)) {
+		if _, vote := wire.OptionOf(key); !vote && key != wire.Upvote {
+			list = append(list, fmt.Sprintf("%s\u00a0%d", key, r.Tally[key]))
+		}
+	}
+	return strings.Join(list, "  ")
+}
 
 // QuotedTag stands for the sender of the quoted message.
 func (r row) QuotedTag() string { return tag(r.Quoted) }
@@ -178,7 +201,7 @@ func (p *Page) Room(out http.ResponseWriter, r *http.Request, v View) {
 	}
 	data := map[string]any{
 		"View": &v, "T": textsOf(language), "Language": language, "Languages": strings.Join(p.languages, " "), "Base": p.base, "Script": script,
-		"Path": r.URL.EscapedPath(), "Here": here, "Embedded": embed, "ID": rand.Text(),
+		"Path": r.URL.EscapedPath(), "Here": here, "Embedded": embed, "Stage": r.URL.Query().Get("view") == "stage", "ID": rand.Text(),
 		"Style":    template.CSS(p.style),
 		"AsksName": !embed && !knownVisitor(r),
 	}
@@ -344,6 +367,6 @@ var indonesian = texts{
 		wire.TooLong: "Pesannya terlalu panjang. Persingkat, lalu kirim lagi.", wire.RateLimited: "Terlalu cepat. Tunggu sebentar, lalu coba lagi.",
 		wire.NotAllowed: "Aturan di sini tidak mengizinkannya.", wire.NameTaken: "Nama ini atau yang mirip dengannya sudah dipakai. Pilih nama lain.",
 		wire.IDReused: "Pesan lain sudah dikirim dari formulir ini. Kirim sekali lagi.", wire.Gone: "Pesan itu sudah dihapus.",
-		wire.Closed: "Jajak pendapat ini sudah ditutup.", wire.Unavailable: "Server sedang sibuk atau penuh. Coba lagi nanti.", wire.Internal: "Terjadi kesalahan di server.",
+		wire.Closed: "Polling ini sudah ditutup.", wire.Unavailable: "Server sedang sibuk atau penuh. Coba lagi nanti.", wire.Internal: "Terjadi kesalahan di server.",
 	},
 }

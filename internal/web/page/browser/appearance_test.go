@@ -71,7 +71,7 @@ func (b *tab) checkFits(where string) {
 	if over := eval[float64](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
 		b.t.Errorf("%s: the page is %v px too wide", where, over)
 	}
-	for _, e := range eval[[]string](b, `[...document.querySelectorAll("button, input, textarea, select, .rooms a")].filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".log, .status, .error-text") && (matchMedia("(pointer: coarse)").matches || !e.closest(".people")) && e.type !== "checkbox").filter((e) => { const r = e.getBoundingClientRect(); return r.height < 44 || r.right > innerWidth + 1; }).map((e) => e.outerHTML.slice(0, 120) + JSON.stringify(e.getBoundingClientRect()))`) {
+	for _, e := range eval[[]string](b, `[...document.querySelectorAll("button, input, textarea, select, .rooms a")].filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest(".log, .status, .error-text") && (matchMedia("(pointer: coarse)").matches || !e.closest(".people")) && !["checkbox", "radio"].includes(e.type)).filter((e) => { const r = e.getBoundingClientRect(); return r.height < 44 || r.right > innerWidth + 1; }).map((e) => e.outerHTML.slice(0, 120) + JSON.stringify(e.getBoundingClientRect()))`) {
 		b.t.Errorf("%s: smaller than 44 px, or outside the window: %s", where, e)
 	}
 }

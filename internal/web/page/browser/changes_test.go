@@ -34,18 +34,7 @@ func (b *tab) row(text string) string {
 // choose chooses from the menu of a message, which it opens as the device does.
 func (b *tab) choose(d device, row, item string) {
 	b.t.Helper()
-	eval[bool](b, fmt.Sprintf("(document.querySelector(%s).scrollIntoView({ block: 'nearest' }), true)", quote(row)))
-	b.frames(2)
-	if d.name == "phone" {
-		b.touch(row + " .text")
-		b.waitFor(menuOpen)
-		b.endTouch()
-	} else {
-		b.hover(row + " .text")
-		b.waitFor(fmt.Sprintf("document.querySelector(%s)", quote(row+" .more-actions")))
-		b.click(row + " .more-actions")
-		b.waitFor(menuOpen)
-	}
+	b.openMenu(d, row)
 	b.waitForText("[role=menuitem]", item)
 	eval[bool](b, fmt.Sprintf("([...document.querySelectorAll('[role=menuitem]')].find((e) => e.textContent.includes(%s)).click(), true)", quote(item)))
 	b.waitFor("!document.querySelector('dialog')")

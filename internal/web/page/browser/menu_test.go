@@ -107,7 +107,7 @@ func TestMessageMenu(t *testing.T) {
 	b.press("Enter", 0)
 	b.waitFor(menuOpen)
 	b.press("ArrowDown", 0)
-	b.waitFor("document.activeElement.textContent.includes('Mention Budi Satu')")
+	b.waitFor("document.activeElement.textContent.includes('React')")
 	b.typeLetter("m")
 	b.waitFor("document.querySelector('.composer textarea').value === '@Budi Satu ' && document.activeElement.matches('.composer textarea')")
 }

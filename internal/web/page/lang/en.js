@@ -9,6 +9,7 @@ export default {
 	title: "ramai",
 
 	// Header.
+	aboutRoom: (/** @type {string} */ room) => `About ${room}`,
 	live: "connected",
 	connecting: "connecting…",
 	behind: forms("# message behind", "# messages behind"),
