@@ -25,7 +25,7 @@ const (
 	futureInterval = time.Hour
 )
 
-// sweeper deletes old messages, expired names, and ids that are no longer needed. It works in small steps, so that messages
+// sweeper deletes old messages, expired names, and ids and marks that are no longer needed. It works in small steps, so that messages
 // are accepted meanwhile.
 type sweeper struct {
 	retention eventlog.Retention
@@ -67,7 +67,7 @@ func (w *sweeper) sweep(quit <-chan struct{}) error {
 	if trusted {
 		err = errors.Join(err, w.expireNames(now, quit), w.rotateIDs(now, quit))
 	}
-	err = errors.Join(err, w.pruneIDs(quit))
+	err = errors.Join(err, w.pruneIDs(quit), w.pruneMarks(quit))
 	if errors.Is(err, errStopping) {
 		return nil
 	}
@@ -213,6 +213,19 @@ func (w *sweeper) pruneIDs(quit <-chan struct{}) error {
 	}
 }
 
+// pruneMarks deletes the marks of deleted messages.
+func (w *sweeper) pruneMarks(quit <-chan struct{}) error {
+	for {
+		dropped, err := w.store.HasDroppedMarks()
+		if err != nil || !dropped {
+			return err
+		}
+		if _, err := w.run(quit, eventlog.Command{Kind: eventlog.PruneMarks}); err != nil {
+			return err
+		}
+	}
+}
+
 // logDeleted logs what a sweep has deleted: the total, and the rooms that lost most.
 func (w *sweeper) logDeleted(deleted map[string]uint64) {
 	if len(deleted) == 0 {
@@ -246,6 +259,11 @@ func counts(rooms []string, messages map[string]uint64) string {
 
 // run submits commands, and waits for the outcome of the last one.
 func (w *sweeper) run(quit <-chan struct{}, events ...eventlog.Command) (*eventlog.Outcome, error) {
+	return runCommands(w.submit, quit, events...)
+}
+
+// runCommands submits commands, and waits for the outcome of the last one, or until quit is closed.
+func runCommands(submit func(eventlog.Submission, func()) error, quit <-chan struct{}, events ...eventlog.Command) (*eventlog.Outcome, error) {
 	last, done := eventlog.ReplyOnce()
 	space := make(chan struct{}, 1)
 	for i, e := range events {
@@ -254,7 +272,7 @@ func (w *sweeper) run(quit <-chan struct{}, events ...eventlog.Command) (*eventl
 			s.ReplyTo = last
 		}
 		for {
-			err := w.submit(s, func() { space <- struct{}{} })
+			err := submit(s, func() { space <- struct{}{} })
 			if err == nil {
 				break
 			}

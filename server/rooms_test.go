@@ -18,10 +18,11 @@ import (
 // guest is a member of a room.
 type guest struct{}
 
-func (guest) Wake()                      {}
-func (guest) Interrupt()                 {}
-func (guest) SenderID() string           { return "guest" }
-func (guest) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
+func (guest) Wake()                                       {}
+func (guest) Interrupt()                                  {}
+func (guest) Marked(*eventlog.Outcome, *eventlog.ReplyTo) {}
+func (guest) SenderID() string                            { return "guest" }
+func (guest) RemoteAddr() netip.AddrPort                  { return netip.AddrPort{} }
 
 // roomsHarness is a server whose rooms the test cleans up.
 type roomsHarness struct {

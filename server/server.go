@@ -57,6 +57,7 @@ type Server struct {
 	cancel     context.CancelFunc // stops the event log before its queue is empty
 	logEnded   chan struct{}      // closed when the event log has stopped
 	quit       chan struct{}      // closed to stop the background goroutines
+	marked     chan struct{}      // has a token after marks were stored, for tally
 	background sync.WaitGroup
 	closing    sync.Once
 
@@ -84,7 +85,7 @@ func New(cfg Config) (*Server, error) {
 	cfg.AllowHosts = slices.Concat(cfg.AllowHosts, names)
 	s := &Server{
 		cfg: cfg, metrics: metrics.New(cfg.Version),
-		logEnded: make(chan struct{}), quit: make(chan struct{}), sessions: make(map[*session.Session]struct{}),
+		logEnded: make(chan struct{}), quit: make(chan struct{}), marked: make(chan struct{}, 1), sessions: make(map[*session.Session]struct{}),
 	}
 	s.slots = connlimit.New(cfg.MaxConns, cfg.MaxConnsPerAddress)
 	s.conns = s.slots.Widened(rejectedConns)
@@ -104,6 +105,7 @@ func New(cfg Config) (*Server, error) {
 	if err := s.awaitStart(started); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.background.Go(s.tally)
 	if !cfg.noMaintenance { // only now: a damaged old message must not keep a server from starting
 		s.background.Go(s.sweep)
 		s.background.Go(s.scrub)
@@ -267,6 +269,7 @@ func (s *Server) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submis
 	s.metrics.Decided(outcomes)
 	s.index.Note(len(outcomes))
 	s.noteRenames(outcomes, submissions)
+	s.noteMarks(outcomes)
 }
 
 // noteRenames collects the senders whose name has changed.

@@ -48,8 +48,8 @@ func (s *Service) ReadAgain(a *Actor, h wire.History, done func(wire.Page, error
 	})
 }
 
-// Mark returns a mark to note before a page or hits are read, see room.Hub.Mark.
-func (s *Service) Mark() room.Mark { return s.cfg.Hub.Mark() }
+// ErasureMark returns a mark to note before a page or hits are read, see room.Hub.Mark.
+func (s *Service) ErasureMark() room.Mark { return s.cfg.Hub.Mark() }
 
 // Expose registers records that are about to be sent, see room.Hub.Expose.
 func (s *Service) Expose(since room.Mark, abort func(), ranges ...room.Range) (*room.Exposure, bool) {

@@ -122,14 +122,14 @@ func NewRates(l RateLimits) *Rates {
 
 // Take takes cost commands from the allowances of a sender and an address, or takes nothing and returns how long to
 // wait. All requests of an address without a sender count as one sender.
-func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost int) time.Duration {
+func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost float64) time.Duration {
 	if r.limits.PerSecond == 0 || by == "" && addr.IsLoopback() {
 		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own, all := r.of(now, key(by), addr)
-	most := min(float64(cost), r.events.burst) // a bucket never holds more
+	most := min(cost, r.events.burst) // a bucket never holds more
 	if addr.IsLoopback() {
 		return take(now, most, r.events, &own.events, pace{}, nil)
 	}

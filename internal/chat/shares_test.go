@@ -89,9 +89,9 @@ func TestWaitIsLongEnough(t *testing.T) {
 				r.Take(now, fmt.Sprint(i/20), sharedAddr.Addr(), 1)
 			}
 			for _, cost := range []int{1, 4, 20} {
-				wait := r.Take(now, "own", sharedAddr.Addr(), cost)
+				wait := r.Take(now, "own", sharedAddr.Addr(), float64(cost))
 				now = now.Add(wait)
-				if again := r.Take(now, "own", sharedAddr.Addr(), cost); wait > 0 && again > 0 {
+				if again := r.Take(now, "own", sharedAddr.Addr(), float64(cost)); wait > 0 && again > 0 {
 					t.Errorf("%d others, own %d: after %v for %d another %v", others, own, wait, cost, again)
 				}
 				if wait > 30*time.Second {

@@ -179,6 +179,7 @@ type countingMember struct {
 	wakes int
 
 	interrupts int
+	marked     []eventlog.Command
 	from       netip.AddrPort
 	woken      func()
 }
@@ -188,6 +189,10 @@ func (g *countingMember) SenderID() string { return g.by }
 func (g *countingMember) RemoteAddr() netip.AddrPort { return g.from }
 
 func (g *countingMember) Interrupt() { g.interrupts++ }
+
+func (g *countingMember) Marked(o *eventlog.Outcome, _ *eventlog.ReplyTo) {
+	g.marked = append(g.marked, o.Command)
+}
 
 func (g *countingMember) Wake() {
 	g.wakes++

@@ -37,6 +37,9 @@ type Member interface {
 	// Interrupt makes the member call PassErasures in its next turn, soon, even while its socket accepts no bytes. It must
 	// not block.
 	Interrupt()
+	// Marked announces that the member's sender has changed its marks, as o says. asked is where the answer goes, which may be
+	// the member itself. o is valid only during the call, which must not block.
+	Marked(o *eventlog.Outcome, asked *eventlog.ReplyTo)
 	// RemoteAddr returns the address that backfills for this member are queued under.
 	RemoteAddr() netip.AddrPort
 }
@@ -143,6 +146,7 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 		}
 		reply.Deliver(&submissions[i], o)
 	}
+	h.sendMarks(outcomes, submissions)
 	for i, e := range h.erasing {
 		h.erasures.pass(e)
 		h.erasing[i] = nil
@@ -237,7 +241,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	hadWatchers := r.hasWatchers()
 	r.members = append(r.members, s)
 	by := m.SenderID()
-	r.people.enter(keyOf(by), h.store.Name(by))
+	s.next = r.people.enter(keyOf(by), h.store.Name(by), s)
 	r.readers[enc]++
 	if r.buffers[enc] == nil {
 		buf := fanout.New(h.budget, r.newest)
@@ -276,7 +280,7 @@ func (h *Hub) remove(s *Subscription) (unpassed []*erasure) {
 	r.members[s.index].index = s.index
 	r.members[last] = nil
 	r.members = r.members[:last]
-	r.people.exit(keyOf(s.member.SenderID()))
+	r.people.exit(keyOf(s.member.SenderID()), s)
 	r.presenceChanged = true
 	r.scheduleRefresh()
 	if r.readers[s.enc]--; r.readers[s.enc] == 0 {

@@ -34,10 +34,11 @@ type person struct {
 	name        string // or empty
 	folded      string // name for searching
 	connections int32
+	first       *Subscription // of its connections, which are linked by Subscription.next
 }
 
-// enter adds a connection of a sender, whose name is name.
-func (p *people) enter(by senderKey, name string) {
+// enter adds a connection of a sender, whose name is name. It returns the sender's connection before that.
+func (p *people) enter(by senderKey, name string, s *Subscription) (next *Subscription) {
 	if p.present == nil {
 		p.present = make(map[senderKey]person)
 	}
@@ -47,12 +48,20 @@ func (p *people) enter(by senderKey, name string) {
 		p.named.add(who)
 	}
 	who.connections++
+	next, who.first = who.first, s
 	p.present[by] = who
+	return next
 }
 
 // exit removes a connection of a sender.
-func (p *people) exit(by senderKey) {
+func (p *people) exit(by senderKey, s *Subscription) {
 	who := p.present[by]
+	for link := &who.first; *link != nil; link = &(*link).next {
+		if *link == s {
+			*link = s.next
+			break
+		}
+	}
 	if who.connections--; who.connections > 0 {
 		p.present[by] = who
 		return

@@ -35,9 +35,9 @@ func TestPeopleModel(t *testing.T) {
 			}
 			g.connections++
 			here[by] = g
-			p.enter(keyOf(by), g.name)
+			p.enter(keyOf(by), g.name, nil)
 		case n == 6 && present:
-			p.exit(keyOf(by))
+			p.exit(keyOf(by), nil)
 			if g.connections--; g.connections == 0 {
 				delete(here, by)
 			} else {

@@ -178,6 +178,7 @@ func (r *Room) typingFrame(now time.Time) []byte {
 type Subscription struct {
 	room           *Room
 	member         Member
+	next           *Subscription                 // of the same sender in this room; guarded by room.mu
 	buffer         atomic.Pointer[fanout.Buffer] // written by Join and resetBuffers
 	presenceAtJoin uint32                        // presence version when the member joined
 	index          int32                         // in room.members; guarded by room.mu

@@ -199,10 +199,11 @@ func TestUnreadAnswersBounded(t *testing.T) {
 // idleMember is a member that reads nothing.
 type idleMember string
 
-func (idleMember) Wake()                      {}
-func (idleMember) Interrupt()                 {}
-func (n idleMember) SenderID() string         { return string(n) }
-func (idleMember) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
+func (idleMember) Wake()                                       {}
+func (idleMember) Interrupt()                                  {}
+func (idleMember) Marked(*eventlog.Outcome, *eventlog.ReplyTo) {}
+func (n idleMember) SenderID() string                          { return string(n) }
+func (idleMember) RemoteAddr() netip.AddrPort                  { return netip.AddrPort{} }
 
 // TestEvictedBackfillReadAgain: an evicted backfill is read again, from the client's current position.
 func TestEvictedBackfillReadAgain(t *testing.T) {

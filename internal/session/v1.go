@@ -75,6 +75,8 @@ func (v v1) text(b []byte) {
 		v.post(r, f.Room, f.ID, nil, &chat.Change{Room: f.Room, ID: f.ID, Of: f.Of, Text: f.Text}, nil)
 	case wire.Set:
 		v.post(r, f.Room, f.ID, nil, nil, &chat.Setting{Room: f.Room, ID: f.ID, Key: f.Key, Value: f.Value})
+	case wire.Mark:
+		v.mark(r, f)
 	case wire.StateRequest:
 		v.settings(r, f)
 	case wire.Hello:
@@ -204,6 +206,8 @@ func (v v1) reply(o *reply) {
 	switch o.Command.Kind {
 	case eventlog.Say, eventlog.Change, eventlog.Set:
 		v.saved(o)
+	case eventlog.Mark:
+		v.answerMark(o)
 	case eventlog.ReserveName, eventlog.ReleaseName:
 		v.publisher.naming = false
 		if o.Status == eventlog.Refused {
@@ -296,7 +300,7 @@ func (v v1) history(r wire.Request, f wire.History) {
 
 // receivePage returns what receives the page that is read next. If a message of it is erased meanwhile, it is read again.
 func (v v1) receivePage(r wire.Request, f wire.History) func(wire.Page, error) {
-	since := v.env.Chat.Mark()
+	since := v.env.Chat.ErasureMark()
 	return func(page wire.Page, err error) {
 		v.enqueue(func() {
 			page.Ref = r.Ref

@@ -1,9 +1,7 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
-	"strconv"
 
 	"ramai/internal/chat"
 	"ramai/wire"
@@ -47,9 +45,9 @@ func (w *web) deleteMessage(out http.ResponseWriter, r *http.Request) {
 
 // change replaces the text of a message, or deletes it. m has the room and the id.
 func (w *web) change(out http.ResponseWriter, r *http.Request, m *chat.Message, text *string) {
-	of, err := strconv.ParseUint(r.PathValue("n"), 10, 64)
-	if err != nil || of == 0 {
-		w.fail(out, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid number %.40q of a message in the path (want a whole number from 1)", r.PathValue("n"))})
+	of, refused := messageNumber(r)
+	if refused != nil {
+		w.fail(out, refused)
 		return
 	}
 	c := &chat.Change{Room: m.Room, ID: m.ID, Of: of, Text: text}

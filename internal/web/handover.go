@@ -14,7 +14,7 @@ import (
 // connection is closed. An error of read is returned, and nothing is written.
 func (w *web) handOver(out http.ResponseWriter, read func(again bool) ([]room.Range, *wire.CodedError), write func()) *wire.CodedError {
 	for again := false; ; again = true {
-		since := w.Chat.Mark()
+		since := w.Chat.ErasureMark()
 		ranges, err := read(again)
 		if err != nil {
 			return err

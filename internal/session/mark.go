@@ -1,0 +1,52 @@
+package session
+
+import (
+	"ramai/internal/chat"
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// mark adds a mark or takes it away. It waits behind no fence: a client sends an unanswered mark again unless it has
+// changed its mind.
+func (v v1) mark(r wire.Request, f wire.Mark) {
+	p := v.ensurePublisher()
+	m, reply := chat.Mark{Room: f.Room, Of: f.Of, Key: f.Key, On: f.On}, v.replyWith(r.Ref)
+	err := v.env.Chat.Mark(&p.actor, &m, reply)
+	if refused := chat.Refusal(err); refused != nil {
+		v.refuse(r, refused)
+		return
+	}
+	if !v.submitted(err) {
+		v.blockUntil(0, func() bool { return v.submitted(v.env.Chat.Mark(&v.publisher.actor, &m, reply)) })
+	}
+}
+
+// answerMark answers a mark.
+func (v v1) answerMark(o *reply) {
+	c := &o.Command
+	if o.Status == eventlog.Refused {
+		v.send(wire.Request{Type: wire.Mark{}.Type(), Room: c.Room, Ref: o.ref}.Refused(o.Err))
+		return
+	}
+	v.sendMarked(&o.Outcome, o.ref)
+}
+
+// sendMarked sends the marks that a command has changed.
+func (v v1) sendMarked(o *eventlog.Outcome, ref string) {
+	body, _ := o.Command.Body.(eventlog.MarkBody)
+	v.send(wire.Marked{Room: o.Command.Room, Of: body.Of, Key: body.Key, On: body.On, Ref: ref})
+}
+
+// Marked implements room.Member: it sends what another connection of the sender has marked.
+func (s *Session) Marked(o *eventlog.Outcome, asked *eventlog.ReplyTo) {
+	v, ok := s.codec.(v1)
+	if !ok {
+		return
+	}
+	marked := *o // valid only during the call
+	s.enqueue(func() {
+		if s.publisher == nil || asked != &s.publisher.replyTo {
+			v.sendMarked(&marked, "")
+		}
+	})
+}
