@@ -27,11 +27,31 @@ import (
 type converger interface {
 	// done waits until everything is saved.
 	done(ctx context.Context) error
-	// room returns the messages of the room up to a number, and the ranges that are missing.
-	room(ctx context.Context, n uint64) ([]wire.Message, []wire.Range, error)
+	// room returns the room up to a number.
+	room(ctx context.Context, n uint64) (roomCopy, error)
 }
 
-// TestClientsConverge: three programs and two pages post, edit and delete while the server is killed three times.
+// roomCopy is the room as a client has it.
+type roomCopy struct {
+	Messages []wire.Message        `json:"messages"`
+	State    map[string]wire.Value `json:"state"` // settings, and by number the status of each poll and question
+	Missing  []wire.Range          `json:"missing"`
+}
+
+// copyOf returns the room that a replica has.
+func copyOf(r *client.Replica) roomCopy {
+	room := r.Shown(client.Pending{})
+	c := roomCopy{State: map[string]wire.Value{wire.TopicKey: wire.TextValue(room.Topic), wire.PinKey: {Numbers: room.Pins}, wire.StageKey: wire.NumberValue(room.Stage)}, Missing: r.Missing()}
+	for _, m := range room.Messages {
+		c.Messages = append(c.Messages, m.Message)
+		if m.Status != "" {
+			c.State[strconv.FormatUint(m.N, 10)] = wire.TextValue(m.Status)
+		}
+	}
+	return c
+}
+
+// TestClientsConverge: three programs and two pages post, ask, edit, delete and set while the server is killed three times.
 // Everything happens once, and all of them end with the messages that a client gets that only loads pages.
 func TestClientsConverge(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -74,26 +94,41 @@ func TestClientsConverge(t *testing.T) {
 	}
 
 	want, head := loadAll(t, ctx, url)
+	if len(want.Missing) > 0 {
+		t.Errorf("pages leave out %v", want.Missing)
+	}
 	if head != uint64(total) {
 		t.Errorf("the room has %d numbers after %d messages and changes", head, total)
 	}
 	for i, c := range all {
-		got, missing, err := c.room(ctx, head)
+		got, err := c.room(ctx, head)
 		if err != nil {
 			t.Fatalf("client %d: %v", i, err)
 		}
-		if len(missing) > 0 {
-			t.Errorf("client %d misses %v", i, missing)
+		compareRooms(t, fmt.Sprintf("client %d", i), got, want)
+	}
+}
+
+func compareRooms(t *testing.T, name string, got, want roomCopy) {
+	if len(got.Missing) > 0 {
+		t.Errorf("%s misses %v", name, got.Missing)
+	}
+	for i := range min(len(got.Messages), len(want.Messages)) {
+		if !reflect.DeepEqual(got.Messages[i], want.Messages[i]) {
+			t.Errorf("%s has %+v\nwant %+v", name, got.Messages[i], want.Messages[i])
+			break
 		}
-		if !reflect.DeepEqual(got, want) {
-			for j := range min(len(got), len(want)) {
-				if !reflect.DeepEqual(got[j], want[j]) {
-					t.Errorf("client %d has %+v\nwant %+v", i, got[j], want[j])
-					break
-				}
-			}
-			t.Errorf("client %d has %d messages, want %d", i, len(got), len(want))
+	}
+	if len(got.Messages) != len(want.Messages) {
+		t.Errorf("%s has %d messages, want %d", name, len(got.Messages), len(want.Messages))
+	}
+	for key, v := range want.State {
+		if !got.State[key].Equal(v) {
+			t.Errorf("%s: the value of %s is %+v, want %+v", name, key, got.State[key], v)
 		}
+	}
+	if len(got.State) != len(want.State) || len(want.State) < 10 || len(want.State[wire.PinKey].Numbers) == 0 {
+		t.Errorf("%s has the settings %v, want %v", name, got.State, want.State)
 	}
 }
 
@@ -186,6 +221,8 @@ func (p *goProgram) take(f wire.Frame, saved *atomic.Int64) {
 		p.n = f.N
 	case wire.Changed:
 		p.n = f.N
+	case wire.State:
+		p.n = f.N
 	case client.Sent:
 		switch f.State {
 		case client.Saved:
@@ -218,32 +255,41 @@ func (p *goProgram) await(ctx context.Context, ok func() bool) error {
 
 // post posts, edits and deletes count times.
 func (p *goProgram) post(ctx context.Context, random *rand.Rand, count int, seed uint64) error {
-	var own []string // ids of messages that can be changed
+	var own, asked []string // ids of what can be changed, and of polls and questions, by turns, which are kept
 	for i := range count {
 		if err := p.await(ctx, func() bool { return p.client.Pending() < 20 }); err != nil {
 			return err
 		}
-		k, at := 0, 0
-		if len(own) > 0 {
-			k, at = random.IntN(10), random.IntN(len(own))
-		}
+		var id string
 		var err error
-		if k < 5 {
+		switch k := random.IntN(14); {
+		case k < 2 || len(asked) == 0:
+			m := wire.Say{Room: wire.Lobby, Text: fmt.Sprintf("program %d asks %d", seed, i), As: wire.Question}
+			if len(asked)%2 == 0 {
+				m.As, m.Options = wire.Poll, []string{"one", "two"}
+			}
+			if id, err = p.client.Post(m); err == nil {
+				asked = append(asked, id)
+			}
+		case k < 4:
+			at := random.IntN(len(asked))
+			err = p.set(ctx, asked[at], at%2 == 0, random)
+		case k < 9 || len(own) == 0:
 			m := wire.Say{Room: wire.Lobby, Text: fmt.Sprintf("program %d says %d", seed, i)}
 			if k == 4 {
 				m.Re = p.any()
 			}
-			var id string
 			if id, err = p.client.Post(m); err == nil {
 				own = append(own, id)
 			}
-		} else {
+		default:
+			at := random.IntN(len(own))
 			change := client.Change{Room: wire.Lobby}
-			if text := fmt.Sprintf("program %d edits %d", seed, i); k < 8 {
+			if text := fmt.Sprintf("program %d edits %d", seed, i); k < 12 {
 				change.Text = &text
 			}
 			err = p.change(ctx, change, own[at])
-			if k >= 8 {
+			if k >= 12 {
 				own = append(own[:at], own[at+1:]...)
 			}
 		}
@@ -269,6 +315,29 @@ func (p *goProgram) change(ctx context.Context, change client.Change, id string)
 	return err
 }
 
+// set changes a setting: the status of a poll or a question, a pin, the stage or the topic.
+func (p *goProgram) set(ctx context.Context, id string, poll bool, random *rand.Rand) error {
+	var n uint64
+	if err := p.await(ctx, func() bool { n = p.numbers[id]; return n > 0 }); err != nil {
+		return err
+	}
+	s := wire.Set{Room: wire.Lobby}
+	switch k := random.IntN(6); {
+	case k < 3 && poll:
+		s.Key, s.Value = fmt.Sprint(wire.PollPrefix, n), wire.TextValue([]string{wire.Open, wire.PollOver, wire.Hidden}[k])
+	case k < 3:
+		s.Key, s.Value = fmt.Sprint(wire.QuestionPrefix, n), wire.TextValue([]string{wire.Open, wire.Answered, wire.Answered}[k])
+	case k == 3:
+		s.Key, s.Value = wire.PinKey, wire.Value{Numbers: []uint64{n}}
+	case k == 4:
+		s.Key, s.Value = wire.StageKey, wire.NumberValue(n)
+	default:
+		s.Key, s.Value = wire.TopicKey, wire.TextValue(fmt.Sprint("topic ", n))
+	}
+	_, err := p.client.Set(s)
+	return err
+}
+
 // any returns the number of some message, or 0.
 func (p *goProgram) any() uint64 {
 	p.mu.Lock()
@@ -288,11 +357,11 @@ func (p *goProgram) done(ctx context.Context) error {
 	}
 }
 
-func (p *goProgram) room(ctx context.Context, n uint64) ([]wire.Message, []wire.Range, error) {
+func (p *goProgram) room(ctx context.Context, n uint64) (roomCopy, error) {
 	err := p.await(ctx, func() bool { return p.n >= n })
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.replica.Messages(nil), p.replica.Missing(), err
+	return copyOf(&p.replica), err
 }
 
 // pageProgram is ramai.js in Node: see tools/page/peer.mjs.
@@ -358,28 +427,37 @@ func (p *pageProgram) done(ctx context.Context) error {
 	return nil
 }
 
-func (p *pageProgram) room(ctx context.Context, n uint64) (messages []wire.Message, missing []wire.Range, err error) {
+func (p *pageProgram) room(ctx context.Context, n uint64) (c roomCopy, err error) {
 	fmt.Fprintf(p.in, "end %d\n", n)
-	for _, v := range []any{&messages, &missing} {
-		line, err := p.next(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := json.Unmarshal([]byte(line), v); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", line, err)
-		}
+	line, err := p.next(ctx)
+	if err != nil {
+		return c, err
 	}
-	return messages, missing, nil
+	if err := json.Unmarshal([]byte(line), &c); err != nil {
+		return c, fmt.Errorf("%s: %w", line, err)
+	}
+	return c, nil
 }
 
 // loadAll loads the room by pages only, and returns its newest number.
-func loadAll(t *testing.T, ctx context.Context, url string) ([]wire.Message, uint64) {
+func loadAll(t *testing.T, ctx context.Context, url string) (roomCopy, uint64) {
 	c, err := client.Dial(ctx, client.Config{URL: url, Last: client.NoJoin})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	var replica client.Replica
+	for ask := (wire.StateRequest{Room: wire.Lobby, Limit: 7}); ; {
+		page, err := c.Settings(ctx, ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replica.AddSettings(ask, page)
+		if !page.More {
+			break
+		}
+		ask.After = page.Settings[len(page.Settings)-1].Key
+	}
 	h := wire.History{Room: wire.Lobby, Limit: 30}
 	for head := uint64(0); ; {
 		asked := replica.Ask(h)
@@ -391,10 +469,7 @@ func loadAll(t *testing.T, ctx context.Context, url string) ([]wire.Message, uin
 			t.Fatalf("a page is not used: %+v", page)
 		}
 		if head = max(head, page.Head); !page.More {
-			if missing := replica.Missing(); missing != nil {
-				t.Errorf("pages leave out %v", missing)
-			}
-			return replica.Messages(nil), head
+			return copyOf(&replica), head
 		}
 		h.Before = &page.Messages[0].N
 	}
