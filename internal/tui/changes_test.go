@@ -246,7 +246,7 @@ func TestReply(t *testing.T) {
 		st.press("alt+v", "up")
 		st.selects("message 29")
 		st.press("r")
-		st.has("reply to ", "message 29")
+		st.has("reply to ", "message 29", "Esc no reply")
 		st.types("/who")
 		st.press("esc", "esc")
 		st.hasNot("reply to ")

@@ -38,6 +38,7 @@ func (s *screen) helpPanel() *panel {
 	for _, a := range messageActions() {
 		add(a.key, "", a.help)
 	}
+	add("1 … 9", "", "vote in the selected poll")
 	add("Up, Down", "", "edit your last message; your earlier messages")
 	add("Ctrl-A E B F", "", "begin, end, back, forward; Alt-B, Alt-F by words")
 	add("Ctrl-W U K", "", "cut a word, to the start, to the end")

@@ -89,6 +89,9 @@ func (s *screen) writingHints(all *hints) {
 	} else if s.room().writing.edits > 0 {
 		all.add("Enter", "save")
 		all.add("Esc", "cancel")
+	} else if s.room().writing.repliesTo > 0 {
+		all.add("Enter", "reply")
+		all.add("Esc", "no reply")
 	} else {
 		all.add("Enter", "post")
 	}
@@ -103,6 +106,9 @@ func (s *screen) writingHints(all *hints) {
 // readingHints adds the keys that matter while there is no draft.
 func (s *screen) readingHints(all *hints) {
 	t := &s.room().timeline
+	if s.room().writing.repliesTo > 0 {
+		all.add("Esc", "no reply")
+	}
 	if t.anchor != nil {
 		all.add("End", "newest")
 	}
