@@ -329,7 +329,7 @@ class App extends Component {
 		return html`<header class="header">
 			${!embedded && html`<button type="button" class="icon menu" aria-label=${t.menu} aria-expanded=${menu ? "true" : "false"} onClick=${() => this.#menu(!menu)}>${icon("menu")}</button>`}
 			<div class="heading"><h1><button type="button" class="plain room-name" title=${t.aboutRoom(model.current.name)} onClick=${() => this.#openPart("RoomAbout")}><span>${model.current.name}</span><${Later} part="Topic" roomState=${model.current} /></button></h1><${Status} model=${model} showPeople=${embedded ? null : () => this.#menu(!menu)} /></div>
-			${embedded && model.client.via === "socket" && html`<button type="button" class="my-name" title=${t.nameNew} onClick=${this.#changeName}><bdi>${model.client.name || t.nameless}</bdi></button>`}
+			${embedded && model.client.via === "socket" && html`<button type="button" class="my-name" title=${t.nameNew} onClick=${this.#changeName}><bdi>${model.client.name || t.nameOffer}</bdi></button>`}
 			${this.#dialogButton("search")}
 			${!embedded && this.#dialogButton("jump")}
 			${this.#dialogButton("share")}

@@ -1,7 +1,7 @@
 // The list of people in a room, in the sidebar, with a search field and a menu for each person.
 import { Component, html } from "./html.js";
 import { byName, number, t } from "./i18n.js";
-import { findNames } from "./people.js";
+import { displayName, findNames } from "./people.js";
 
 /**
  * @typedef {import("./menu.js").MenuItem} MenuItem
@@ -19,7 +19,8 @@ const ASK_AFTER = 250; // ms after the last key until the server is asked for na
  * @property {Model} model
  * @property {RoomState} roomState
  * @property {string[]} names of those here whom the page knows
- * @property {string} me
+ * @property {boolean} known the server has sent the names
+ * @property {string} me empty for a guest
  * @property {string[]} recent names of recent senders, the latest first
  * @property {number} count of people, with and without a name
  * @property {number} hidden changes with the people who are hidden
@@ -37,8 +38,8 @@ export class People extends Component {
 
 	/** @param {PeopleProps} next @param {People["state"]} state */
 	shouldComponentUpdate(next, state) {
-		const { names, me, recent, count, hidden } = this.props;
-		return next.names !== names || next.me !== me || next.count !== count || next.hidden !== hidden || state !== this.state || next.recent.join() !== recent.join();
+		const { names, known, me, recent, count, hidden } = this.props;
+		return next.names !== names || next.known !== known || next.me !== me || next.count !== count || next.hidden !== hidden || state !== this.state || next.recent.join() !== recent.join();
 	}
 
 	componentWillUnmount() {
@@ -80,7 +81,7 @@ export class People extends Component {
 	}
 
 	/** @param {PeopleProps} props */
-	render({ names, me, recent, count }, { filter, found, matching } = this.state) {
+	render({ model: { client }, names, known, me, recent, count }, { filter, found, matching } = this.state) {
 		const here = new Set(names);
 		const first = [me, ...recent].filter((n) => here.has(n));
 		const all = [...new Set([...first, ...[...names].sort(byName)])];
@@ -88,12 +89,14 @@ export class People extends Component {
 		const fitting = wanted ? [...new Set([...all.filter((n) => n.toLocaleLowerCase().includes(wanted)), ...found])] : all;
 		const shown = fitting.slice(0, LISTED);
 		const rest = Math.max(fitting.length, matching) - shown.length;
+		const guest = !me && !wanted && client.by; // the reader, who has no name in the list
+		const others = count - (guest ? 1 : 0);
 		let more = "";
 		if (wanted) more = rest > 0 ? t.others(number(rest)) : fitting.length === 0 ? t.nobodyFound : "";
-		else if (count > LARGE_ROOM || all.length > shown.length) more = t.others(number(count - shown.length));
-		else if (count > all.length) more = (all.length > 0 ? t.guests : t.onlyGuests)(number(count - all.length));
+		else if (count > LARGE_ROOM || all.length > shown.length) more = t.others(number(others - shown.length));
+		else if (others > all.length && known) more = t.guests(number(others - all.length));
 		return html`${(all.length > MANY_NAMES || count > LARGE_ROOM) && html`<input type="search" class="filter" value=${filter} aria-label=${t.findPerson} placeholder=${t.findPerson}
 				onInput=${(/** @type {any} */ e) => this.#find(e.target.value)} />`}
-			<ul class="people">${shown.map((n) => this.#person(n))}${more && html`<li class="none">${more}</li>`}</ul>`;
+			<ul class="people">${guest && html`<li key=""><span class="person"><bdi>${displayName({ by: guest, from: "" })}</bdi> <span class="you">${t.you}</span></span></li>`}${shown.map((n) => this.#person(n))}${more && html`<li class="none">${more}</li>`}</ul>`;
 	}
 }

@@ -61,6 +61,7 @@ export class RoomState {
 	notify = "mentions";
 	/** @type {Set<number>} the first message of each group that is shown although its sender is hidden */
 	revealed = new Set();
+	namesKnown = false; // the server has sent who is here: within a second
 	jumpTarget = 0; // the message that the log is about to scroll to; 0: none
 	/** @type {Promise<boolean>} the last request */
 	#loaded = Promise.resolve(true);
@@ -103,7 +104,11 @@ export class RoomState {
 			model.emit("setting", this, f);
 			model.changed();
 		});
-		for (const event of ["presence", "typing", "marked"]) room.on(event, () => model.changed());
+		room.on("presence", () => {
+			this.namesKnown = true;
+			model.changed();
+		});
+		for (const event of ["typing", "marked"]) room.on(event, () => model.changed());
 	}
 
 	/** The room has another history. */

@@ -79,7 +79,7 @@ export class Sidebar extends Component {
 			<button>${t.join}</button></div>
 			${wrong && html`<p id="wrong-room" class="error-text" role="alert">${t.joinBad}</p>`}</form>
 			${room.live && html`<h2>${t.allHere(number(room.count))}</h2>
-			<${People} key=${room.name} model=${model} roomState=${model.current} names=${room.names} me=${client.name} recent=${model.current.speakers(20)} count=${room.count} hidden=${model.hidden.version} openMenu=${openMenu} />`}
+			<${People} key=${room.name} model=${model} roomState=${model.current} names=${room.names} known=${model.current.namesKnown} me=${client.name} recent=${model.current.speakers(20)} count=${room.count} hidden=${model.hidden.version} openMenu=${openMenu} />`}
 			<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>
 				<button type="button" onClick=${changeName}>${t.nameChange}</button></div>
 		</nav>`;

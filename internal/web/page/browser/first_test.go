@@ -52,6 +52,7 @@ func TestEmptyRoom(t *testing.T) {
 			b.screenshot("first-empty-" + name)
 		}
 		check(device.name, "No account needed")
+		b.waitFor("[...document.querySelectorAll('.people li')].map((e) => e.textContent).join().match(/^guest .{4} \\(you\\)$/)") // and nobody else
 		if device.name == "phone" {
 			eval[bool](b, `(localStorage.setItem("ramai.language", '"id"'), true)`)
 			b.run(chromedp.Reload())

@@ -3,10 +3,13 @@ package browser_test
 import (
 	"context"
 	"fmt"
+	"net/url"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/coder/websocket"
 
 	"ramai/server"
 )
@@ -69,18 +72,6 @@ func TestLooks(t *testing.T) {
 				b.press("Escape", 0)
 				b.waitFor("!document.querySelector('dialog')")
 			}
-			eval[bool](b, `(window.realSend = WebSocket.prototype.send, WebSocket.prototype.send = function (data) { window.socket = this; realSend.call(this, data); }, true)`)
-			b.typeText("Selamat pagi")
-			b.waitFor("window.socket")
-			eval[bool](b, `socket.dispatchEvent(new MessageEvent("message", { data: '{"type":"presence","room":"lobby","count":5002,"names":[]}' }))`)
-			b.waitForText(".status", "5,002")
-			if device.phone {
-				b.click(".icon.menu")
-				b.waitFor("document.querySelector('.side.open')")
-			}
-			b.waitForText(".people", "Farid")
-			b.screenshot(where + "5002-people")
-
 			b = open("/r/" + busy + "#n60")
 			b.waitFor("document.querySelector('.m.target')")
 			b.click(".name-form button[type=button]")
@@ -122,4 +113,53 @@ func TestLooks(t *testing.T) {
 			b.screenshot(where + "forced-colors")
 		}
 	}
+
+	srv.crowd("class", 200, 0, 200)
+	srv.crowd("all-hands", 5000, 200, 320)
+	for _, room := range []string{"class", "all-hands"} {
+		for _, device := range laptopAndPhone {
+			b := openPage(t, srv.url("/r/"+room), device.view).ready()
+			b.click(".name-form button[type=button]")
+			b.waitForText(".log", "Good morning")
+			if device.name == "phone" {
+				b.click(".icon.menu")
+				b.waitFor("document.querySelector('.side.open')")
+				b.waitForAnimations()
+			}
+			b.waitFor("document.querySelectorAll('.people li').length > 90")
+			b.screenshot("look-" + device.name + "-" + room)
+		}
+	}
+}
+
+// crowd fills a room with people, and lets some of them speak. The first ones have the names from..to, which are unique on a server.
+func (srv *testServer) crowd(room string, people, from, to int) {
+	srv.t.Helper()
+	first := []string{"Ayu", "Bagus", "Citra", "Dewi", "Eka", "Fitri", "Gita", "Hadi", "Intan", "Joko", "Kartika", "Lestari", "Made", "Nina", "Oka", "Putri", "Rizal", "Sari", "Tono", "Wulan"}
+	last := []string{"Adi", "Budiman", "Chandra", "Darma", "Effendi", "Gunawan", "Hartono", "Irawan", "Jaya", "Kusuma", "Lim", "Mulyani", "Nasution", "Pratama", "Rahman", "Santoso"}
+	connect := func(i int) {
+		query := ""
+		if k := from + i; k < to {
+			query = "?name=" + url.QueryEscape(first[k%len(first)]+" "+last[k/len(first)%len(last)])
+		}
+		c, _, err := websocket.Dial(context.Background(), srv.url("/r/"+room+query), nil)
+		if err != nil {
+			srv.t.Error(err)
+			return
+		}
+		srv.t.Cleanup(func() { c.CloseNow() })
+		if i < 10 {
+			p := &plainClient{c, srv.t}
+			p.post([]string{"Good morning!", "Hello from Bandung", "Is everybody here?", "The slides are at https://example.org/slides"}[i%4])
+		}
+	}
+	var group sync.WaitGroup
+	for worker := range 16 {
+		group.Go(func() {
+			for i := worker; i < people; i += 16 {
+				connect(i)
+			}
+		})
+	}
+	group.Wait()
 }

@@ -23,7 +23,6 @@ export default {
 	others: (/** @type {string} */ n) => `and ${n} more`,
 	findPerson: "Find a person",
 	nobodyFound: "No one by that name.",
-	onlyGuests: (/** @type {string} */ n) => `${n} without a name`,
 
 	// Banner.
 	offline: "Offline",

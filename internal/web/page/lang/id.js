@@ -17,7 +17,6 @@ export default {
 	others: (n) => `dan ${n} lainnya`,
 	findPerson: "Cari orang",
 	nobodyFound: "Tidak ada orang dengan nama itu.",
-	onlyGuests: (n) => `${n} tanpa nama`,
 
 	offline: "Koneksi terputus",
 	intercepted: "Jawaban yang diterima bukan dari ramai. Mungkin Anda perlu login lagi: muat ulang halaman ini.",
