@@ -784,3 +784,25 @@ test("the plain protocol has no marks and no settings", async () => {
 	assert.deepEqual([set.state, question.state], ["failed", "failed"]);
 	assert.deepEqual(socket.sent, []);
 });
+
+test("own marks of messages that came with the page are loaded once the room is joined", async () => {
+	const room = connect("/");
+	client = room.client;
+	assert.equal(room.replica.messages.length, 0);
+	const [one, two] = [{ ...message("lobby", 1), tally: { up: 2 }, tallied: 3 }, message("lobby", 2)];
+	room.receivePage({ log: "L", first: 1, head: 3, messages: [one, two], more: false, skipped: [[3, 3]] });
+	room.disconnected();
+	await settled();
+	const told = [];
+	room.on("marked", ({ of, key, on }) => told.push([of, key, on]));
+	const [socket] = Socket.made;
+	socket.open();
+	socket.receive(joined("lobby", 3));
+	await settled();
+	assert.equal(polls()[0].url.search, "?before=4&limit=2");
+	await polls()[0].answer({ log: "L", first: 1, head: 3, messages: [one, two], more: false, skipped: [[3, 3]], mine: { 1: ["up"] } });
+	assert.deepEqual([room.shown[0].mine, told], [["up"], [[1, "up", true]]]);
+	socket.receive(joined("lobby", 3));
+	await settled();
+	assert.equal(polls().length, 0, "once");
+});

@@ -46,6 +46,8 @@ export class Room extends Emitter {
 	live = false; // joined over this connection, or polled over HTTP
 	/** @type {Replica|null} */
 	#replica = null;
+	/** @type {PageParams|null} messages that came without own marks, because the page did not know whose */
+	#unmarked = null;
 
 	/** @param {Client} client @param {string} name @param {number} last @param {Position} [after] */
 	constructor(client, name, last, after) {
@@ -112,6 +114,14 @@ export class Room extends Emitter {
 		const page = await this.client.get(`/api/v1/rooms/${this.name}/state`, "settings", params);
 		this.#replica?.addSettings(params, page);
 		return page;
+	}
+
+	/** Loads own marks of messages that came without. @param {PageParams} params */
+	async #loadMarks(params) {
+		this.#unmarked = null;
+		if (!this.#replica) return;
+		const page = await this.client.withRetry(() => this.load(params)).catch(() => null); // then they are as without
+		for (const [n, keys] of Object.entries(page?.mine ?? {})) for (const key of keys) this.emit("marked", { room: this.name, of: Number(n), key, on: true });
 	}
 
 	/** Loads all settings, because some of them may have been in a gap. */
@@ -258,6 +268,7 @@ export class Room extends Emitter {
 		this.first = f.first;
 		this.count = f.count;
 		this.live = true;
+		if (this.#unmarked) this.#loadMarks(this.#unmarked);
 		this.emit("joined", { n: f.n, first: f.first, count: f.count, reset });
 	}
 
@@ -280,6 +291,7 @@ export class Room extends Emitter {
 		}
 		if (first > this.n + 1) this.receive({ type: "gap", from: this.n + 1, to: first - 1 });
 		if (head !== undefined && (fresh || !more) && head > this.n) this.#advance(head); // what follows are no messages
+		if (this.client.state !== "live" && messages.some((m) => m.tally || m.as === "poll")) this.#unmarked = { before: newest + 1, limit: messages.length };
 		if (more && !fresh) this.head = Math.max(this.head, this.n + 1); // at least one
 	}
 
