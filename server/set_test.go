@@ -225,3 +225,54 @@ func TestSettings(t *testing.T) {
 		t.Errorf("the topic over HTTP: %s", got)
 	}
 }
+
+// A vote that is not possible has the right code on every transport. One that replaces another is announced as two marks.
+func TestVotes(t *testing.T) {
+	t.Parallel()
+	base := start(t, func(c *server.Config) { c.Rate = 0 }).URL
+	const secret = "AAAAAAAAAAAAAAAAAAAAAA"
+	p := dial(t, base, wire.Protocol)
+	p.hear(t, "welcome")
+	p.say(string(wire.Append(nil, wire.Hello{Session: secret})))
+	p.hear(t, "welcome")
+	for _, request := range []string{
+		`{"type":"say","room":"den","id":"1","text":"Tea?","as":"poll","options":["yes","no"]}`, `{"type":"say","room":"den","id":"2","text":"Milk?","as":"poll","options":["yes","no"]}`,
+		`{"type":"set","room":"den","id":"3","key":"poll/2","value":"closed"}`, `{"type":"say","room":"den","id":"4","text":"why?","as":"question"}`,
+	} {
+		p.say(request)
+		p.hear(t, "saved")
+	}
+	for _, c := range []struct {
+		what, of, key string
+		code          wire.Code
+		status        int
+	}{
+		{"an option out of range", "1", "2", wire.BadRequest, 400},
+		{"the 13th option", "1", "12", wire.BadRequest, 400},
+		{"an option with a zero in front", "1", "01", wire.BadRequest, 400},
+		{"an option of a question", "4", "0", wire.BadRequest, 400},
+		{"a closed poll", "2", "0", wire.Closed, 409},
+		{"a setting", "3", "0", wire.BadRequest, 400},
+		{"an unknown poll", "99", "0", wire.BadRequest, 400},
+	} {
+		p.say(`{"type":"mark","room":"den","of":` + c.of + `,"key":"` + c.key + `","on":true}`)
+		if f := p.hear(t, "error"); f.Code != c.code || f.Reason == "" {
+			t.Errorf("%s: refused with %s (%s), want %s", c.what, f.Code, f.Reason, c.code)
+		}
+		resp, answer := call(t, http.MethodPut, base+"/api/v1/rooms/den/messages/"+c.of+"/marks/"+c.key, "", "Authorization", "Bearer "+secret)
+		if resp.StatusCode != c.status || !strings.Contains(answer, `"`+string(c.code)+`"`) {
+			t.Errorf("%s over HTTP: %d %s, want %d %s", c.what, resp.StatusCode, answer, c.status, c.code)
+		}
+	}
+	p.say(`{"type":"mark","room":"den","of":1,"key":"0","on":true,"ref":"a"}`)
+	p.expect(`{"type":"marked","room":"den","of":1,"key":"0","on":true,"ref":"a"}`)
+	p.say(`{"type":"mark","room":"den","of":1,"key":"1","on":true,"ref":"b"}`)
+	p.expect(`{"type":"marked","room":"den","of":1,"key":"0","on":false}`)
+	p.expect(`{"type":"marked","room":"den","of":1,"key":"1","on":true,"ref":"b"}`)
+	p.say(`{"type":"change","room":"den","id":"5","of":1,"text":"Coffee?"}`)
+	if f := p.hear(t, "refused"); f.Code != wire.NotAllowed {
+		t.Errorf("another text of a poll with votes: %s (%s)", f.Code, f.Reason)
+	}
+	p.say(`{"type":"change","room":"den","id":"6","of":1,"text":null}`)
+	p.hear(t, "saved")
+}

@@ -31,9 +31,12 @@ func (v v1) answerMark(o *reply) {
 	v.sendMarked(&o.Outcome, o.ref)
 }
 
-// sendMarked sends the marks that a command has changed.
+// sendMarked sends the marks that a command has changed: a vote may have replaced another one.
 func (v v1) sendMarked(o *eventlog.Outcome, ref string) {
 	body, _ := o.Command.Body.(eventlog.MarkBody)
+	if o.FormerVote != "" {
+		v.send(wire.Marked{Room: o.Command.Room, Of: body.Of, Key: o.FormerVote, On: false})
+	}
 	v.send(wire.Marked{Room: o.Command.Room, Of: body.Of, Key: body.Key, On: body.On, Ref: ref})
 }
 
