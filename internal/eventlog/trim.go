@@ -2,7 +2,7 @@ package eventlog
 
 import "errors"
 
-// TrimStep is how many messages one Trim deletes, so that no say waits long for it.
+// TrimStep is the maximum number of messages that one Trim deletes, so that no post waits long for it.
 const TrimStep = 500
 
 // TrimBody is the body of a Trim: messages of the room up to To are deleted, at most TrimStep of them. Their ids are kept.

@@ -12,14 +12,14 @@ func fullSegment(size int) *Segment {
 	return s
 }
 
-// readable reports whether a backfill is still there. It counts as a read.
+// readable reports whether a backfill has not been evicted. The call counts as a read.
 func (f *Backfill) readable() bool {
 	_, held := f.After(0, 1)
 	return held
 }
 
-// When there is no room, the largest unread backfills are evicted first, and never so many that readers make no
-// progress.
+// TestBackfillEviction: when the budget is exceeded, the largest unread backfills are evicted first, and never so many that
+// readers make no progress.
 func TestBackfillEviction(t *testing.T) {
 	const size = 100 << 10
 	b := NewBudget(4 << 20)
@@ -28,50 +28,50 @@ func TestBackfillEviction(t *testing.T) {
 	for len(more) < 100 && small.seg.Load() != nil {
 		more = append(more, b.Backfill(fullSegment(size/2), 1))
 		if !read.readable() {
-			t.Fatal("what is read was given up")
+			t.Fatal("a backfill was evicted after it was read")
 		}
 		if large.seg.Load() != nil && (small.seg.Load() == nil || more[0].seg.Load() == nil) {
-			t.Fatal("one was given up that is smaller than another, and no older")
+			t.Fatal("a backfill was evicted though another is larger and no newer")
 		}
 		if got := b.Cached(); got > 4<<20 {
-			t.Fatalf("%d bytes are spent", got)
+			t.Fatalf("%d bytes are in use", got)
 		}
 	}
 	if large.seg.Load() != nil || len(more) == 100 {
-		t.Error("the largest was not given up")
+		t.Error("the largest backfill was not evicted")
 	}
 	if span, held := large.After(0, 10); held || len(span.Bytes()) > 0 || large.First() != 1 || large.Last() != 1 {
-		t.Error("what was given up can be read")
+		t.Error("an evicted backfill can be read")
 	}
 	b.Charge(4 << 20) // half is left for cached memory
 	b.Trim()
 	if u := b.Usage(); u.Backfills > MinBackfill+size || u.Backfills < MinBackfill-3*size || u.Evicted == 0 {
-		t.Errorf("beside what is reserved there are %+v", u)
+		t.Errorf("with half of the budget reserved, the usage is %+v", u)
 	}
 	b.Release(4 << 20)
 	for _, f := range append(more, large, small, read) {
 		f.Release()
 	}
 	if u := b.Usage(); u.Backfills != 0 || u.Reserved != 0 || len(b.openBackfills) != 0 {
-		t.Errorf("at the end %+v, %d backfills open", u, len(b.openBackfills))
+		t.Errorf("at the end: %+v, %d backfills open", u, len(b.openBackfills))
 	}
 }
 
-// A budget of any size keeps some backfills, the newest among them.
+// TestMinBackfill: a budget of any size keeps some backfills, including the newest.
 func TestMinBackfill(t *testing.T) {
 	b := NewBudget(1)
 	for range 100 {
 		f := b.Backfill(fullSegment(300<<10), 1)
 		if !f.readable() {
-			t.Fatal("it was given up before it was read")
+			t.Fatal("the backfill was evicted before it was read")
 		}
 	}
 	if got := b.Cached(); got > MinBackfill+400<<10 {
-		t.Errorf("%d bytes are spent", got)
+		t.Errorf("%d bytes are in use", got)
 	}
 }
 
-// A shared backfill counts once, until the last holder has released it.
+// TestSharedBackfill: a shared backfill counts once, until its last holder has released it.
 func TestSharedBackfill(t *testing.T) {
 	b := NewBudget(1 << 20)
 	f := b.Backfill(fullSegment(1000), 3)
@@ -79,16 +79,16 @@ func TestSharedBackfill(t *testing.T) {
 	f.Release()
 	f.Release()
 	if spent < 1000 || spent > 1200 || b.Cached() != spent || !f.readable() {
-		t.Errorf("%d bytes for three holders, %d for one", spent, b.Cached())
+		t.Errorf("three holders use %d bytes, one uses %d", spent, b.Cached())
 	}
 	f.Release()
 	if b.Cached() != 0 || f.readable() {
-		t.Errorf("%d bytes for none", b.Cached())
+		t.Errorf("%d bytes are in use without a holder", b.Cached())
 	}
 	(*Backfill)(nil).Release()
 }
 
-// Half of the budget can be reserved, and buffers make room for it.
+// TestChargeShrinksBuffers: half of the budget can be reserved; buffers shrink to make room.
 func TestChargeShrinksBuffers(t *testing.T) {
 	b := NewBudget(1 << 20)
 	buf := New(b, 0)
@@ -107,16 +107,16 @@ func TestChargeShrinksBuffers(t *testing.T) {
 	}
 	b.Trim()
 	if got := b.Cached(); got > 1<<19 || got < 1<<18 {
-		t.Errorf("buffers take %d bytes beside the reserved ones", got)
+		t.Errorf("buffers use %d bytes besides the reserved ones", got)
 	}
 	b.Release(64 << 10)
 	if b.Crowded() {
-		t.Error("what was released cannot be reserved")
+		t.Error("released bytes cannot be reserved again")
 	}
 	buf.Close()
 }
 
-// Buffers and backfills come and go while other goroutines trim.
+// TestBudgetConcurrently opens and closes buffers and backfills while other goroutines trim.
 func TestBudgetConcurrently(t *testing.T) {
 	b := NewBudget(3 << 20)
 	var all sync.WaitGroup
@@ -138,6 +138,6 @@ func TestBudgetConcurrently(t *testing.T) {
 	}
 	all.Wait()
 	if u := b.Usage(); u.Buffers != 0 || u.Backfills != 0 {
-		t.Errorf("at the end %+v", u)
+		t.Errorf("at the end: %+v", u)
 	}
 }

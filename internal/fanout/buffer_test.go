@@ -35,7 +35,7 @@ func drainBuffer(t *testing.T, buf *Buffer, n uint64, rng *rand.Rand) []byte {
 		b := span.Bytes()
 		if n == buf.head.Load() {
 			if len(b) != 0 {
-				t.Fatalf("%d bytes after the newest number", len(b))
+				t.Fatalf("%d bytes follow the newest number", len(b))
 			}
 			return got
 		}
@@ -64,7 +64,7 @@ func TestReadersGetEveryByteInOrder(t *testing.T) {
 	}
 	for _, n := range []uint64{0, 1, 49, 50, 299, 300, 301, 302, 998, 999, 1000} {
 		if got := drainBuffer(t, buf, n, rng); !bytes.Equal(got, want[starts[n]:]) {
-			t.Errorf("after %d: %d bytes, want %d, or others", n, len(got), len(want)-starts[n])
+			t.Errorf("after %d: %d bytes differ from the %d appended", n, len(got), len(want)-starts[n])
 		}
 	}
 }
@@ -100,11 +100,11 @@ func TestBudgetDropsUnreadSegments(t *testing.T) {
 			unread.Append(frame)
 		}
 		if _, held := read.After(n-1, 100); !held {
-			t.Fatalf("a reader at the head lost its place at %d", n)
+			t.Fatalf("the buffer no longer holds %d, which a reader at the head needs", n)
 		}
 		b.Trim()
 		if b.Cached() > 40<<10 {
-			t.Fatalf("%d bytes spent of %d", b.Cached(), 40<<10)
+			t.Fatalf("%d bytes are in use, the budget is %d", b.Cached(), 40<<10)
 		}
 	}
 	if _, held := read.After(1, 100); held {
@@ -116,7 +116,7 @@ func TestBudgetDropsUnreadSegments(t *testing.T) {
 	read.Close()
 	unread.Close()
 	if b.Cached() != 0 {
-		t.Errorf("%d bytes are spent after all buffers are closed", b.Cached())
+		t.Errorf("%d bytes are in use after all buffers were closed", b.Cached())
 	}
 }
 
@@ -145,7 +145,7 @@ func TestPrepend(t *testing.T) {
 		t.Errorf("after 7: %q", span.Bytes())
 	}
 	if _, held := buf.After(2, 100); held {
-		t.Error("the buffer claims to hold number 3")
+		t.Error("the buffer reports that it holds number 3")
 	}
 }
 
@@ -187,11 +187,11 @@ func TestNoAllocationsToRead(t *testing.T) {
 		n, _ := span.Advance(15)
 		sent += int(n)
 	}); allocs != 0 {
-		t.Errorf("%v allocations a delivery", allocs)
+		t.Errorf("%v allocations per delivery", allocs)
 	}
 }
 
-// Append allocates segments only, and those are large.
+// TestFewAllocationsToAppend: Append allocates only segments, which are large.
 func TestFewAllocationsToAppend(t *testing.T) {
 	const frames = 10_000
 	frame := make([]byte, 130)
@@ -271,7 +271,7 @@ func BenchmarkNext(b *testing.B) {
 	}
 }
 
-// Trimmed frames cannot be read, even while their segment remains for the frames that follow.
+// TestTrimBefore: trimmed frames cannot be read, even if their segment remains because later frames are in it.
 func TestTrimBefore(t *testing.T) {
 	budget := NewBudget(1 << 20)
 	buf := New(budget, 0)
@@ -283,7 +283,7 @@ func TestTrimBefore(t *testing.T) {
 	spent := budget.Cached()
 	buf.TrimBefore(100)
 	if budget.Cached() >= spent {
-		t.Errorf("forgetting half gives nothing back of %d", spent)
+		t.Errorf("trimming half frees nothing of %d bytes", spent)
 	}
 	for n := range uint64(200) {
 		span, ok := buf.After(n, 100)

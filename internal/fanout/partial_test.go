@@ -6,7 +6,7 @@ type holder struct{ gaveUp int }
 
 func (h *holder) GiveUp() { h.gaveUp++ }
 
-// The largest partial messages are given up, and no more of them than necessary.
+// TestPartialMessages: the largest partial messages are dropped, and no more than necessary.
 func TestPartialMessages(t *testing.T) {
 	b := NewBudget(8 * (4 << 20)) // partial messages may take 4 MiB
 	small, large, larger := new(holder), new(holder), new(holder)
@@ -14,19 +14,19 @@ func TestPartialMessages(t *testing.T) {
 	b.SetPartial(large, 1<<20)
 	b.SetPartial(larger, 2<<20)
 	if u := b.Usage(); u.Reserved != 4<<20 {
-		t.Errorf("%d bytes are reserved, want all that holders have", u.Reserved)
+		t.Errorf("%d bytes are reserved, want those of all holders", u.Reserved)
 	}
 	b.SetPartial(large, 1<<20+1) // it grows, but larger is still the largest
 	if small.gaveUp != 0 || large.gaveUp != 0 || larger.gaveUp != 1 {
-		t.Errorf("%d, %d and %d gave up, want the largest alone", small.gaveUp, large.gaveUp, larger.gaveUp)
+		t.Errorf("GiveUp calls: %d, %d and %d; want one, of the largest", small.gaveUp, large.gaveUp, larger.gaveUp)
 	}
 	b.SetPartial(larger, 0) // it no longer counts
 	if u := b.Usage(); u.Reserved != 2<<20+1 {
-		t.Errorf("%d bytes are reserved, want those of two", u.Reserved)
+		t.Errorf("%d bytes are reserved, want those of two holders", u.Reserved)
 	}
 	b.SetPartial(large, 5<<20)
 	if large.gaveUp != 1 || small.gaveUp != 0 {
-		t.Errorf("%d and %d gave up, want the one alone that holds too much", large.gaveUp, small.gaveUp)
+		t.Errorf("GiveUp calls: %d and %d; want one, of the holder above the limit", large.gaveUp, small.gaveUp)
 	}
 	b.SetPartial(small, 0)
 	if u := b.Usage(); u.Reserved != 0 || len(b.partials) != 0 || b.partialBytes != 0 {
@@ -35,6 +35,6 @@ func TestPartialMessages(t *testing.T) {
 	tiny := NewBudget(1)
 	tiny.SetPartial(small, MinPartial)
 	if small.gaveUp != 0 {
-		t.Error("a small budget has no room")
+		t.Error("a small budget has no room for a partial message")
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// After Replace, readers get the new frame and everything else unchanged, from any number, and later frames can still be
-// appended. Spans returned before keep what they had. The budget counts what the segments take.
+// TestReplace: after Replace, readers get the new frame and everything else unchanged, from any number, and frames can
+// still be appended. Spans returned earlier are unchanged. The budget counts the segments' size.
 func TestReplace(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	b := NewBudget(64 << 20)
@@ -20,7 +20,7 @@ func TestReplace(t *testing.T) {
 		t.Helper()
 		for _, n := range []int{0, len(frames) / 3, len(frames) - 1} {
 			if got := drainBuffer(t, buf, uint64(n), rng); !bytes.Equal(got, bytes.Join(frames[n:], nil)) {
-				t.Fatalf("after %d of %d: %d other bytes", n, len(frames), len(got))
+				t.Fatalf("after %d of %d: %d bytes, or different ones", n, len(frames), len(got))
 			}
 		}
 		var cost int64
@@ -56,11 +56,11 @@ func TestReplace(t *testing.T) {
 	buf.Close()
 	buf.Replace(uint64(len(frames)), []byte("closed"))
 	if got := b.Cached(); got != 0 {
-		t.Errorf("%d bytes are spent after the buffer is closed", got)
+		t.Errorf("%d bytes are in use after the buffer was closed", got)
 	}
 }
 
-// Replace in a backfill changes what its readers get from then on, from any number and with any limit.
+// TestReplaceInBackfill: Replace in a backfill changes what its readers get afterwards, from any number and with any limit.
 func TestReplaceInBackfill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	b := NewBudget(1 << 20)
@@ -88,7 +88,7 @@ func TestReplaceInBackfill(t *testing.T) {
 					t.Fatalf("nothing follows %d", n)
 				}
 				if end, rest := span.Advance(len(span.Bytes())); len(span.Bytes()) > 0 && len(rest) > 0 || end > span.Last() {
-					t.Fatalf("after %d comes a span that ends at %d, with %q left", n, end, rest)
+					t.Fatalf("after %d: a span ends at %d, with %q left", n, end, rest)
 				}
 				got, n = append(got, span.Bytes()...), span.Last()
 			}
@@ -101,7 +101,7 @@ func TestReplaceInBackfill(t *testing.T) {
 		t.Errorf("an earlier span has %q", old.Bytes())
 	}
 	if f.Released() {
-		t.Error("a backfill that is held is released")
+		t.Error("a backfill was released while it is held")
 	}
 	f.Release()
 	if got := b.Usage().Backfills; got != 0 || !f.Released() {
@@ -109,8 +109,8 @@ func TestReplaceInBackfill(t *testing.T) {
 	}
 }
 
-// Readers, an appender that also replaces, and evictions at once: each reader gets, of each number, a whole frame, and
-// the new one if it reads after the replacement.
+// TestReplaceRace reads, appends, replaces and evicts concurrently. A reader gets a whole frame for each number, and the
+// new one if it reads after the replacement.
 func TestReplaceRace(t *testing.T) {
 	const frames = 500
 	b := NewBudget(64 << 10)
@@ -161,6 +161,6 @@ func TestReplaceRace(t *testing.T) {
 	readers.Wait()
 	buf.Close()
 	if got := b.Cached(); got != 0 {
-		t.Errorf("%d bytes are spent after all", got)
+		t.Errorf("%d bytes are in use at the end", got)
 	}
 }

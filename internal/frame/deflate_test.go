@@ -47,7 +47,7 @@ func deflateTests() []ruleTest {
 		{name: "last blocks inside a message", stream: compressed(true, Text, "\xf3\x48\xcd\xc9\xc9\x07\x00\xf3\x48\xcd\xc9\xc9\x07\x00"+hello),
 			want: []message{{Text, "HelloHelloHello"}}},
 		{name: "empty", stream: compressed(true, Text, "\x00"), want: []message{{Text, ""}}},
-		{name: "one is, one is not, one is", stream: compressed(true, Text, hello) + masked(true, Text, "plain") + compressed(true, Text, hello),
+		{name: "compressed, plain, compressed", stream: compressed(true, Text, hello) + masked(true, Text, "plain") + compressed(true, Text, hello),
 			want: []message{{Text, "Hello"}, {Text, "plain"}, {Text, "Hello"}}},
 		{name: "fragments after compressed ones", stream: compressed(false, Text, hello) + masked(true, continuation, "") +
 			masked(false, Text, "a") + masked(true, continuation, "b"), want: []message{{Text, "Hello"}, {Text, "ab"}}},
@@ -68,12 +68,12 @@ func deflateTests() []ruleTest {
 			code: 1009},
 		{name: "text that is not UTF-8", stream: compressed(true, Text, packed("a\xff")), code: 1007},
 		{name: "text that ends inside a character", stream: compressed(true, Text, packed("a\xc3")), code: 1007},
-		{name: "not of deflate", stream: compressed(true, Text, "\xff\xff\xff\xff"), code: 1007},
-		{name: "without a byte", stream: compressed(true, Text, ""), code: 1007},
+		{name: "invalid deflate data", stream: compressed(true, Text, "\xff\xff\xff\xff"), code: 1007},
+		{name: "empty payload", stream: compressed(true, Text, ""), code: 1007},
 		{name: "cut off", stream: compressed(true, Text, hello[:4]), code: 1007},
 		{name: "the last block without the empty one", stream: compressed(true, Text, "\xf3\x48\xcd\xc9\xc9\x07\x00"), code: 1007},
 		{name: "refers to the message before", stream: compressed(true, Text, hello) + compressed(true, Text, "\xf2\x00\x11\x00\x00"),
-			want: []message{{Text, "Hello"}}, code: 1007}, // section 7.2.3.2, which needs context takeover
+			want: []message{{Text, "Hello"}}, code: 1007}, // section 7.2.3.2, which requires context takeover
 	}
 	for i := range bad {
 		bad[i].at = len(bad[i].stream)
@@ -87,7 +87,7 @@ func deflateTests() []ruleTest {
 		{name: "compressed text in a fragmented message", stream: masked(false, Text, "") + compressed(true, Text, hello), code: 1002, at: 12},
 		{name: "compressed binary refused", stream: compressed(true, Binary, hello), code: 1003, at: 6},
 		{name: "RSV2 too", stream: "\xe1\x80" + key, code: 1002, at: 6},
-		{name: "claims too much", stream: "\xc1\xff\x00\x00\x00\x00\x00\x01\x11\x71" + key, code: 1009, at: 14}, // 70,001
+		{name: "a length beyond the limit", stream: "\xc1\xff\x00\x00\x00\x00\x00\x01\x11\x71" + key, code: 1009, at: 14}, // 70,001
 	}
 	tests := append(append(good, bad...), flags...)
 	for i := range tests {
@@ -96,8 +96,8 @@ func deflateTests() []ruleTest {
 	return tests
 }
 
-// A message of a few bytes that inflates to a thousand times its size is refused, and takes no more memory than a
-// message may have.
+// TestBombs: a message of a few bytes that inflates to a thousand times its size is refused, and takes no more memory than
+// the longest message.
 func TestBombs(t *testing.T) {
 	const limit = 64 << 10
 	cfg := &Config{TextOnly: true, Deflate: true, MaxMessage: limit, MaxFragments: 1}
@@ -122,8 +122,8 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// AppendDeflated returns the same frame for the same payload, whatever the deflater was used for before and whoever
-// uses others concurrently. A decoder returns the payload.
+// TestAppendDeflated: AppendDeflated returns the same frame for the same payload, regardless of previous and concurrent use
+// of the deflater. A decoder returns the payload.
 func TestAppendDeflated(t *testing.T) {
 	payloads, want := make([][]byte, 60), make([][]byte, 60)
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -146,7 +146,7 @@ func TestAppendDeflated(t *testing.T) {
 			for k := range 200 {
 				i := (k*7 + g*13) % len(payloads)
 				if got := AppendDeflated([]byte("before"), payloads[i]); !bytes.Equal(got, want[i]) {
-					t.Errorf("payload %d makes another frame than before", i)
+					t.Errorf("payload %d: the frame differs from the first one", i)
 				}
 			}
 		})
@@ -161,7 +161,7 @@ func TestDeflateIncompressible(t *testing.T) {
 	}
 	for _, payload := range []string{"", "a", "hello", string(noise)} {
 		if got := AppendDeflated(nil, []byte(payload)); !bytes.Equal(got, AppendText(nil, payload)) {
-			t.Errorf("%d bytes that do not shrink make another frame than AppendText", len(payload))
+			t.Errorf("%d incompressible bytes: the frame differs from that of AppendText", len(payload))
 		}
 	}
 }
@@ -292,7 +292,7 @@ func somewhat(n int) []byte {
 	return b[:n]
 }
 
-// References that reach farther than a window are not used for it. The result inflates with any window.
+// TestWindows: references do not reach beyond the window. The result inflates with any larger one.
 func TestWindows(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for window := LeastBits; window <= MostBits; window++ {
@@ -303,21 +303,21 @@ func TestWindows(t *testing.T) {
 		twice := append(noise, noise...)
 		got := Deflate([]byte("before"), twice, window)[len("before"):]
 		if len(got) < len(twice)-20 {
-			t.Errorf("window %d: %d bytes, deflated to %d, refer back farther", window, len(twice), len(got))
+			t.Errorf("window %d: %d bytes, deflated to %d, refers back beyond the window", window, len(twice), len(got))
 		}
 		for _, payload := range [][]byte{nil, []byte("a"), twice, bytes.Repeat([]byte("again "), 1<<window)} {
 			back, err := inflate(Deflate(nil, payload, window), 1<<20)
 			if err != nil || !bytes.Equal(back, payload) {
-				t.Errorf("window %d: %d bytes come back as %d, %v", window, len(payload), len(back), err)
+				t.Errorf("window %d: %d bytes inflate to %d, %v", window, len(payload), len(back), err)
 			}
 		}
 	}
 	if got := Deflate(nil, bytes.Repeat([]byte("again "), 10000), MostBits); len(got) > 1000 {
-		t.Errorf("60,000 bytes that repeat are deflated to %d", len(got))
+		t.Errorf("60,000 repetitive bytes deflate to %d", len(got))
 	}
 }
 
-// Compressed messages may have a limit of their own for the received bytes, in one frame or in several.
+// TestMaxDeflated: compressed messages can have a separate limit for the received bytes, in one frame or several.
 func TestMaxDeflated(t *testing.T) {
 	cfg := Config{TextOnly: true, Deflate: true, MaxMessage: 1000, MaxDeflated: 300, MaxFragments: 4}
 	stored := func(n int) []byte { // empty blocks, and the start of another one
@@ -342,6 +342,6 @@ func TestMaxDeflated(t *testing.T) {
 	}
 	d := NewDecoder(&cfg)
 	if m, _, err := d.Next(AppendMasked(nil, Text, make([]byte, 1000), [4]byte{1, 2, 3, 4})); err != nil || len(m.Payload) != 1000 {
-		t.Errorf("1000 bytes that are not compressed: %d, %v", len(m.Payload), err)
+		t.Errorf("1000 uncompressed bytes: %d, %v", len(m.Payload), err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Encoders are compared with those of the library, at lengths where the form of a header changes.
+// TestEncodersMatchLibrary: the encoders return the library's frames, at all lengths where the form of the header changes.
 func TestEncodersMatchLibrary(t *testing.T) {
 	const before = "before"
 	mask := [4]byte{0xf1, 0x02, 0x83, 0x74}
@@ -64,7 +64,7 @@ func TestAppendClose(t *testing.T) {
 		{"no code", 0, "unseen", "\x88\x00"},
 		{"no reason", 1000, "", "\x88\x02\x03\xe8"},
 		{"reason", 1012, "bye", "\x88\x05\x03\xf4bye"},
-		{"may not travel", 1005, "unseen", "\x88\x00"},
+		{"code that must not be sent", 1005, "unseen", "\x88\x00"},
 		{"longest", 1008, strings.Repeat("r", 123), "\x88\x7d\x03\xf0" + strings.Repeat("r", 123)},
 		{"too long", 1008, strings.Repeat("r", 124), "\x88\x7d\x03\xf0" + strings.Repeat("r", 123)},
 		{"cut before a character", 1008, strings.Repeat("r", 121) + "€", "\x88\x7b\x03\xf0" + strings.Repeat("r", 121)},
@@ -99,7 +99,7 @@ func TestCloseCode(t *testing.T) {
 	}
 }
 
-// All close codes are checked against RFC 6455, section 7.4, and the IANA registry.
+// TestCloseCodes: all close codes follow RFC 6455, section 7.4, and the IANA registry.
 func TestCloseCodes(t *testing.T) {
 	for n := range 1 << 16 {
 		code := uint16(n)

@@ -12,8 +12,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// FuzzDecoder decodes any bytes as a whole and in pieces. Both must have the same result, and accepted streams must
-// equal what a simple reader returns.
+// FuzzDecoder decodes arbitrary bytes as a whole and in pieces. Both must have the same result, and accepted streams must
+// decode as with a simple reader.
 func FuzzDecoder(f *testing.F) {
 	for _, tt := range ruleTests() {
 		if len(tt.stream) < 2000 {
@@ -36,7 +36,7 @@ func FuzzDecoder(f *testing.F) {
 				t.Errorf("a binary message: %q", m.payload)
 			}
 			if most := map[bool]int{true: maxControl, false: cfg.MaxMessage}[m.op.isControl()]; len(m.payload) > most {
-				t.Errorf("opcode %#x with %d bytes, the most is %d", m.op, len(m.payload), most)
+				t.Errorf("opcode %#x with %d bytes, want at most %d", m.op, len(m.payload), most)
 			}
 		}
 		if seen := reference(stream); whole.err == nil && !slices.Equal(seen, whole.messages) {
@@ -98,7 +98,7 @@ func unpacked(payload string) string {
 	for r.Len() > 0 {
 		b, err := io.ReadAll(io.LimitReader(flate.NewReader(r), 1<<20))
 		if text = append(text, b...); err != nil {
-			return "not in order: " + err.Error()
+			return "invalid: " + err.Error()
 		}
 	}
 	return string(text)

@@ -92,14 +92,14 @@ func noise(n int) []byte {
 	return b
 }
 
-// Output of any compressor inflates as with the standard library, with every limit, and invalid input is refused by
-// both.
+// TestInflateAsTheLibrary: output of any compressor inflates as with the standard library, with every limit; both refuse
+// invalid input.
 func TestInflateAsTheLibrary(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 10))
 	for _, p := range payloads() {
 		text, code := inflated(p, 1<<20)
 		if code != 0 {
-			t.Fatalf("%.80q is not in order", p)
+			t.Fatalf("%.80q is invalid", p)
 		}
 		for _, limit := range []int{len(text), len(text) - 1} {
 			same(t, p, max(limit, 0))
@@ -117,7 +117,8 @@ func TestInflateAsTheLibrary(t *testing.T) {
 	}
 }
 
-// The same holds for each message that differs from one of a single block in one bit, or in one of its first 40 bits.
+// TestInflateBrokenCodes does the same with variants of a single-block message: each differs in one bit, or in one of the
+// first 40 bits.
 func TestInflateBrokenCodes(t *testing.T) {
 	const refersBack = "\xf3\x48\xcd\xc9\xc9\x07\x00" + "\xf2\x00\x11\x00\x00" // beyond a last block
 	const noDistances = "\x04\xcb\x81\x00\x00\x00\x00\x00\x90\xff\x6b\x03\x00" // the lengths end with a run of 12 zeroes
@@ -148,8 +149,8 @@ func FuzzInflate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, payload string, limit uint16) { same(t, payload, int(limit)) })
 }
 
-// However short its blocks are and whatever codes they have, a message takes memory only for its content, and little
-// time for each block. With tables for fast decoding, each of these takes milliseconds.
+// TestInflateAllocatesLittle: however short its blocks are and whatever codes they have, a message takes memory only for
+// its content, and little time for each block. With tables for fast decoding, each of these would take milliseconds.
 func TestInflateAllocatesLittle(t *testing.T) {
 	for name, p := range hard() {
 		payload := []byte(p)

@@ -15,7 +15,7 @@ func finishWrites(t *testing.T, open func(Options) Reactor) {
 	defer r.Close()
 	s, peer := connect(t, r, nil, nil)
 	want := pattern(500_000)
-	peer.Write([]byte("something that is read too late"))
+	peer.Write([]byte("input after Finish"))
 	s.set(func() { s.out = want })
 	s.conn.Finish()
 	expect(t, peer, want)
@@ -28,7 +28,7 @@ func finishWrites(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// Finish may be called while Next is running.
+// finishAtOnce calls Finish while Next is running.
 func finishAtOnce(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
@@ -81,7 +81,7 @@ func readAfterHalfClose(t *testing.T, open func(Options) Reactor) {
 	s, peer := connect(t, r, nil, func(s *source) { s.keepOpen = true })
 	peer.Write([]byte("last words"))
 	peer.CloseWrite()
-	eventually(t, "all was received", func() bool { return string(s.used()) == "last words" })
+	eventually(t, "everything was received", func() bool { return string(s.used()) == "last words" })
 	for i := range 10 {
 		s.send([]byte{byte(i)})
 		expect(t, peer, []byte{byte(i)})
@@ -94,7 +94,7 @@ func readAfterHalfClose(t *testing.T, open func(Options) Reactor) {
 		t.Errorf("closed with %v", err)
 	}
 	if s.eofCalls != 1 {
-		t.Errorf("the end came %d times", s.eofCalls)
+		t.Errorf("the end of input was reported %d times", s.eofCalls)
 	}
 }
 
@@ -103,7 +103,7 @@ func resetAfterHalfClose(t *testing.T, open func(Options) Reactor) {
 	defer r.Close()
 	s, peer := connect(t, r, nil, func(s *source) { s.keepOpen = true })
 	peer.CloseWrite()
-	eventually(t, "the end came", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.eofCalls > 0 })
+	eventually(t, "the end of input was reported", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.eofCalls > 0 })
 	peer.SetLinger(0)
 	peer.Close()
 	if path(s.conn) == "portable" { // which notices when it writes
@@ -132,7 +132,7 @@ func panicContained(t *testing.T, open func(Options) Reactor) {
 	for _, method := range []string{"Next", "Wrote", "Received"} {
 		bad, badPeer := connect(t, r, nil, func(s *source) { s.panics, s.out = method, []byte("hello") })
 		badPeer.Write([]byte("x"))
-		if err := bad.waitClosed(t); err == nil || !strings.Contains(err.Error(), "a fault in one connection's code") {
+		if err := bad.waitClosed(t); err == nil || !strings.Contains(err.Error(), "panic in a source") {
 			t.Errorf("a panic of %s: closed with %v", method, err)
 		}
 		if _, err := io.Copy(io.Discard, badPeer); err != nil && !errors.Is(err, syscall.ECONNRESET) {
@@ -169,7 +169,7 @@ func closesAll(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// Each source is closed, even one that is added while the reactor closes.
+// closeMeetsAdd closes a reactor while sources are added. All are closed.
 func closeMeetsAdd(t *testing.T, open func(Options) Reactor) {
 	for range 20 {
 		r := open(Options{Loops: 2})

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// consume makes the source use its input from now on.
+// consume makes the source consume its input from now on.
 func (s *source) consume() { s.set(func() { s.consuming = true }) }
 
-// waitConsumed waits until s is closed, and checks that it has used want.
+// waitConsumed waits until s is closed, and checks that it has consumed want.
 func (s *source) waitConsumed(t *testing.T, want []byte) error {
 	t.Helper()
 	err := s.waitClosed(t)
 	if got := s.used(); !bytes.Equal(got, want) {
-		t.Errorf("%d bytes were used of the %d that came, or others", len(got), len(want))
+		t.Errorf("consumed %d bytes, want the %d bytes sent", len(got), len(want))
 	}
 	return err
 }
 
-// resetInputIsUsed has a peer close without reading, which sends a reset. All that it sent is used, even after a write
-// has failed.
+// resetInputIsUsed has a peer close without reading, which sends a reset. Everything that it sent is consumed, even after a
+// failed write.
 func resetInputIsUsed(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
@@ -47,12 +47,12 @@ func resetInputIsUsed(t *testing.T, open func(Options) Reactor) {
 			t.Error("closed without an error")
 		}
 		if s.eofCalls != 1 {
-			t.Errorf("the end came %d times", s.eofCalls)
+			t.Errorf("the end of input was reported %d times", s.eofCalls)
 		}
 	}
 }
 
-// resetInputIsUsedWhileWriting has a source write all the time to a peer that sends a lot and closes.
+// resetInputIsUsedWhileWriting has a source write continuously to a peer that sends a lot and closes.
 func resetInputIsUsedWhileWriting(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{})
 	defer r.Close()
@@ -69,14 +69,14 @@ func deadInputIsUsed(t *testing.T, open func(Options) Reactor) {
 	defer r.Close()
 	s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 	if _, known := s.conn.Undelivered(); !known {
-		t.Skip("not known on this system")
+		t.Skip("not detectable on this system")
 	}
 	want := pattern(40_000)
 	peer.Write(want)
 	eventually(t, "it came", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.receivedCalls > 0 })
 	dropIncoming(t, peer)
 	s.send(make([]byte, 8<<20))
-	eventually(t, "the peer is given up and its output discarded", func() bool { return s.unwritten() == 0 })
+	eventually(t, "the peer is considered dead and its output discarded", func() bool { return s.unwritten() == 0 })
 	s.consume()
 	if err := s.waitConsumed(t, want); !errors.Is(err, ErrDead) {
 		t.Errorf("closed with %v", err)
@@ -96,8 +96,8 @@ func lostIsClosed(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// readsAhead has connections send bytes that no source uses. They are read within the budget, and the budget is
-// returned.
+// readsAhead has connections send bytes that no source consumes. They are read within the budget, which is free again
+// afterwards.
 func readsAhead(t *testing.T, open func(Options) Reactor) {
 	const each, all, many = 32 << 10, 100 << 10, 12
 	b := &budget{max: all}
@@ -111,21 +111,21 @@ func readsAhead(t *testing.T, open func(Options) Reactor) {
 		peer.Write(want)
 		sources = append(sources, s)
 	}
-	eventually(t, "the budget is used", func() bool { return left() <= 0 })
+	eventually(t, "the budget is used up", func() bool { return left() <= 0 })
 	if n := left(); n < -many*4<<10 {
-		t.Errorf("%d bytes more were read than the budget has", -n)
+		t.Errorf("%d bytes were read beyond the budget", -n)
 	}
 	for _, s := range sources {
 		s.consume()
 	}
 	for _, s := range sources {
-		eventually(t, "all was received", func() bool { return bytes.Equal(s.used(), want) })
+		eventually(t, "everything was received", func() bool { return bytes.Equal(s.used(), want) })
 		s.conn.Finish()
 	}
-	eventually(t, "the budget is returned", func() bool { return left() == all })
+	eventually(t, "the budget is free again", func() bool { return left() == all })
 	s, peer := connect(t, r, nil, func(s *source) { s.consuming = false })
 	peer.Write(want)
-	eventually(t, "it was read", func() bool { return left() < all-each/2 })
+	eventually(t, "the input was read", func() bool { return left() < all-each/2 })
 	s.conn.Finish()
-	eventually(t, "the budget of an ended connection is returned", func() bool { return left() == all })
+	eventually(t, "the budget of an ended connection is free again", func() bool { return left() == all })
 }

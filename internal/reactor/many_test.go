@@ -68,7 +68,7 @@ func manyConnections(t *testing.T, open func(Options) Reactor) {
 	}
 }
 
-// wakesMeetEnds calls methods of connections that end, have ended, or whose slot is used again.
+// wakesMeetEnds calls methods of connections that are ending, have ended, or have had their slot reused.
 func wakesMeetEnds(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{Loops: 3})
 	defer r.Close()
@@ -117,7 +117,7 @@ func (m member) ask() {
 	}
 }
 
-// busyWriterLeavesRoom exchanges messages on one connection while another writes as fast as its peer can read.
+// busyWriterLeavesRoom exchanges messages on one connection while another writes as fast as its peer reads.
 func busyWriterLeavesRoom(t *testing.T, open func(Options) Reactor) {
 	r := open(Options{Loops: 1})
 	defer r.Close()

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// paths are the implementations that the suite runs over.
+// paths are the implementations under test.
 var paths = map[string]func(Options) Reactor{
 	"portable": func(o Options) Reactor { return NewPortable(o) },
 	"epoll": func(o Options) Reactor {
@@ -45,7 +45,7 @@ func kernelHolds(c Conn) (int, bool) {
 	return int(info.Notsent_bytes) + int(info.Bytes_sent-info.Bytes_acked), true
 }
 
-// dropIncoming makes the kernel drop everything that arrives for nc, as if its machine were gone.
+// dropIncoming makes the kernel drop everything that arrives for nc, as if its peer had vanished.
 func dropIncoming(t *testing.T, nc *net.TCPConn) {
 	raw, err := nc.SyscallConn()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// paths are the implementations that the suite runs over.
+// paths are the implementations under test.
 var paths = map[string]func(Options) Reactor{
 	"portable": func(o Options) Reactor { return NewPortable(o) },
 }
@@ -16,4 +16,6 @@ func path(Conn) string { return "portable" }
 
 func kernelHolds(Conn) (int, bool) { return 0, false }
 
-func dropIncoming(t *testing.T, _ *net.TCPConn) { t.Skip("this system cannot make a peer seem gone") }
+func dropIncoming(t *testing.T, _ *net.TCPConn) {
+	t.Skip("incoming packets cannot be dropped on this system")
+}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A dead peer is distinguished from one that does not read, and only while something is unacknowledged.
+// TestPeer: a dead peer is distinguished from one that does not read, but only while data is unacknowledged.
 func TestPeer(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -36,18 +36,18 @@ func TestPeer(t *testing.T) {
 	here := []*Peer{Watch(blocked), Watch(silent)}
 	for p, begin := Watch(departed), time.Now(); !p.Dead(timeout); time.Sleep(timeout / 10) {
 		if time.Since(begin) > 20*time.Second {
-			t.Fatal("a peer that is gone is not dead")
+			t.Fatal("a vanished peer is not reported as dead")
 		}
 		for i, p := range here {
 			if p.Dead(timeout) {
-				t.Fatalf("peer %d is dead", i)
+				t.Fatalf("peer %d is reported as dead", i)
 			}
 		}
 	}
 	for range 20 {
 		for i, p := range here {
 			if p.Dead(timeout) {
-				t.Fatalf("peer %d is dead", i)
+				t.Fatalf("peer %d is reported as dead", i)
 			}
 		}
 		time.Sleep(timeout / 10)

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// source is a Source for tests. It checks that it is called by one goroutine at a time and in order.
+// source is a Source for tests. It checks that its methods are called in order, and never concurrently.
 type source struct {
 	t    *testing.T
 	conn Conn
@@ -27,17 +27,17 @@ type source struct {
 
 	mu            sync.Mutex
 	out           []byte // to be written
-	in            []byte // received and used
-	consuming     bool   // Received uses bytes
+	in            []byte // received and consumed
+	consuming     bool   // Received consumes bytes
 	echo          bool   // and writes them back
 	always        []byte // written when out is empty
-	fail          error  // returned by Received after it has used bytes
+	fail          error  // returned by Received after it has consumed bytes
 	panics        string // method that panics
 	keepOpen      bool   // Received does not end with the peer
 	handedOut     int    // returned by Next and not yet written
 	nextCalls     int    // calls of Next
 	receivedCalls int    // calls of Received
-	eofCalls      int    // calls of Received without bytes
+	eofCalls      int    // calls of Received without bytes, at the end of input
 	interrupts    int    // calls of Interrupted
 	wasClosed     bool   // Closed was called
 	closed        chan error
@@ -45,7 +45,7 @@ type source struct {
 
 func (s *source) enter(method string) func() {
 	if s.busy.Swap(true) {
-		s.t.Error("the source is called by two goroutines at once")
+		s.t.Error("concurrent calls of the source")
 	}
 	s.mu.Lock()
 	if s.wasClosed {
@@ -54,7 +54,7 @@ func (s *source) enter(method string) func() {
 	if s.panics == method {
 		s.mu.Unlock()
 		s.busy.Store(false)
-		panic("a fault in one connection's code")
+		panic("panic in a source")
 	}
 	return func() {
 		s.mu.Unlock()
@@ -81,7 +81,7 @@ func (s *source) Next(max int) ([]byte, bool) {
 func (s *source) Wrote(n int) {
 	defer s.enter("Wrote")()
 	if n > s.handedOut {
-		s.t.Errorf("%d bytes written of %d", n, s.handedOut)
+		s.t.Errorf("Wrote(%d) after Next returned %d bytes", n, s.handedOut)
 	}
 	s.out, s.handedOut = s.out[n:], 0
 }
@@ -227,7 +227,7 @@ func expect(t *testing.T, r io.Reader, want []byte) {
 		t.Fatalf("reading %d bytes: %v", len(want), err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Fatal("other bytes came than were written")
+		t.Fatal("the bytes read differ from those written")
 	}
 }
 

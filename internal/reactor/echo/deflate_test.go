@@ -24,7 +24,7 @@ func exchange(ctx context.Context, c *websocket.Conn) error {
 		said := bytes.Repeat([]byte("an echo "), n/8+1)[:n]
 		go c.Write(ctx, websocket.MessageText, said)
 		if _, onMessage, err := c.Read(ctx); err != nil || !bytes.Equal(onMessage, said) {
-			return fmt.Errorf("of %d bytes %d come back: %v", n, len(onMessage), err)
+			return fmt.Errorf("%d bytes are echoed as %d: %v", n, len(onMessage), err)
 		}
 	}
 	return c.Close(websocket.StatusNormalClosure, "")
@@ -93,7 +93,7 @@ func TestWindows(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(hs.Extensions) != 1 || !hs.Extensions[0].Equal(want.Option()) {
-				t.Errorf("%s is answered %v", want.Option(), hs.Extensions)
+				t.Errorf("the answer to %s is %v", want.Option(), hs.Extensions)
 			}
 			said := strings.Repeat("again and ", 2000)
 			nc.Write(text(said).bytes(true))
@@ -106,7 +106,7 @@ func TestWindows(t *testing.T) {
 	})
 }
 
-// An answer that was not offered fails the handshake.
+// TestUnofferedAnswers: an answer that was not offered fails the handshake.
 func TestUnofferedAnswers(t *testing.T) {
 	parse := func(s string) []httphead.Option { o, _ := httphead.ParseOptions([]byte(s), nil); return o }
 	const good = "permessage-deflate; server_no_context_takeover"
@@ -121,7 +121,7 @@ func TestUnofferedAnswers(t *testing.T) {
 		"permessage-deflate", good + "; client_max_window_bits", good + "; client_max_window_bits=7", good + "; more", good + ", " + good,
 	} {
 		if _, _, err := accepted(parse(answer)); err == nil {
-			t.Errorf("%q is accepted", answer)
+			t.Errorf("%q was accepted", answer)
 		}
 	}
 }

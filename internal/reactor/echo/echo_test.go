@@ -26,10 +26,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// testTimeout is how long anything here may take.
+// testTimeout is the time limit of each test.
 const testTimeout = time.Minute
 
-// eachPath runs f over the paths of the reactor that this system has.
+// eachPath runs f with each implementation of the reactor on this system.
 func eachPath(t *testing.T, f func(t *testing.T, r reactor.Reactor)) {
 	for _, portable := range []bool{false, true} {
 		r, err := newReactor(portable)
@@ -76,7 +76,7 @@ func dialed(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	if early != nil {
-		t.Fatal("an echo speaks first")
+		t.Fatal("the server sent something first")
 	}
 	return nc
 }
@@ -231,7 +231,7 @@ func TestLibrary(t *testing.T) {
 	})
 }
 
-// TestBothEnds exchanges messages between our client and our server, for each pair of paths.
+// TestBothEnds exchanges messages between our client and our server, for each pair of implementations.
 func TestBothEnds(t *testing.T) {
 	eachPath(t, func(t *testing.T, r reactor.Reactor) {
 		address := start(t, r)
@@ -252,14 +252,14 @@ func TestBothEnds(t *testing.T) {
 					t.Errorf("ended with %v", err)
 				}
 			case <-time.After(testTimeout):
-				t.Fatal("the connection does not end")
+				t.Fatal("the connection did not end")
 			}
 			if len(got) != len(want) {
 				t.Fatalf("%d messages came back, want %d", len(got), len(want))
 			}
 			for i := range want {
 				if got[i] != want[i] {
-					t.Errorf("message %d came back as another", i)
+					t.Errorf("message %d was changed", i)
 				}
 			}
 		})
@@ -305,7 +305,7 @@ func TestSuite(t *testing.T) {
 		}
 		for i := 1; i <= 3; i++ {
 			if got, want := <-said, fmt.Sprintf("agent=me&case=%d<nil>", i); got != want {
-				t.Errorf("case %d: the server heard %s, want %s", i, got, want)
+				t.Errorf("case %d: the server received %s, want %s", i, got, want)
 			}
 		}
 	})
@@ -313,7 +313,8 @@ func TestSuite(t *testing.T) {
 
 func isPortable(r reactor.Reactor) bool { _, ok := r.(*reactor.Portable); return ok }
 
-// A peer that does not read is not read from: pending output stays below a bound, and all of it arrives in the end.
+// TestPendingBounded: input of a peer that does not read is not read either: pending output is bounded, and all of it
+// arrives eventually.
 func TestPendingBounded(t *testing.T) {
 	e := newEcho(serverFrames, 0)
 	want := strings.Repeat("x", 1000)
@@ -324,10 +325,10 @@ func TestPendingBounded(t *testing.T) {
 		t.Fatalf("%d of %d bytes used, %v", used, len(rest), err)
 	}
 	if len(e.out) > maxPending+len(one) {
-		t.Fatalf("%d bytes wait, want at most %d", len(e.out), maxPending+len(one))
+		t.Fatalf("%d bytes are pending, want at most %d", len(e.out), maxPending+len(one))
 	}
 	if more, _ := e.Received(rest[used:]); more != 0 {
-		t.Errorf("%d bytes were used though nothing was written", more)
+		t.Errorf("%d more bytes were consumed though nothing was written", more)
 	}
 	var got bytes.Buffer
 	rest = rest[used:]
@@ -339,7 +340,7 @@ func TestPendingBounded(t *testing.T) {
 			rest = rest[used:]
 		}
 		if len(e.out) > maxPending+len(one) {
-			t.Fatalf("%d bytes wait", len(e.out))
+			t.Fatalf("%d bytes are pending", len(e.out))
 		}
 	}
 	for i := range 1000 {

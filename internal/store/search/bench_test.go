@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// BenchmarkFill indexes one message per operation, read from memory, without rests.
+// BenchmarkFill indexes one message per operation, read from memory, without pauses.
 func BenchmarkFill(b *testing.B) {
 	p := newTestLog(b)
 	for i := 0; i < b.N; {

@@ -13,7 +13,7 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// change edits a message of anna's; without a text it is deleted.
+// change edits a message from anna, or deletes it if there is no text.
 func (p *testLog) change(room string, n uint64, text ...string) {
 	p.t.Helper()
 	limits := eventlog.ConfigureBody{Limits: eventlog.Limits{EditWindow: eventlog.MaxEditWindow}}
@@ -37,7 +37,7 @@ func (p *testLog) change(room string, n uint64, text ...string) {
 	}
 }
 
-// A changed message is found by its new words and by no others, also if it is changed before or while it is indexed.
+// TestChanged: a changed message is found only by its new words, even if it is changed before or while it is indexed.
 func TestChanged(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
 		log := newTestLog(t)
@@ -49,7 +49,7 @@ func TestChanged(t *testing.T) {
 		log.change("den", 3)
 		log.change("den", 4, "epsilon")
 		log.change("den", 4, "zeta")
-		s.want(Query{Words: "alpha"}, "") // the index does not know yet, but the text decides
+		s.want(Query{Words: "alpha"}, "") // not indexed yet, but matches are checked against the text
 		s.want(Query{Words: "gamma"}, "")
 		s.fill()
 		log.publish("den", "omega")
@@ -62,8 +62,8 @@ func TestChanged(t *testing.T) {
 	})
 }
 
-// Hours after words were erased they are in no file of the index, whether it was restarted meanwhile or not; until then
-// nothing is merged. What is not erased is found.
+// TestErasedWordsLeaveTheFile: hours after words were erased, no file of the index contains them, even after a restart;
+// until then nothing is merged. Other words are still found.
 func TestErasedWordsLeaveTheFile(t *testing.T) {
 	for _, restarted := range []bool{false, true} {
 		dir := t.TempDir()
@@ -104,7 +104,8 @@ func TestErasedWordsLeaveTheFile(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, word := range erased {
-					// The first word of a page of the index is whole, the others only where they differ from the one before.
+					// The first word of an index page is stored whole, the others only from where they differ from the
+					// previous one.
 					if bytes.Contains(b, []byte(word)) || bytes.Contains(b, []byte(strings.TrimPrefix(word, "word"))) {
 						left = append(left, f.Name()+": "+word)
 					}
@@ -113,7 +114,7 @@ func TestErasedWordsLeaveTheFile(t *testing.T) {
 			return left
 		}
 		if len(left()) == 0 {
-			t.Error("no erased word is in the file before it is cleaned, so this test shows nothing")
+			t.Error("the file contains no erased word before it is cleaned, so the test proves nothing")
 		}
 		if restarted {
 			s.close()
@@ -139,13 +140,13 @@ func TestErasedWordsLeaveTheFile(t *testing.T) {
 			before = fmt.Sprint(r.Hits[len(r.Hits)-1].N)
 		}
 		if found != kept {
-			t.Errorf("%d messages are found, want %d", found, kept)
+			t.Errorf("found %d messages, want %d", found, kept)
 		}
 		if err := s.file.verify(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if due, err := s.cleanDue(); err != nil || !due.IsZero() {
-			t.Errorf("after it was cleaned, that is due at %v (%v)", due, err)
+			t.Errorf("after the cleaning, the next one is due at %v (%v)", due, err)
 		}
 	}
 }

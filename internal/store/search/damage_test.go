@@ -15,8 +15,8 @@ import (
 	"ramai/internal/eventlog"
 )
 
-// Whichever page of an index is damaged, and whether or not a query reads it, everything is found again after a
-// restart.
+// TestAnyDamagedPageIsRepaired: whichever page of an index is damaged, and whether or not a query reads it, all messages
+// are found again after a restart.
 func TestAnyDamagedPageIsRepaired(t *testing.T) {
 	dir := t.TempDir()
 	p := newTestLog(t)
@@ -54,7 +54,7 @@ func TestAnyDamagedPageIsRepaired(t *testing.T) {
 	}
 }
 
-// Check changes no file, whether the index was closed or its server was killed.
+// TestCheckWritesNothing: Check changes no file, whether the index was closed or its server was killed.
 func TestCheckWritesNothing(t *testing.T) {
 	p := newTestLog(t)
 	p.publishAt(p.at, "lobby", "one word", "two words")
@@ -95,7 +95,7 @@ func TestCheckWritesNothing(t *testing.T) {
 			delete(after, FileName+"-shm") // locks of SQLite, which a server creates again
 		}
 		if !maps.Equal(before, after) {
-			t.Errorf("Check left %v where %v was", slices.Collect(maps.Keys(after)), slices.Collect(maps.Keys(before)))
+			t.Errorf("Check left the files %v, want %v", slices.Collect(maps.Keys(after)), slices.Collect(maps.Keys(before)))
 		}
 	}
 }
@@ -131,7 +131,7 @@ func (d damagedLog) Read(room string, after uint64, limit int) ([]eventlog.Recor
 	return d.testLog.Read(room, after, limit)
 }
 
-// A room that cannot be read does not keep others from being indexed, and is logged once.
+// TestDamagedRoomIsSkipped: a room that cannot be read does not prevent the indexing of others, and is logged once.
 func TestDamagedRoomIsSkipped(t *testing.T) {
 	p := newTestLog(t)
 	for _, room := range []string{"a", "bad", "c"} {

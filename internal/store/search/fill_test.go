@@ -22,7 +22,7 @@ import (
 	"ramai/wire"
 )
 
-// TestRebuild: whatever has happened to the file, everything is found, and the log says why the index was rebuilt.
+// TestRebuild: whatever has happened to the file, all messages are found, and the log says why the index was rebuilt.
 func TestRebuild(t *testing.T) {
 	change := func(f func(b []byte) []byte) func(t *testing.T, path string, p *testLog) {
 		return func(t *testing.T, path string, p *testLog) {
@@ -124,8 +124,8 @@ func (r *restoredLog) Read(room string, after uint64, limit int) ([]eventlog.Rec
 	return slices.DeleteFunc(messages, func(r eventlog.Record) bool { return r.N > older }), r.Bounds(room), err
 }
 
-// TestRestoredLog: a log restored from a backup has other messages with the numbers that the index has, no matter
-// whether there are more of them by now.
+// TestRestoredLog: in a log restored from a backup, other messages have the numbers of indexed ones, whether or not there
+// are more of them by now.
 func TestRestoredLog(t *testing.T) {
 	log := []byte("the same for both of them")
 	for _, more := range []int{3, 5} {
@@ -194,7 +194,7 @@ func TestKilled(t *testing.T) {
 			t.Errorf("killed after %d turns: found %s, behind %d", i, sortKeys(found), found.Behind)
 		}
 		if strings.Contains(y.logged.String(), "rebuilding") {
-			t.Errorf("killed after %d turns it did not go on: the log has %q", i, y.logged)
+			t.Errorf("killed after %d turns, the index was rebuilt: the log has %q", i, y.logged)
 		}
 		if _, err := x.turn(); err != nil {
 			t.Fatal(err)
@@ -246,7 +246,7 @@ func TestDamagedWhileOpen(t *testing.T) {
 	select {
 	case <-x.wake:
 	default:
-		t.Error("the filling was not woken")
+		t.Error("the fill was not woken")
 	}
 	x.fill()
 	x.want(Query{Words: "hit"}, "lobby:1")
@@ -255,7 +255,7 @@ func TestDamagedWhileOpen(t *testing.T) {
 	}
 }
 
-// TestCannotOpen: a server without an index keeps running, and opens it when the cause is gone.
+// TestCannotOpen: a server without an index keeps running, and opens it once it can.
 func TestCannotOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)
 	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
@@ -265,7 +265,7 @@ func TestCannotOpen(t *testing.T) {
 	p.publish("lobby", "hit")
 	x := open(t, path, p)
 	if _, err := x.turn(); err == nil {
-		t.Fatal("a folder was opened")
+		t.Fatal("opened a folder as an index")
 	}
 	if _, err := x.Search(t.Context(), Query{Words: "hit"}); err == nil || err.Code != wire.Unavailable {
 		t.Errorf("searching: %v, want unavailable", err)
@@ -277,7 +277,7 @@ func TestCannotOpen(t *testing.T) {
 	x.want(Query{Words: "hit"}, "lobby:1")
 }
 
-// TestStopsWhenDiskIsLow: the last free space is for the event log.
+// TestStopsWhenDiskIsLow: the last free space is reserved for the event log.
 func TestStopsWhenDiskIsLow(t *testing.T) {
 	p := newTestLog(t)
 	p.publish("lobby", "hit")
@@ -291,7 +291,7 @@ func TestStopsWhenDiskIsLow(t *testing.T) {
 	x.want(Query{Words: "hit"}, "lobby:1")
 }
 
-// A thousand messages of one millisecond have distinct keys, and so have those of clocks that are far off.
+// TestOddTimes: a thousand messages of one millisecond have distinct keys, and so do messages whose clock was far off.
 func TestOddTimes(t *testing.T) {
 	p := newTestLog(t)
 	x := open(t, "", p)
@@ -345,12 +345,12 @@ func TestPace(t *testing.T) {
 		{0, time.Second, 10 * time.Second, time.Second},
 	} {
 		if got := turn(c.events, c.after, c.work); got != c.want {
-			t.Errorf("%+v: rests %v", c, got)
+			t.Errorf("%+v: pauses %v", c, got)
 		}
 	}
 }
 
-// TestFollowsTheLog lets the index fill by itself.
+// TestFollowsTheLog lets the index fill in the background.
 func TestFollowsTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newTestLog(t)

@@ -117,7 +117,7 @@ func TestBadQueries(t *testing.T) {
 	}
 }
 
-// Hits of several rooms are ordered by time, in whatever order they were indexed.
+// TestNewestFirst: hits of several rooms are ordered by time, in whatever order they were indexed.
 func TestNewestFirst(t *testing.T) {
 	p := newTestLog(t)
 	for i := range 20 {
@@ -162,7 +162,7 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	if found := x.search(Query{Words: "hit", Before: "lobby:51"}); len(found.Hits) != 50 || found.More {
-		t.Errorf("the last 50 are %d, more %v", len(found.Hits), found.More)
+		t.Errorf("the last page has %d hits, more %v; want 50", len(found.Hits), found.More)
 	}
 }
 
@@ -216,7 +216,7 @@ func TestManyRoomsBehind(t *testing.T) {
 	}
 }
 
-// Trimmed messages are not shown from then on, and are deleted from the index.
+// TestRetention: trimmed messages are no longer found, and are deleted from the index.
 func TestRetention(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
 		p := newTestLog(t)
@@ -235,7 +235,7 @@ func TestRetention(t *testing.T) {
 			return n
 		}
 		if n := rows(); n != 3*turnDeletes+2 {
-			t.Fatalf("the index has %d rows before it has heard of it", n)
+			t.Fatalf("the index has %d rows before it is told of the trimming", n)
 		}
 		x.fill()
 		if n := rows(); n != 3 {
@@ -268,7 +268,7 @@ func TestRetention(t *testing.T) {
 	})
 }
 
-// A removed room leaves nothing in the index, and its id can be used again.
+// TestRemovedRooms: a removed room leaves nothing in the index, and its id can be reused.
 func TestRemovedRooms(t *testing.T) {
 	kinds(t, func(t *testing.T, path string) {
 		p := newTestLog(t)
