@@ -51,7 +51,7 @@ func parseChange(f fields) (Frame, string, *CodedError) {
 	if f.isNull("text") {
 		return change, "", nil
 	}
-	if f.value("text") == nil { // whoever forgets the text does not want to delete the message
+	if f.value("text") == nil { // a client that omits the text does not mean to delete the message
 		return change, "text", &CodedError{Code: BadRequest, Reason: "it is missing; it is the new text, or null to delete the message"}
 	}
 	text, bad := f.string("text")

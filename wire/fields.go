@@ -29,8 +29,8 @@ func field(name string) int {
 	return -1
 }
 
-// A splitter splits a JSON object. Strings that are not UTF-8 are left to whoever reads the field; in unused fields
-// they do no harm.
+// A splitter splits a JSON object. Strings that are not UTF-8 are left to the code that reads the field; in unused
+// fields they do no harm.
 type splitter struct {
 	input bytes.Buffer
 	json  jsontext.Decoder

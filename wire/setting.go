@@ -275,7 +275,7 @@ func parseSet(f fields) (Frame, string, *CodedError) {
 		return set, "key", bad
 	}
 	raw := f[field("value")]
-	if raw == nil { // whoever forgets the value does not want to unset the key
+	if raw == nil { // a client that omits the value does not mean to unset the key
 		return set, "value", &CodedError{Code: BadRequest, Reason: "it is missing; null unsets the key"}
 	}
 	if set.Value, bad = parseValue(raw); bad != nil {

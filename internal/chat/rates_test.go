@@ -40,7 +40,7 @@ func TestRates(t *testing.T) {
 		"the same":                {[2]string{"a", "192.0.2.1"}, [2]string{"a", "192.0.2.1"}, 0, 5, 20},
 		"a sender elsewhere":      {[2]string{"a", "192.0.2.1"}, [2]string{"a", "192.0.2.2"}, 0, 5, 20},
 		"an address's others":     {[2]string{"a", "192.0.2.1"}, [2]string{"b", "192.0.2.1"}, 0, 5, 20},
-		"strangers":               {[2]string{"a", "192.0.2.1"}, [2]string{"b", "192.0.2.2"}, 20, 5, 20},
+		"others":                  {[2]string{"a", "192.0.2.1"}, [2]string{"b", "192.0.2.2"}, 20, 5, 20},
 		"of one /64":              {[2]string{"a", "2001:db8::1"}, [2]string{"b", "2001:db8::ffff:1:2:3"}, 0, 5, 20},
 		"of two /64":              {[2]string{"a", "2001:db8::1"}, [2]string{"b", "2001:db8:0:1::1"}, 20, 5, 20},
 		"IPv4 in IPv6":            {[2]string{"a", "192.0.2.1"}, [2]string{"b", "::ffff:192.0.2.1"}, 0, 5, 20},

@@ -37,7 +37,7 @@ func TestLog(t *testing.T) {
 // TestManyAtOnce: many goroutines submit at once to a queue that is too short for them. Each waits until it is notified
 // that there is space.
 func TestManyAtOnce(t *testing.T) {
-	const talkers, each = 8, 500
+	const publishers, each = 8, 500
 	var heard []eventlog.Outcome
 	s := store(t)
 	l := eventlog.NewLog(s, local.New(), eventlog.Options{
@@ -50,7 +50,7 @@ func TestManyAtOnce(t *testing.T) {
 	go func() { done <- l.Run(t.Context()) }()
 
 	var talking sync.WaitGroup
-	for i := range talkers {
+	for i := range publishers {
 		talking.Go(func() {
 			room := make(chan bool, 1)
 			for n := range each {
@@ -82,8 +82,8 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		next[o.Command.SenderID]++
 	}
-	if len(heard) != talkers*each || s.Bounds("lobby").Last != talkers*each {
-		t.Errorf("%d outcomes, the head is %v, want %d", len(heard), s.Bounds("lobby"), talkers*each)
+	if len(heard) != publishers*each || s.Bounds("lobby").Last != publishers*each {
+		t.Errorf("%d outcomes, the head is %v, want %d", len(heard), s.Bounds("lobby"), publishers*each)
 	}
 }
 

@@ -326,7 +326,7 @@ func (sayKind) searchText(r *Record) (string, error) {
 }
 
 // repeated remembers the id of a command that adds a record, unless it is refused. If the id is known already, or the
-// command is refused, it sets the outcome, and reports true: whoever repeats what was done is not refused.
+// command is refused, it sets the outcome, and reports true. Repeating a command that was applied is not an error.
 func (c *Delta) repeated(tx Tx, o *Outcome, sum int64, refused *wire.CodedError) (bool, error) {
 	key := IDKeyOf(o.Command.Room, o.Command.SenderID, o.Command.ID)
 	var old IDEntry

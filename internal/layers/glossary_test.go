@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,7 +23,11 @@ var retired = strings.Fields(`
 	Place Refill Ruled Seat Shelf Sluice Stalled Stranger Talk Tape Tell Unsaid Verdict Visit Visitor Welcomed
 `)
 
-// The doc comment of a package explains the terms that the glossary assigns to it.
+// retiredText lists words and phrases that must not come back in any text, because the field has other terms for them.
+var retiredText = regexp.MustCompile(`(?i)\b(re)?tapes?\b|\bseats?\b|\bsluices?\b|\bstrangers?\b|\b(talk|lin|order)ers?\b|` +
+	`\bverdicts?\b|\bdisown|\bbarred\b|\bunsay|\bhurry\b|\bpatiently\b|\bwhoever\b|\btells? whether\b|\b(is|are|was|were) told so\b`)
+
+// TestGlossaryInPackages: the doc comment of a package explains the terms that the glossary assigns to it.
 func TestGlossaryInPackages(t *testing.T) {
 	_, glossary, found := strings.Cut(architecture(t), "\n## Glossary\n")
 	if !found {
@@ -60,7 +66,53 @@ func packageDoc(t *testing.T, name string) string {
 	return doc.String()
 }
 
-// No exported type has a name from the vocabulary that the glossary has replaced.
+// TestRetiredText: no file in a language that people read contains a word that the glossary has replaced.
+func TestRetiredText(t *testing.T) {
+	exempt := []string{
+		"CHANGELOG.md", "cmd/ramai/settings.go", "cmd/ramai/settings_test.go", // the former names of flags
+		"internal/tui/emoji.txt", "internal/web/page/vendor", // names of emoji
+		"internal/layers/glossary_test.go",
+	}
+	root, files := sourcetest.Root(t), 0
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		if slices.Contains(exempt, name) || entry.IsDir() && name != "." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules") {
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if entry.IsDir() || !slices.Contains([]string{".go", ".md", ".js", ".html", ".css", ".txt"}, filepath.Ext(name)) {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		files++
+		for i, line := range strings.Split(string(text), "\n") {
+			if word := retiredText.FindString(line); word != "" {
+				t.Errorf("%s:%d: a retired word: %q", name, i+1, word)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 500 {
+		t.Errorf("found only %d files", files)
+	}
+}
+
+// TestExportedTypesInPackages: no exported type has a name from the vocabulary that the glossary has replaced.
 func TestExportedTypesInPackages(t *testing.T) {
 	types := 0
 	word := regexp.MustCompile(`[A-Z][a-z]*`)

@@ -10,7 +10,7 @@ import (
 
 // Bits of a socket's state. One turn handles all that are set.
 const (
-	queued      uint32 = 1 << iota // in a list of the loop, or being served; whoever sets it pushes the socket
+	queued      uint32 = 1 << iota // in a list of the loop, or being served; the goroutine that sets it pushes the socket
 	woken                          // Wake was called
 	timed                          // WakeAfter was called
 	finish                         // Finish was called; stays set

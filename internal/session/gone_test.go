@@ -146,7 +146,7 @@ func TestStopReportsUnsavedMessages(t *testing.T) {
 		st := newHarness(t, setting{rate: 5, burst: 1})
 		l := st.plain(Client{})
 		l.sendText("said")
-		l.sendText("unsaid")
+		l.sendText("unconfirmed")
 		l.expect("said")
 		l.s.Quiet()
 		if ordered { // the log stops before the message's turn

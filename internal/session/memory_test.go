@@ -20,7 +20,7 @@ func (st *harness) fillRooms(k int) (rooms []string) {
 	for i := range 8 {
 		rooms = append(rooms, fmt.Sprint("room", i))
 		for n := range k {
-			e := eventlog.Command{Kind: eventlog.Say, SenderID: "talker", Room: rooms[i], Text: fmt.Sprintf("%-1000d", n), Once: true}
+			e := eventlog.Command{Kind: eventlog.Say, SenderID: "publisher", Room: rooms[i], Text: fmt.Sprintf("%-1000d", n), Once: true}
 			if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 				st.tb.Fatal(err)
 			}

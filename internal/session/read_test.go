@@ -23,7 +23,7 @@ func (st *harness) publishVaried(n int) {
 	head := st.store.Bounds(wire.Lobby).Last
 	for i := range n {
 		text := fmt.Sprint("number ", int(head)+i+1, strings.Repeat(" and on", int(head)+i%300))
-		e := eventlog.Command{Kind: eventlog.Say, SenderID: "talker", Room: wire.Lobby, Text: text[:min(len(text), 4000)], Once: true}
+		e := eventlog.Command{Kind: eventlog.Say, SenderID: "publisher", Room: wire.Lobby, Text: text[:min(len(text), 4000)], Once: true}
 		if err := st.sequencer.Submit(eventlog.Submission{Command: e}, nil); err != nil {
 			st.tb.Fatal(err)
 		}

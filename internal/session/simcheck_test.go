@@ -321,7 +321,7 @@ func (l *plainClient) connect() {
 	t.l = node.connect(Client{Room: l.room, Last: last, Deflate: l == l.sim.plainClients[1] && l.sim.deflate(), Addr: l.sim.addr(100 + len(l.sim.plainConns))})
 	t.l.onLine = func(line string) {
 		t.lines = append(t.lines, line)
-		l.sim.checkErased("a liner", simText.FindString(line))
+		l.sim.checkErased("a plain client", simText.FindString(line))
 	}
 	l.conn = t
 	l.sim.plainConns = append(l.sim.plainConns, t)
@@ -337,7 +337,7 @@ func (l *plainClient) disconnect() {
 
 func (l *plainClient) say() {
 	l.connect()
-	text := l.sim.text("liner")
+	text := l.sim.text("plain client")
 	l.conn.posts = append(l.conn.posts, text)
 	l.conn.l.sendText(text)
 }
@@ -417,7 +417,7 @@ func (s *sim) verifyPlainConn(t *plainConn, final map[uint64]wire.Message) {
 		for ; at < to; at++ {
 			if !s.mayBeHidden(t.room, at+1, final) {
 				if deleted == 0 {
-					s.t.Fatalf("a liner has no line of number %d of %s: %+v", at+1, t.room, *s.transcript[t.room][at+1])
+					s.t.Fatalf("a plain client has no line of number %d of %s: %+v", at+1, t.room, *s.transcript[t.room][at+1])
 				}
 				deleted--
 			}
@@ -445,7 +445,7 @@ func (s *sim) verifyPlainConn(t *plainConn, final map[uint64]wire.Message) {
 			skip(lines[k].n - 1)
 			at++
 		case !s.trims: // otherwise nobody else may have received the message
-			s.t.Fatalf("a liner receives %q after number %d of %s, want one of %+v", line, at, t.room, lines)
+			s.t.Fatalf("a plain client receives %q after number %d of %s, want one of %+v", line, at, t.room, lines)
 		}
 	}
 	if !t.closed {
@@ -454,8 +454,8 @@ func (s *sim) verifyPlainConn(t *plainConn, final map[uint64]wire.Message) {
 	s.verifyPlainPosts(t)
 }
 
-// verifyPlainPosts checks that nothing that a plain client posted is there twice or out of order, and that nothing is missing
-// unless it was told so, or was cut off.
+// verifyPlainPosts checks that no post of a plain client is stored twice or out of order, and that none is missing unless it was
+// refused or cut off.
 func (s *sim) verifyPlainPosts(t *plainConn) {
 	next, found := 0, 0
 	for n := uint64(1); n <= s.newest(t.room); n++ {
@@ -469,11 +469,11 @@ func (s *sim) verifyPlainPosts(t *plainConn) {
 			next++
 		}
 		if next == len(t.posts) {
-			s.t.Fatalf("what a liner posted is there twice, or out of order: %q is number %d of %s", text, n, t.room)
+			s.t.Fatalf("what a plain client posted is there twice, or out of order: %q is number %d of %s", text, n, t.room)
 		}
 		next++
 	}
 	if !t.closed && !s.trims && found+t.refused != len(t.posts) {
-		s.t.Fatalf("a liner posted %d lines; %d are there, and %d were refused", len(t.posts), found, t.refused)
+		s.t.Fatalf("a plain client posted %d lines; %d are there, and %d were refused", len(t.posts), found, t.refused)
 	}
 }

@@ -26,7 +26,7 @@ type streamClient struct {
 	joinedEpoch string // the epoch of the newest joined
 	view        view   // of what was received since the newest reset
 	offline     bool   // it does not connect
-	resets      int    // how often it was told so
+	resets      int    // resets that it received
 	count       int    // of the newest presence
 }
 

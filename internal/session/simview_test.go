@@ -123,11 +123,11 @@ func (s *sim) erase(p *v1Client, f wire.Saved) {
 }
 
 // simText finds the text of a client in a line of the plain protocol.
-var simText = regexp.MustCompile(`(?s)(person \d|liner) says \d+( and on\n)*`)
+var simText = regexp.MustCompile(`(?s)(person \d|plain client) says \d+( and on\n)*`)
 
 func (s *sim) checkErased(who, text string) {
 	if e, ok := s.erased[text]; ok {
-		s.t.Fatalf("%s receives %q after change %d of %s has replaced it, and its author was told so", who, text, e.by, e.room)
+		s.t.Fatalf("%s receives %q, which change %d of %s has replaced with its author informed", who, text, e.by, e.room)
 	}
 }
 

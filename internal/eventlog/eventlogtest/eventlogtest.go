@@ -157,7 +157,7 @@ func summary(o eventlog.Outcome) string {
 	case o.Status == eventlog.Saved:
 		return fmt.Sprintf("saved %d", o.N)
 	}
-	return fmt.Sprintf("verdict %d", o.Status)
+	return fmt.Sprintf("status %d", o.Status)
 }
 
 func say(by, room, id, text string) eventlog.Command {

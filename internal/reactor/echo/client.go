@@ -41,8 +41,8 @@ func (c *client) run(ctx context.Context, address string) error {
 	return c.suite(ctx, u)
 }
 
-// suite runs all cases of an Autobahn fuzzingserver. A case that ends with an error is not a failure, because many are
-// made to; the server's verdict is in its report.
+// suite runs all cases of an Autobahn fuzzingserver. A case that ends with an error is not a failure, because many cases
+// require one; the server's report has the results.
 func (c *client) suite(ctx context.Context, u *url.URL) error {
 	var answer string
 	err := c.connect(ctx, at(u, "/getCaseCount", nil), func(b []byte) { answer = string(b) })

@@ -93,7 +93,7 @@ func TestTopicAndPins(t *testing.T) {
 		anna.clickText(".pins .plain", "The exam is on Friday")
 		anna.waitFor("document.querySelector('.m.target')?.textContent.includes('The exam is on Friday')")
 
-		// They are there for whoever comes later, although the messages are far up.
+		// A reader who arrives later sees them too, although the messages are far up.
 		srv.postMany("lobby", 120, func(i int) string { return fmt.Sprint("message ", i+1) })
 		late := openPage(t, srv.url("/"), d.view).ready()
 		late.waitForText(".header .topic", "History of everything")
@@ -143,7 +143,7 @@ func TestStage(t *testing.T) {
 		anna.choose(d, question, "Show on the stage")
 		projector.waitForText(".stage-text", "Why is the sky blue?")
 		projector.check("stage-question")
-		other := openPage(t, srv.url("/?view=stage"), d.view) // it is the same for whoever opens it later
+		other := openPage(t, srv.url("/?view=stage"), d.view) // opened later, it shows the same
 		other.waitForText(".stage-text", "Why is the sky blue?")
 		other.check("stage-" + d.name)
 		budi.choose(laptopAndPhone[0], question, "Delete")
