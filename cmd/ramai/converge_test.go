@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os/exec"
@@ -51,7 +52,7 @@ func copyOf(r *client.Replica) roomCopy {
 	return c
 }
 
-// TestClientsConverge: three programs and two pages post, ask, edit, delete and set while the server is killed three times.
+// TestClientsConverge: three programs and two pages post, ask, edit, delete, react and set while the server is killed three times.
 // Everything happens once, and all of them end with the messages that a client gets that only loads pages.
 func TestClientsConverge(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -94,11 +95,17 @@ func TestClientsConverge(t *testing.T) {
 	}
 
 	want, head := loadAll(t, ctx, url)
+	for counts := countMarks(all); !counted(want, counts); want, head = loadAll(t, ctx, url) { // the newest tally is on its way
+		if ctx.Err() != nil {
+			t.Fatalf("the counts are not %v", counts)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 	if len(want.Missing) > 0 {
 		t.Errorf("pages leave out %v", want.Missing)
 	}
-	if head != uint64(total) {
-		t.Errorf("the room has %d numbers after %d messages and changes", head, total)
+	if head <= uint64(total) {
+		t.Errorf("the room has %d numbers after %d messages, changes, settings and tallies", head, total)
 	}
 	for i, c := range all {
 		got, err := c.room(ctx, head)
@@ -107,6 +114,38 @@ func TestClientsConverge(t *testing.T) {
 		}
 		compareRooms(t, fmt.Sprintf("client %d", i), got, want)
 	}
+}
+
+// countMarks returns the counts that the programs have asked for.
+func countMarks(all []converger) map[uint64]wire.Counts {
+	counts := map[uint64]wire.Counts{}
+	for _, c := range all {
+		p, ok := c.(*goProgram)
+		if !ok {
+			continue
+		}
+		p.mu.Lock()
+		for m, on := range p.marks {
+			if counts[m.Of] == nil {
+				counts[m.Of] = wire.Counts{}
+			}
+			if on {
+				counts[m.Of][m.Key]++
+			}
+		}
+		p.mu.Unlock()
+	}
+	return counts
+}
+
+// counted reports whether the messages of a room have these counts, unless they are deleted.
+func counted(room roomCopy, counts map[uint64]wire.Counts) bool {
+	for _, m := range room.Messages {
+		if !m.Gone && (len(m.Tally) > 0 || len(counts[m.N]) > 0) && !maps.Equal(m.Tally, counts[m.N]) {
+			return false
+		}
+	}
+	return true
 }
 
 func compareRooms(t *testing.T, name string, got, want roomCopy) {
@@ -169,7 +208,8 @@ type goProgram struct {
 	replica client.Replica
 	n       uint64
 	joined  bool
-	numbers map[string]uint64 // of saved messages, by id
+	numbers map[string]uint64  // of saved messages, by id
+	marks   map[wire.Mark]bool // that were asked for, with On true: whether they are to be there
 	failed  error
 	changed chan struct{} // closed at the next event
 	posted  chan error    // everything is posted
@@ -180,7 +220,7 @@ func startProgram(t *testing.T, ctx context.Context, url string, count int, seed
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &goProgram{client: c, numbers: map[string]uint64{}, changed: make(chan struct{}), posted: make(chan error, 1)}
+	p := &goProgram{client: c, numbers: map[string]uint64{}, marks: map[wire.Mark]bool{}, changed: make(chan struct{}), posted: make(chan error, 1)}
 	var work sync.WaitGroup
 	t.Cleanup(func() { c.Close(); work.Wait() })
 	work.Go(func() {
@@ -223,6 +263,10 @@ func (p *goProgram) take(f wire.Frame, saved *atomic.Int64) {
 		p.n = f.N
 	case wire.State:
 		p.n = f.N
+	case wire.Tally:
+		p.n = f.N
+	case client.RequestFailed:
+		p.failed = fmt.Errorf("%+v", f)
 	case client.Sent:
 		switch f.State {
 		case client.Saved:
@@ -273,7 +317,9 @@ func (p *goProgram) post(ctx context.Context, random *rand.Rand, count int, seed
 			}
 		case k < 4:
 			at := random.IntN(len(asked))
-			err = p.set(ctx, asked[at], at%2 == 0, random)
+			if err = p.set(ctx, asked[at], at%2 == 0, random); err == nil {
+				err = p.mark(wire.Mark{Room: wire.Lobby, Of: p.oldestPoll(asked[at]), Key: []string{"👍", "❤️", "up"}[random.IntN(3)], On: random.IntN(3) > 0})
+			}
 		case k < 9 || len(own) == 0:
 			m := wire.Say{Room: wire.Lobby, Text: fmt.Sprintf("program %d says %d", seed, i)}
 			if k == 4 {
@@ -298,7 +344,7 @@ func (p *goProgram) post(ctx context.Context, random *rand.Rand, count int, seed
 		}
 		time.Sleep(time.Duration(random.IntN(6)) * time.Millisecond)
 	}
-	return p.await(ctx, func() bool { return p.client.Pending() == 0 })
+	return p.await(ctx, func() bool { return p.client.Pending() == 0 && len(p.client.PendingIn(wire.Lobby).Marks) == 0 })
 }
 
 // change changes a message, by its number if it has one.
@@ -336,6 +382,29 @@ func (p *goProgram) set(ctx context.Context, id string, poll bool, random *rand.
 	}
 	_, err := p.client.Set(s)
 	return err
+}
+
+// oldestPoll returns the number of the oldest poll that has arrived, or else that of a saved message. Both are kept.
+func (p *goProgram) oldestPoll(id string) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.replica.Messages(nil) {
+		if m.As == wire.Poll {
+			return m.N
+		}
+	}
+	return p.numbers[id]
+}
+
+// mark marks a message, and remembers it.
+func (p *goProgram) mark(m wire.Mark) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	on := m.On
+	m.On = true
+	p.marks[m] = on
+	m.On = on
+	return p.client.Mark(m)
 }
 
 // any returns the number of some message, or 0.
