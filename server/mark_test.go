@@ -62,7 +62,32 @@ func TestMarks(t *testing.T) {
 	if got := frame[wire.Tally](devices[0]); got.N != 4 || !reflect.DeepEqual(got.Of, map[uint64]wire.Counts{1: {"❤️": 1}}) {
 		t.Errorf("the third tally is %+v", got)
 	}
-	if _, page := call(t, http.MethodGet, base+"/api/v1/rooms/den/messages", ""); !strings.Contains(page, `"tally":{"❤️":1},"tallied":4`) || !strings.Contains(page, `"skipped":[[2,4]]`) {
+	if status, _ := mark(http.MethodPut, "up", secret); status != http.StatusOK {
+		t.Errorf("an upvote: %d", status)
+	}
+	again := dial(t, base, wire.Protocol)
+	again.hear(t, "welcome")
+	again.say(string(wire.Append(nil, wire.Hello{Session: secret})))
+	for _, join := range []struct {
+		frame string
+		mine  wire.Mine
+	}{{`{"type":"join","room":"den"}`, wire.Mine{1: {"up"}}}, {`{"type":"join","room":"den","last":0}`, nil}} {
+		again.say(join.frame)
+		if got := frame[wire.Joined](again); !reflect.DeepEqual(got.Mine, join.mine) {
+			t.Errorf("%s is answered with the marks %v, want %v", join.frame, got.Mine, join.mine)
+		}
+	}
+	again.say(`{"type":"history","room":"den"}`)
+	if got := frame[wire.Page](again); !reflect.DeepEqual(got.Mine, wire.Mine{1: {"up"}}) {
+		t.Errorf("the page has the marks %v", got.Mine)
+	}
+	if _, page := call(t, http.MethodGet, base+"/api/v1/rooms/den/messages", "", "Authorization", "Bearer "+secret); !strings.Contains(page, `"mine":{"1":["up"]}`) {
+		t.Errorf("the page is %s", page)
+	}
+	if got := frame[wire.Tally](devices[0]); got.N != 5 || !reflect.DeepEqual(got.Of, map[uint64]wire.Counts{1: {"❤️": 1, "up": 1}}) {
+		t.Errorf("the fourth tally is %+v", got)
+	}
+	if _, page := call(t, http.MethodGet, base+"/api/v1/rooms/den/messages", ""); !strings.Contains(page, `"tally":{"up":1,"❤️":1},"tallied":5`) || !strings.Contains(page, `"skipped":[[2,5]]`) || strings.Contains(page, `"mine"`) {
 		t.Errorf("the page is %s", page)
 	}
 }

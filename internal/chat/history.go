@@ -37,8 +37,12 @@ func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error))
 
 // ReadAgain is History for a page that was already counted.
 func (s *Service) ReadAgain(a *Actor, h wire.History, done func(wire.Page, error)) {
+	sender := a.SenderID
 	s.cfg.Hub.Go(a.Addr.Addr(), func() {
 		page, err := s.page(h)
+		if err == nil {
+			page.Mine, err = s.mine(h.Room, sender, page.Messages)
+		}
 		if err != nil {
 			s.cfg.Logger.Error("cannot read a page of history", "room", h.Room, "err", err)
 			done(page, s.Unreadable(h.Room))

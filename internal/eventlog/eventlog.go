@@ -101,6 +101,8 @@ type Store interface {
 	HasStaleIDs() (bool, error)
 	// PendingTallies returns the rooms in which messages are pending, and when the newest tally of each was; 0: there was none.
 	PendingTallies() map[string]wire.Time
+	// HasMarks reports whether messages of a room may have marks.
+	HasMarks(room string) bool
 	// HasDroppedMarks reports whether there are marks that a PruneMarks would delete.
 	HasDroppedMarks() (bool, error)
 	// Marks returns the marks of a sender on the messages of a room with numbers from first to last.

@@ -204,6 +204,13 @@ func (tallyKind) searchText(r *Record) (string, error) {
 	return "", err
 }
 
+// HasMarks reports whether messages of a room may have marks.
+func (s *State) HasMarks(room string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.pending[room] > 0 || s.tallies[room] != TallyTime{}
+}
+
 // PendingTallies returns the rooms in which messages are pending, and when the newest tally of each was.
 func (s *State) PendingTallies() map[string]wire.Time {
 	s.mu.RLock()

@@ -238,6 +238,23 @@ func (v v1) saved(o *reply) {
 
 // joinRoom is paced, not refused: a client that rejoins many rooms at once waits a moment.
 func (v v1) joinRoom(r wire.Request, f wire.Join) {
+	reading := v.env.Chat.NewestMarks(v.actor(), f.Room, func(mine wire.Mine, err error) {
+		v.enqueue(func() {
+			v.reading = false
+			if err != nil {
+				v.refuse(r, v.env.Chat.Unreadable(f.Room))
+				return
+			}
+			v.joinWith(r, f, mine)
+		})
+	})
+	if v.reading = reading; !reading {
+		v.joinWith(r, f, nil)
+	}
+}
+
+// joinWith joins a room in which the sender has marks.
+func (v v1) joinWith(r wire.Request, f wire.Join, mine wire.Mine) {
 	last := wire.DefaultJoin
 	if f.Last != nil {
 		last = *f.Last
@@ -251,6 +268,9 @@ func (v v1) joinRoom(r wire.Request, f wire.Join) {
 			v.refuseWith(r, err)
 		default:
 			joined.Ref = r.Ref
+			if joined.From != nil {
+				joined.Mine = chat.ReplayedMarks(mine, *joined.From)
+			}
 			v.send(joined)
 		}
 		return nil

@@ -52,7 +52,7 @@ func (w *web) read(r *http.Request, ask wire.History, within time.Duration, agai
 	case <-time.After(within):
 		return nil, &wire.CodedError{Code: wire.Unavailable, Reason: "the messages could not be read in time; try again", RetryAfter: time.Second}
 	}
-	past := &wire.HistoryResponse{HistoryID: page.HistoryID, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Target: page.Target, Head: page.Head, Messages: page.Messages, Skipped: page.Skipped, More: page.More, As: page.As}
+	past := &wire.HistoryResponse{HistoryID: page.HistoryID, Epoch: page.Epoch, First: page.First, Reset: page.Reset, Target: page.Target, Head: page.Head, Messages: page.Messages, Skipped: page.Skipped, More: page.More, As: page.As, Mine: page.Mine}
 	if past.Messages == nil {
 		past.Messages = []wire.Message{}
 	}

@@ -227,3 +227,27 @@ func testDroppedMarks(t *testing.T, j *tested) {
 	j.expect(commands(markIn("attic", "sender8", 1, "👍", true)), "done")
 	j.wantTally("attic", 4, map[uint64]wire.Counts{1: {"👍": 2}})
 }
+
+// However many senders react within 10 seconds, the room gets at most 11 tallies, and the last one counts them all.
+func testStormOfMarks(t *testing.T, j *tested) {
+	allowChanges(j)
+	j.expect(commands(say("anna", "lobby", "1", "one")), "saved 1")
+	const senders, batches = 10_000, 100
+	tallies := 0
+	for i := range batches {
+		all := commands(tally("lobby"))
+		for k := range senders / batches {
+			all = append(all, mark(fmt.Sprint("sender", i, "-", k), 1, "❤️"))
+		}
+		for _, o := range j.apply(append(all, tally("lobby"))...) {
+			if o.HasRecord() {
+				tallies++
+			}
+		}
+		j.at += wire.Time(10 * time.Second / batches / time.Millisecond)
+	}
+	j.wantTally("lobby", uint64(tallies)+2, map[uint64]wire.Counts{1: {"❤️": senders}})
+	if tallies++; tallies > 11 {
+		t.Errorf("there are %d tallies, want at most 11", tallies)
+	}
+}

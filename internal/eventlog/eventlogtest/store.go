@@ -44,6 +44,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"limits of marks", testMarkLimits},
 		{"long tallies", testLongTally},
 		{"dropped marks", testDroppedMarks},
+		{"storm of marks", testStormOfMarks},
 		{"replies", testReplies},
 		{"settings", testSet},
 		{"votes", testVotes},

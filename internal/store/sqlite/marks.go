@@ -172,6 +172,9 @@ func (t *tx) DeleteDroppedMarks() error {
 	return nil
 }
 
+// HasMarks implements eventlog.Store.
+func (s *Store) HasMarks(room string) bool { return s.state.HasMarks(room) }
+
 // PendingTallies implements eventlog.Store.
 func (s *Store) PendingTallies() map[string]wire.Time { return s.state.PendingTallies() }
 
