@@ -19,6 +19,14 @@ import (
 // program. All nodes begin with the version without newKind and are upgraded one by one; then the level is raised. In the
 // end every message is stored once and in its client's order, and all stores are equal.
 func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) {
+	kinds := map[eventlog.Kind]int{}
+	defer func() {
+		for _, k := range []eventlog.Kind{eventlog.Say, eventlog.Change, eventlog.Tally, eventlog.Set} {
+			if kinds[k] == 0 && seeds >= 20 && !t.Failed() {
+				t.Errorf("no record of the kind %d was added, so this test shows nothing", k)
+			}
+		}
+	}()
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			c := newCluster(t, fresh, seed)
@@ -27,6 +35,9 @@ func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) 
 			}
 			c.settle()
 			c.compare()
+			for _, r := range (&tested{Store: c.nodes[0].store, t: t}).all("cellar") {
+				kinds[r.Kind]++
+			}
 		})
 	}
 }
@@ -37,16 +48,17 @@ const newKind = eventlog.Trim
 var older, newer = eventlog.Current.Versions(newKind)
 
 type cluster struct {
-	t       *testing.T
-	fresh   func(t *testing.T) Location
-	rng     *rand.Rand
-	clock   time.Time
-	seq     *Sequence
-	nodes   []*node
-	writers []*writer
-	raised  bool                         // the level was submitted
-	fed     map[string]map[uint64]string // the outcome fed for each number of each room
-	plain   map[string]eventlog.Status   // of messages without a client's id; zero: not answered
+	t         *testing.T
+	fresh     func(t *testing.T) Location
+	rng       *rand.Rand
+	clock     time.Time
+	seq       *Sequence
+	nodes     []*node
+	writers   []*writer
+	decorated int                          // calls of decorate
+	raised    bool                         // the level was submitted
+	fed       map[string]map[uint64]string // the outcome fed for each number of each room
+	plain     map[string]eventlog.Status   // of messages without a client's id; zero: not answered
 }
 
 type node struct {
@@ -202,9 +214,11 @@ func (n *node) startDuplicate() {
 func (c *cluster) step() {
 	n := c.nodes[c.rng.IntN(len(c.nodes))]
 	switch k := c.rng.IntN(100); {
-	case k < 10:
+	case k < 8:
 		c.writePlain(n)
-	case k < 25:
+	case k < 18:
+		c.decorate(n)
+	case k < 30:
 		c.writers[c.rng.IntN(len(c.writers))].write()
 	case k < 80:
 		c.clock = c.clock.Add(time.Duration(c.rng.IntN(400)) * time.Millisecond)
@@ -235,7 +249,7 @@ func (c *cluster) step() {
 	default:
 		c.raiseLevel(n)
 		_ = n.Submit(eventlog.Submission{Command: trim(OtherNodeRoom, uint64(c.rng.IntN(40)))}, nil) // if the queue is full, another time
-		if n.store.Level() == 0 && !c.raised {
+		if n.store.Level() < newer.Level() && !c.raised {
 			n.appendForged()
 		}
 	}
@@ -250,6 +264,38 @@ func (c *cluster) raiseLevel(n *node) {
 		c.raised = true
 		_ = n.Submit(eventlog.Submission{Command: raiseLevel(newer.Level())}, nil) // if the queue is full, another time
 	}
+}
+
+// decorate edits, deletes, marks or counts messages of a room, posts a poll there, or sets something. Nobody waits for it.
+// First the level is raised to that of the older program.
+func (c *cluster) decorate(n *node) {
+	c.decorated++
+	id := fmt.Sprint("d", c.decorated)
+	of := 1 + c.rng.Uint64N(n.store.Bounds("cellar").Last+1)
+	by := []string{"plain", "anna", "bert"}[c.rng.IntN(3)]
+	var cmd eventlog.Command
+	switch k := c.rng.IntN(10); {
+	case n.store.Level() < older.Level():
+		cmd = raiseLevel(older.Level())
+	case n.store.Limits().EditWindow == 0:
+		cmd = eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{EditWindow: eventlog.MaxEditWindow}}}
+	case k < 2:
+		cmd = change(by, id, of, "edited")
+	case k < 3:
+		cmd = erase(by, id, of)
+	case k < 6:
+		cmd = markIn("", by, of, []string{"up", "👍", "0", "1"}[c.rng.IntN(4)], c.rng.IntN(4) > 0)
+	case k < 8:
+		cmd = tally("")
+	case k < 9:
+		cmd = ask(by, id, "poll", "which?", "one", "two")
+	default:
+		cmd = set(by, id, []string{"topic", fmt.Sprint("poll/", of)}[c.rng.IntN(2)], []string{`"open"`, `"closed"`, `"hidden"`}[c.rng.IntN(3)])
+	}
+	if cmd.Kind != eventlog.Level && cmd.Kind != eventlog.Configure {
+		cmd.Room = "cellar"
+	}
+	_ = n.Submit(eventlog.Submission{Command: cmd}, nil) // if the queue is full, another time
 }
 
 // writePlain writes a message that cannot be repeated.
@@ -288,6 +334,9 @@ func (c *cluster) settle() {
 		}
 		if round == 5 {
 			_ = c.nodes[0].Submit(eventlog.Submission{Command: trim(OtherNodeRoom, 1)}, nil) // the new kind, at last
+		}
+		if round < 10 {
+			c.decorate(c.nodes[round%len(c.nodes)])
 		}
 		for _, w := range c.writers {
 			w.retry()
