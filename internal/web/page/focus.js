@@ -31,7 +31,7 @@ export function redirect(event) {
 	const { key, target } = event;
 	const paste = key.toLowerCase() === "v" && (event.ctrlKey || event.metaKey);
 	const types = !event.ctrlKey && !event.metaKey && !event.altKey && ([...key].length === 1 || key === "Process" || key === "Dead");
-	if ((!types && !paste) || within(target, FIELDS) || document.querySelector("dialog[open]")) return;
+	if (event.defaultPrevented || (!types && !paste) || within(target, FIELDS) || document.querySelector("dialog[open]")) return;
 	if (key === " " && within(target, "a, button, summary, .log")) return; // presses it, or scrolls
 	messageBox()?.focus({ preventScroll: true });
 }
