@@ -13,17 +13,17 @@ import (
 func TestSearchMyRooms(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, nil)
-	say := func(room, text string) {
-		anna := srv.dialAs(room, "anna")
-		defer anna.CloseNow()
-		anna.post(text)
-		anna.read(1)
+	say := func(room, name, text string) {
+		p := srv.dialAs(room, name)
+		t.Cleanup(func() { p.CloseNow() })
+		p.post(text)
+		p.read(1)
 	}
-	say("tea", "tea, before")
-	say("lobby", "lobby")
-	say("other", "not joined")
+	say("tea", "anna one", "tea, before")
+	say("lobby", "anna two", "lobby")
+	say("other", "anna three", "not joined")
 	srv.postMany("lobby", 600, func(i int) string { return fmt.Sprint("hay ", i) }) // more than one page
-	say("tea", "tea, after")
+	say("tea", "anna four", "tea, after")
 	b := openPage(t, srv.url("/"), laptop()).ready()
 	eval[bool](b, `(localStorage.setItem("ramai.rooms", '["lobby","tea"]'), true)`)
 	b.run(chromedp.Reload())
@@ -54,7 +54,7 @@ func TestSearchMyRooms(t *testing.T) {
 	b.press("Escape", 0)
 	b.waitFor("!document.querySelector('dialog')")
 
-	eval[bool](b, `(localStorage.setItem("ramai.hidden", '[{"by":"","from":"anna"}]'), dispatchEvent(new StorageEvent("storage", { key: "ramai.hidden" })))`)
+	eval[bool](b, `(localStorage.setItem("ramai.hidden", '[{"by":"","from":"anna two"}]'), dispatchEvent(new StorageEvent("storage", { key: "ramai.hidden" })))`)
 	b.click(".icon.search")
 	b.waitForText("dialog [role=status]", "1 result is hidden")
 	b.waitForText("dialog [role=status]", "No messages found")
