@@ -100,7 +100,12 @@ func (s *fakeServer) work() {
 
 func (s *fakeServer) join(f wire.Join) {
 	r := s.room(f.Room)
-	answer := wire.Joined{Room: f.Room, HistoryID: s.historyID, N: r.n, First: r.first}
+	answer := wire.Joined{Room: f.Room, HistoryID: s.historyID, N: r.n, First: r.first, State: map[string]wire.Value{}}
+	for n := r.first; n <= r.n; n++ {
+		if set, ok := r.others[n].(wire.State); ok {
+			answer.State[set.Key] = set.Value
+		}
+	}
 	last := uint64(wire.DefaultJoin)
 	if f.Last != nil {
 		last = uint64(*f.Last)
