@@ -12,7 +12,7 @@
 // message: these have numbers, too.
 //
 // A [Replica] is a copy of a room that stays equal to the server's, whatever order frames and pages of history arrive in.
-// [Replica.Shown] returns it as a screen shows it, with what is not saved yet.
+// [Replica.Shown] returns it as a screen shows it, including unsaved changes and messages.
 //
 // With a server that does not speak ramai.v1 but the plain protocol (bare lines without numbers) the same calls work as far
 // as possible: only an echo confirms a message, and if the connection breaks before the echo, the message has failed with

@@ -31,7 +31,7 @@ type fakeRoom struct {
 	first    uint64
 	messages []wire.Message // numbers first, first+1, ...
 	saved    map[string]uint64
-	others   map[uint64]wire.Frame // what is not a message, by number; messages has an empty one in its place
+	others   map[uint64]wire.Frame // records that are not messages, by number; messages has an empty one in their place
 	marks    map[wire.Mark]bool    // of this client's sender, with On false
 	n        uint64
 }

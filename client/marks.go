@@ -12,7 +12,7 @@ import (
 // maxMarks is how many marks may wait for an answer.
 const maxMarks = 1000
 
-// marks are the marks of this sender that the server has not answered, in order. They are sent one at a time, so that the later one
+// marks are the marks of this sender that the server has not answered, in order. They are sent one at a time, so that the later
 // of two votes in a poll counts.
 type marks struct {
 	waiting   []waitingMark
@@ -44,8 +44,7 @@ func (k *marks) remove(i int) {
 	}
 }
 
-// mark queues a mark, instead of an earlier one with this key that was not sent. Votes stay, because each of them takes another
-// one away.
+// mark queues a mark, in place of an unsent earlier one with this key. Votes are all kept, because each replaces another one.
 func (c *core) mark(m wire.Mark) error {
 	k := &c.marks
 	from := 0
@@ -55,7 +54,7 @@ func (c *core) mark(m wire.Mark) error {
 	if i := k.find(from, m.Room, m.Of, m.Key); i >= 0 && !isOption(m.Key) {
 		k.remove(i)
 	} else if len(k.waiting) >= maxMarks {
-		return errors.New("1,000 marks are waiting for the server; try again when it has answered some")
+		return errors.New("1,000 marks are waiting for the server; try again when it has answered some of them")
 	}
 	k.count++
 	k.waiting = append(k.waiting, waitingMark{Mark: m, ref: c.prefix + "-m" + strconv.Itoa(k.count)})
@@ -73,7 +72,7 @@ func (c *core) nextMark(now time.Time) ([]byte, bool) {
 	return appendRef(wire.Append(nil, m.Mark), m.ref), true
 }
 
-// wake returns when the next mark may be sent, if it waits for that time alone.
+// wake returns when the next mark may be sent, if it waits only for a time.
 func (k *marks) wake() time.Time {
 	if len(k.waiting) == 0 || k.sent {
 		return time.Time{}
@@ -81,16 +80,16 @@ func (k *marks) wake() time.Time {
 	return k.notBefore
 }
 
-// disconnected makes the mark wait that was sent over the connection.
+// disconnected returns the mark that was sent over the connection to the queue.
 func (k *marks) disconnected() { k.sent, k.notBefore = false, time.Time{} }
 
-// marked takes the answer to a mark, or what another connection of this sender has marked.
+// marked handles the answer to a mark, or a mark from another connection of this sender.
 func (c *core) marked(f wire.Marked, raw []byte) {
 	k := &c.marks
 	if i := k.find(0, f.Room, f.Of, f.Key); i >= 0 {
 		inFlight := i == 0 && k.sent
 		if inFlight && f.Ref == k.waiting[i].ref || !inFlight && k.waiting[i].tried {
-			k.remove(i) // the other connection's is later than what was sent before
+			k.remove(i) // the other connection's mark is later than those sent before
 		}
 	}
 	c.emit(f, raw)

@@ -12,16 +12,16 @@ import (
 const maxHeard = 4096
 
 // A Replica is a copy of one room: its messages, this sender's marks of them, and its settings. Whatever order frames and pages of
-// history arrive in, it ends with the room that the server has. It is plain data: a program passes what [Client.Next] returns to
+// history arrive in, it ends up equal to the server's room. It is plain data: a program passes the results of [Client.Next] to
 // Apply, and pages to AddPage and AddSettings. [Replica.Shown] returns the room as a screen shows it. The methods are not safe for
 // concurrent use.
 //
 // A message is replaced only by a newer form of it. The number of the change that made a form decides which is newer; a form
-// from a page is as new as the page's head. The same holds for the counts of its marks, and for settings. What arrives between the
-// request for a page and the page is applied to the page, too.
+// from a page is as new as the page's head. The same holds for the counts of its marks, and for settings. Frames that arrive between the
+// request for a page and the page are applied to the page too.
 //
 // Marks of the sender have no numbers. The replica has those that are in pages and replays, and those that arrive while the client
-// is connected. What another device of the sender has marked in between, is known once a page has the message.
+// is connected. Marks made on the sender's other devices in between are known once a page contains the message.
 type Replica struct {
 	historyID string
 	first     uint64 // the oldest number that the server still has; older messages are dropped
@@ -35,7 +35,7 @@ type Replica struct {
 	settings settings
 
 	asked []*PageRequest // pages that have not arrived
-	heard []wire.Frame   // what changes messages and marks, and may be newer than a page or a frame that has not arrived
+	heard []wire.Frame   // changes of messages and marks that may be newer than an outstanding page or frame
 }
 
 // row is a message. asOf is the head of the page that it was last read from, or 0: its content is at least as new as that.
@@ -69,7 +69,7 @@ func (r *Replica) Cancel(p *PageRequest) {
 	r.dropHeard()
 }
 
-// dropHeard drops what no outstanding page or frame can be older than: what was received as frames, once no page is outstanding.
+// dropHeard drops frames that are no longer needed: an outstanding page or frame may be older than those that are kept.
 func (r *Replica) dropHeard() {
 	if len(r.asked) == 0 && len(r.heard) > 0 {
 		r.heard = slices.DeleteFunc(r.heard, func(f wire.Frame) bool {
@@ -175,7 +175,7 @@ func (r *Replica) Apply(f wire.Frame) {
 	}
 }
 
-// sent applies what this client has sent, once it is saved.
+// sent applies a change or message of this client that was saved.
 func (r *Replica) sent(f Sent) {
 	switch {
 	case f.State != Saved:
@@ -335,7 +335,7 @@ func (r *Replica) tally(f wire.Tally) {
 	}
 }
 
-// marked adds a mark of this sender, or takes it away. A message that was received before and is not here has none: its page will.
+// marked adds or removes a mark of this sender. A message that was received before and is not here has none: its page will.
 func (r *Replica) marked(f wire.Marked) {
 	if f.Of <= r.n && r.row(f.Of) == nil {
 		return

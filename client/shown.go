@@ -8,13 +8,13 @@ import (
 	"ramai/wire"
 )
 
-// Pending is what a client has sent to a room, and what is not saved. The zero value is nothing.
+// Pending is the unsaved messages and changes of a client in a room. The zero value is empty.
 type Pending struct {
 	Sent  []Sent
 	Marks []wire.Mark // in order
 }
 
-// PendingIn returns what is not saved of a room.
+// PendingIn returns the unsaved messages and changes of a room.
 func (c *Client) PendingIn(room string) (p Pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,7 +113,7 @@ func statusKey(m *wire.Message) string {
 	return ""
 }
 
-// applyPending applies what is not saved to the messages that at returns.
+// applyPending applies unsaved changes to the messages that at returns.
 func (r *Replica) applyPending(pending Pending, at func(n uint64) *ShownMessage) {
 	for _, s := range pending.Sent {
 		of := s.Of

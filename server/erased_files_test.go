@@ -246,7 +246,7 @@ func TestErasedFromFiles(t *testing.T) {
 		s.stop()
 		<-s.done
 		if len(e.left()) == 0 {
-			t.Fatal("nothing of what was erased is in a file before it is removed, so this test shows nothing")
+			t.Fatal("no file contains the erased text before it is removed, so the test proves nothing")
 		}
 		later := serve(t, func(c *server.Config) {
 			c.Data, c.Durability, c.Now = dir, server.Normal, func() time.Time { return time.Now().Add(7 * time.Hour) }

@@ -71,7 +71,7 @@ func (s *Service) Settings(a *Actor, ask wire.StateRequest) (wire.Settings, erro
 
 // asked fills a page with the newest questions or polls below a number.
 func (s *Service) asked(page *wire.Page, as string, before uint64, limit int) error {
-	bounds := s.cfg.Store.Bounds(page.Room) // what is read later is as new, or newer
+	bounds := s.cfg.Store.Bounds(page.Room) // data read after this is at least as new
 	page.As, page.First, page.Head = as, bounds.First, bounds.Last
 	numbers, more := s.cfg.Store.Asked(page.Room, as, before, limit)
 	var found []wire.Message // newest first

@@ -2,7 +2,7 @@
 //
 // A [Log] takes submissions, which never blocks, and has a [Sequencer] put them into batches. A [Store] applies a batch in one
 // transaction. After the commit, and only then, the outcomes pass through one ordered feed, from which the rooms write to
-// their readers. So no client receives what is not saved.
+// their readers. So no client receives a message that is not saved.
 //
 // [Decide], a pure function of stored state and batch, determines the outcome of each command. Every store uses it, so any
 // two stores that apply the same batches have the same rows. A row of a room is a [Record]: it has a number, and a body in

@@ -9,11 +9,10 @@ import (
 	"ramai/wire"
 )
 
-// MarkBody is the body of a Mark, which adds a mark of the sender to message Of, or takes it away: a reaction, an upvote,
-// or the choice of an option. A mark has no number. It changes a count, and the message is pending until a Tally has told
-// the room.
+// MarkBody is the body of a Mark, which adds or removes a mark of the sender on message Of: a reaction, an upvote, or a
+// vote for an option. A mark has no number. It changes a count, and the message is pending until a Tally has published it.
 //
-// The command needs no id: repeated, it changes nothing, and is a Repeat.
+// The command needs no id: when repeated it changes nothing, and its outcome is a Repeat.
 type MarkBody struct {
 	_   struct{} `cbor:",toarray"`
 	Of  uint64
@@ -37,7 +36,7 @@ func (markKind) check(c *Command) error {
 		return err
 	}
 	if body.Of == 0 {
-		return errors.New("a mark command is of the message 0; messages are numbered from 1")
+		return errors.New("a mark command for message 0; messages are numbered from 1")
 	}
 	if err := checkString(Mark, "key", body.Key, wire.MaxMarkKey, true); err != nil {
 		return err
@@ -55,7 +54,7 @@ func (markKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	switch {
 	case refused != nil || err != nil:
 	case m.sender == anonymousSender:
-		refused = &wire.CodedError{Code: wire.NotAllowed, Reason: "without a session nobody can mark messages; connect with a session"}
+		refused = &wire.CodedError{Code: wire.NotAllowed, Reason: "messages can only be marked with a session; connect with one"}
 	case row.N == 0 || message.Gone:
 		refused = &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("message %d was deleted", m.of)}
 	default:
@@ -90,7 +89,7 @@ type marking struct {
 	of     uint64
 	sender string
 
-	replaced string // key of the vote that another one has replaced
+	replaced string // key of the vote that this one replaces
 }
 
 // refusedKey returns why a message cannot have marks with a key.
@@ -98,14 +97,14 @@ func (m *marking) refusedKey(message *messageBody, key string) *wire.CodedError 
 	switch option, ok := wire.OptionOf(key); {
 	case !ok:
 	case message.As != wire.Poll:
-		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("message %d is not a poll, so it has no option %d", m.of, option)}
+		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("message %d is not a poll and has no option %d", m.of, option)}
 	case option >= len(message.Options):
-		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("poll %d has the options 0 to %d, and no option %d", m.of, len(message.Options)-1, option)}
+		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("poll %d has options 0 to %d, not %d", m.of, len(message.Options)-1, option)}
 	}
 	return nil
 }
 
-// set adds a mark or takes it away. It returns whether that changed anything, or why it is refused.
+// set adds or removes a mark. It returns whether that changed anything, or why it is refused.
 func (m *marking) set(key string, on bool) (changed bool, refused *wire.CodedError, err error) {
 	own, err := m.tx.Marks(m.room, m.of, m.sender)
 	if err != nil || slices.Contains(own, key) == on {
@@ -120,7 +119,7 @@ func (m *marking) set(key string, on bool) (changed bool, refused *wire.CodedErr
 	case vote && m.pollStatus(m.room, m.of) == wire.PollOver:
 		return false, &wire.CodedError{Code: wire.Closed, Reason: fmt.Sprintf("poll %d is closed", m.of)}, nil
 	case on && !vote && reactionKeys(slices.Values(own)) >= wire.MaxOwnKeys:
-		return false, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("one sender can have %d marks on a message; take one away first", wire.MaxOwnKeys)}, nil
+		return false, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("one sender can have %d marks on a message; remove one first", wire.MaxOwnKeys)}, nil
 	case on && !vote && counts[key] == 0 && reactionKeys(maps.Keys(counts)) >= wire.MaxKeys:
 		return false, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("a message can have marks with %d different keys; use one of those", wire.MaxKeys)}, nil
 	case on:
@@ -137,7 +136,7 @@ func (m *marking) set(key string, on bool) (changed bool, refused *wire.CodedErr
 	return true, nil, m.addPending(m.tx, m.room, m.of)
 }
 
-// remove takes a mark away that the sender has.
+// remove removes a mark of the sender.
 func (m *marking) remove(key string, counts wire.Counts) error {
 	if counts[key] == 0 {
 		return fmt.Errorf("%w: message %d of the room %s has a mark that is not counted", ErrDamaged, m.of, m.room)
@@ -145,7 +144,7 @@ func (m *marking) remove(key string, counts wire.Counts) error {
 	return errors.Join(m.tx.DeleteMark(m.room, m.of, m.sender, key), m.tx.PutCount(m.room, m.of, key, counts[key]-1))
 }
 
-// addPending notes that the next Tally has to have the counts of a message.
+// addPending notes that the next Tally must include the counts of a message.
 func (c *Delta) addPending(tx Tx, room string, n uint64) error {
 	added, err := tx.PutPending(room, n)
 	if added {
@@ -157,7 +156,7 @@ func (c *Delta) addPending(tx Tx, room string, n uint64) error {
 // pendingIn returns how many messages of a room are pending.
 func (c *Delta) pendingIn(room string) int { return latest(c.pending, c.state.pending, room) }
 
-// dropMarks forgets the marks of messages that are deleted. Those rows may be many, so they are deleted later, in steps;
+// dropMarks drops the marks of deleted messages. There may be many rows, so they are deleted later, in steps;
 // see PruneMarks.
 func (c *Delta) dropMarks(tx Tx, room string, from, to uint64) error {
 	deleted, err := tx.DeletePending(room, from, to)

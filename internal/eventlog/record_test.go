@@ -214,7 +214,7 @@ func TestDamagedBodies(t *testing.T) {
 		"a tally of null":       {eventlog.Tally, "\x01\x81\x82\x07\xf6", "deterministic", false},
 		"not UTF-8":             {eventlog.Say, "\x01\xff", "not UTF-8", true},
 		"an unknown form":       {eventlog.Say, "\x02\x88\x61x\x00\x64song\xf6\x00\xf4\xf6\x00", "unknown \"song\"", true},
-		"options of a text":     {eventlog.Say, "\x02\x88\x61x\x00\x60\x82\x61a\x61b\x00\xf4\xf6\x00", "only a text", true},
+		"options of a text":     {eventlog.Say, "\x02\x88\x61x\x00\x60\x82\x61a\x61b\x00\xf4\xf6\x00", "plain message", true},
 		"a version of a set":    {eventlog.Set, "\x02\x82\x65topic\x63Tea", "unknown version", false},
 		"a set of nothing":      {eventlog.Set, "\x01\x82\x60\xf6", "unknown key", false},
 		"another value":         {eventlog.Set, "\x01\x82\x65topic\x07", "the value of topic", false},

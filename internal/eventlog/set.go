@@ -9,10 +9,10 @@ import (
 	"ramai/wire"
 )
 
-// SetBody is the body of a Set, which gives a key of a room a value; null: none. It adds a record, so that everyone in the
-// room is told, and clients that come later read the settings.
+// SetBody is the body of a Set, which sets a key of a room to a value; null unsets it. It adds a record that is sent to
+// everyone in the room; clients that join later read the settings.
 //
-// Its id is remembered like that of a Say, and among the same ids.
+// Its id is remembered like that of a Say, and must differ from those of Says.
 type SetBody struct {
 	Key   string
 	Value wire.Value
@@ -41,7 +41,7 @@ func decodeSetBody(data []byte) (body SetBody, err error) {
 	return body, err
 }
 
-// OperatorSender is the sender of what the operator does. No session has it: a session has wire.SessionLen characters.
+// OperatorSender is the sender of the operator's commands. No session has it: a session has wire.SessionLen characters.
 var OperatorSender = wire.SenderIDOf("operator")
 
 type setKind struct{ onDemand }
@@ -135,7 +135,7 @@ func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, value wire.Value) 
 	return settable(cmd.SenderID, key, author), nil
 }
 
-// named returns the messages that a setting names. What is pinned already can be deleted by now, and stays pinned.
+// named returns the messages that a setting refers to. A message that is already pinned may be deleted by now; it stays pinned.
 func (c *Delta) named(key settingKey, value wire.Value, current *storedSetting) (numbers []uint64) {
 	switch {
 	case key.n > 0:
@@ -156,20 +156,20 @@ func settable(senderID string, key settingKey, author string) *wire.CodedError {
 	switch {
 	case senderID == OperatorSender:
 	case senderID == anonymousSender:
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: "without a session nobody can change the settings of a room; connect with a session"}
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "settings can only be changed with a session; connect with one"}
 	case key.n > 0 && senderID != author:
 		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d is somebody else's; only its author can set %s", key.n, key)}
 	}
 	return nil
 }
 
-// settingsFull refuses if a room can have no more settings.
+// settingsFull refuses if a room has the maximum number of settings.
 func (c *Delta) settingsFull(room string) *wire.CodedError {
 	if c.settingCount(room) < MaxSettings {
 		return nil
 	}
 	return &wire.CodedError{
-		Code: wire.NotAllowed, Reason: fmt.Sprintf("the room %s has %d questions, polls and other settings, and can have no more; delete an old question or poll", room, MaxSettings),
+		Code: wire.NotAllowed, Reason: fmt.Sprintf("the room %s has %d questions, polls and other settings, which is the maximum; delete an old question or poll", room, MaxSettings),
 	}
 }
 

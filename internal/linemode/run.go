@@ -172,7 +172,7 @@ func (r *runner) remaining() uint64 {
 	return r.showUntil - min(r.shown, r.showUntil)
 }
 
-// finish reports what is not confirmed. It returns err, or else the exit code.
+// finish reports unconfirmed messages. It returns err, or else the exit code.
 func (r *runner) finish(err error) error {
 	for _, s := range r.pending {
 		r.note("not confirmed: %s", what(s))

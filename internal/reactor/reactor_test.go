@@ -410,7 +410,7 @@ func unusedStopsReading(t *testing.T, open func(Options) Reactor) {
 	s.send([]byte("still written"))
 	expect(t, peer, []byte("still written"))
 	s.set(func() { s.consuming = true })
-	eventually(t, "what was sent is received", func() bool { return len(s.used()) == n })
+	eventually(t, "everything sent was received", func() bool { return len(s.used()) == n })
 }
 
 func wakesAfter(t *testing.T, open func(Options) Reactor) {

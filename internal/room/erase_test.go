@@ -241,7 +241,7 @@ func TestExposure(t *testing.T) {
 		t.Errorf("aborted %v, replies %v and %v", aborts, first(), second())
 	}
 	if _, ok := st.Expose(since, nil, Range{"den", 1, 5}); ok {
-		t.Error("a record was erased, and what was read before is exposed")
+		t.Error("a record was erased, and data read before that is exposed")
 	}
 	if e, ok := st.Expose(st.Mark(), nil, Range{"den", 1, 5}); !ok {
 		t.Error("nothing was erased since the mark")

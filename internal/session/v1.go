@@ -10,18 +10,18 @@ import (
 	"ramai/wire"
 )
 
-// fenceHolds is how long a fence may stand, see fence.
+// fenceHolds is the longest time for which a fence is kept, see fence.
 const fenceHolds = 5 * time.Second
 
 // v1 is the protocol ramai.v1.
 type v1 struct{ websocket }
 
-// fence preserves the order of messages after a refusal that may be retried: until the first refused id comes again,
-// all other messages are refused, too. That id may never come again: if it was also sent and stored on an earlier
+// fence preserves the order of messages after a refusal that may be retried: until the first refused id is sent
+// again, all other messages are refused too. It may never be sent again: if it was also sent and stored on an earlier
 // connection, the client has received its echo and is done with it. The fence would then stay forever, so after
 // fenceHolds the connection is closed, and the client starts over on a new one.
 type fence struct {
-	room, id string        // of the message that has to come first
+	room, id string        // of the message that must be sent first
 	stored   bool          // the log refused it; such a message precedes all that were refused here
 	until    time.Duration // a different message after this closes the connection
 	err      *wire.CodedError
@@ -96,7 +96,7 @@ func (v v1) text(b []byte) {
 	case wire.Ping:
 		v.send(wire.Pong{ID: f.ID, Ref: r.Ref})
 	default:
-		v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("this version of the server does not answer %s", r.Type)})
+		v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("this server's version does not support %s", r.Type)})
 	}
 }
 
@@ -125,7 +125,7 @@ func (v v1) post(r wire.Request, room, id string, m *chat.Message, c *chat.Chang
 		return
 	}
 	reply := v.replyWith(r.Ref)
-	if p.refusal != nil && p.refusal.stored { // commands in flight were sent after the refused message, and have to be sent again
+	if p.refusal != nil && p.refusal.stored { // commands in flight were sent after the refused message, and must be sent again
 		reply.Fence++
 	}
 	err := v.submitPost(m, c, set, reply)
@@ -153,8 +153,8 @@ func (v v1) submitPost(m *chat.Message, c *chat.Change, set *chat.Setting, reply
 	return v.env.Chat.Say(&v.publisher.actor, m, reply)
 }
 
-// submitAgain returns what submits a post once there is space in the queue. It copies a message, which would be allocated
-// in any case if it was referred to.
+// submitAgain returns a function that submits a post once there is space in the queue. It copies the message, which would
+// be allocated in every case if the closure referred to it.
 func (v v1) submitAgain(m *chat.Message, c *chat.Change, set *chat.Setting, reply chat.Reply) func() bool {
 	var copied chat.Message
 	if m != nil {
@@ -163,7 +163,7 @@ func (v v1) submitAgain(m *chat.Message, c *chat.Change, set *chat.Setting, repl
 	return func() bool { return v.submitted(v.submitPost(&copied, c, set, reply)) }
 }
 
-// sayBehindFence refuses a message that has to wait for the fenced one.
+// sayBehindFence refuses a message that must be sent after the fenced one.
 func (v v1) sayBehindFence(r wire.Request) {
 	refusal := v.publisher.refusal
 	if v.now > refusal.until {
@@ -318,7 +318,7 @@ func (v v1) history(r wire.Request, f wire.History) {
 	v.reading = true
 }
 
-// receivePage returns what receives the page that is read next. If a message of it is erased meanwhile, it is read again.
+// receivePage returns the receiver of the page that is read next. If one of its messages is erased meanwhile, it is read again.
 func (v v1) receivePage(r wire.Request, f wire.History) func(wire.Page, error) {
 	since := v.env.Chat.ErasureMark()
 	return func(page wire.Page, err error) {

@@ -40,7 +40,7 @@ func (it *item) setForm(m client.ShownMessage) {
 	it.rendered.lines = nil
 }
 
-// pending returns what is not saved of the room.
+// pending returns the unsaved messages and changes of the room.
 func (t *timeline) pending() client.Pending { return t.chat.PendingIn(t.name) }
 
 // unsavedChanges returns the changes and the settings of this user that are not saved.

@@ -142,7 +142,7 @@ func TestAskAndPoll(t *testing.T) {
 	st.has("[▲ 2 upvotes]") // the count is the server's
 }
 
-// TestQuestions: the list is sorted by upvotes, what is answered is last, and Enter goes to one.
+// TestQuestions: the list is sorted by upvotes with answered questions last, and Enter goes to one.
 func TestQuestions(t *testing.T) {
 	st := newLobby(t, 80, nil)
 	st.receive(wire.Message{Room: wire.Lobby, N: 81, At: wire.TimeOf(st.now), SenderID: "by-dewi", DisplayName: "dewi", Text: "Will this be in the exam?", As: wire.Question, Tally: wire.Counts{"up": 2}})
@@ -172,7 +172,7 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// TestSettings: the topic and what is pinned is above the messages, and can be changed.
+// TestSettings: the topic and the pinned messages are shown above the messages, and can be changed.
 func TestSettings(t *testing.T) {
 	st := newPoll(t, 80, 24)
 	st.has("Homework for Friday · 2 pinned: message 20")
@@ -209,7 +209,7 @@ func TestSettings(t *testing.T) {
 	st.hasNot("Homework")
 }
 
-// TestStageFromHistory: what is on stage is fetched if it is not here.
+// TestStageFromHistory: the message on stage is fetched if it is not loaded.
 func TestStageFromHistory(t *testing.T) {
 	st := newHarness(t, 80, 24, nil)
 	st.receive(wire.Welcome{SenderID: "me", Session: "s", Name: "anna"})

@@ -137,7 +137,7 @@ func (b *style) quoteLine(q quote, width int) string {
 	return b.textStyles[dim].Styled(words)
 }
 
-// forget drops from the replica what is not in the window, except originals of what is there.
+// forget drops messages outside the window from the replica, except originals of replies in the window.
 func (r *room) forget() {
 	t := &r.timeline
 	if len(t.items) == 0 {

@@ -14,8 +14,8 @@ import (
 // messageAction is an action on the selected message. The selection ends before it runs.
 type messageAction struct {
 	key  string                         // a key that types a character
-	hint string                         // what it does, for the hints
-	help string                         // the same, as a sentence
+	hint string                         // its effect, for the hints
+	help string                         // its effect, as a sentence
 	fits func(s *screen, it *item) bool // nil: applies to every message
 	do   func(s *screen, it *item) tea.Cmd
 }
@@ -61,8 +61,8 @@ func (s *screen) selectMessage() tea.Cmd {
 	return nil
 }
 
-// selectionKey handles a key while a message is selected, and reports whether it was for the selection. Keys that type a
-// character always are, so that nothing is posted by mistake. Any other key ends the selection and has its usual effect.
+// selectionKey handles a key while a message is selected, and reports whether the selection used it. Keys that type a
+// character always belong to it, so that nothing is posted by mistake. Any other key ends the selection and has its usual effect.
 func (s *screen) selectionKey(key, text string) (tea.Cmd, bool) {
 	t := &s.room().timeline
 	it := t.selectedItem()

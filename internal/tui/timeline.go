@@ -8,9 +8,9 @@ import (
 
 // timeline is the messages of a room and the view of them. It owns the scroll position.
 //
-// replica decides what the messages are. items are the window: all messages from its first number to its last, in order. It is attached if new messages are added
-// to it; otherwise there are messages between its end and the newest that are not in memory. Below the items stands the
-// outbox.
+// replica has the content of the messages. items are the window: all messages from its first number to its last, in order. It is
+// attached if new messages are added to it; otherwise there are messages between its end and the newest that are not in memory.
+// Below the items is the outbox.
 //
 // The view is height lines. It starts at the anchor, or it is at the end.
 type timeline struct {
@@ -38,14 +38,14 @@ type timeline struct {
 	loading    bool
 	jumping    bool   // another window is being fetched
 	loadingEnd bool   // the end is being fetched
-	generation uint64 // of the window: pages for an earlier one are dropped
+	generation uint64 // of the window: pages requested for an earlier one are dropped
 
-	dividerAfter  uint64 // the divider is above what follows this number
+	dividerAfter  uint64 // the divider is above the messages after this number
 	unreadDivider bool
 
 	anchor       *item     // at the top of the view; nil: the view is at the end
 	offset       int       // lines from the beginning of its text; negative: into the lines above it
-	beforeResize scrollPos // before the view became so high that everything up to the end fits
+	beforeResize scrollPos // before the view became high enough for everything up to the end
 	reading      reading   // at the top of the view
 	jumpTarget   uint64    // the message marked as the target of a jump
 	selected     uint64    // the message that keys act on; 0: none
@@ -55,7 +55,7 @@ type timeline struct {
 	pendingJump  bool      // that message was requested; otherwise it is the position of an earlier run
 }
 
-// scrollPos is the top of a view, and what had been received then.
+// scrollPos is the top of a view, and the last message received at that time.
 type scrollPos struct {
 	anchor   *item
 	offset   int
@@ -245,7 +245,7 @@ func (t *timeline) reflow(before *style) {
 			return
 		}
 		first, _ := slices.BinarySearch(d.charsBefore, d.charsBefore[t.offset])
-		t.anchor.expanded = true // it is being read: narrower lines must not fold it
+		t.anchor.expanded = true // it is being read: it must not fold when lines become narrower
 		t.reading = reading{anchor: t.anchor, before: d.charsBefore[t.offset], empty: t.offset - first}
 	}
 	t.reading.offset = t.offset

@@ -427,7 +427,7 @@ func TestBackupUndamaged(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Examine(t.Context(), to, func(d string) { t.Errorf("what was restored is damaged: %s", d) }); err != nil {
+			if _, err := Examine(t.Context(), to, func(d string) { t.Errorf("the restored file is damaged: %s", d) }); err != nil {
 				t.Error(err)
 			}
 		})
