@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -26,6 +27,78 @@ func votes(row string) string {
 func (b *tab) waitForVotes(row, want string) {
 	b.t.Helper()
 	b.waitFor(votes(row) + " === " + quote(want))
+}
+
+// People react to messages: with the mouse, by keyboard, and with a long press. Everybody sees how many did, and each knows
+// which reactions are their own. A reaction makes nothing unread.
+func TestReactions(t *testing.T) {
+	t.Parallel()
+	onDevices(t, laptopAndPhone, func(t *testing.T, d device) {
+		srv := startServer(t, nil)
+		anna, budi := srv.join(t, "anna", d), srv.join(t, "budi", laptopAndPhone[0])
+		anna.sendOn(d, "Class begins at ten.")
+		row := budi.row("Class begins")
+		anna.row("Class begins")
+
+		budi.hover(row + " .text")
+		budi.waitFor(fmt.Sprintf("document.querySelector(%s)", quote(row+" .actions .reaction")))
+		budi.screenshot("reactions-bar")
+		budi.click(row + " .actions .reaction")
+		budi.waitForReactions(row, "👍 1*")
+		anna.waitForReactions(row, "👍 1")
+		budi.waitForText(".announcer", "Reacted with 👍.")
+
+		anna.openMenu(d, row)
+		anna.check("reactions-menu-" + d.name)
+		eval[bool](anna, "(document.querySelectorAll('.quick button')[1].click(), true)")
+		anna.waitForReactions(row, "👍 1, ❤️ 1*")
+		budi.waitForReactions(row, "👍 1*, ❤️ 1")
+		anna.click(row + " .chip")
+		budi.waitForReactions(row, "👍 2*, ❤️ 1")
+		anna.waitForReactions(row, "👍 2*, ❤️ 1*")
+		budi.click(row + " .chip")
+		anna.waitForReactions(row, "👍 1*, ❤️ 1*")
+		budi.waitForReactions(row, "👍 1, ❤️ 1")
+
+		// More emoji.
+		anna.click(row + " .chip.add")
+		anna.waitFor("document.querySelector('dialog.menu .picker')")
+		anna.check("reactions-picker-" + d.name)
+		anna.insert("dialog .picker input", "rocket")
+		anna.waitForText("dialog .picker .grid", "🚀")
+		anna.press("Enter", 0)
+		anna.waitFor("!document.querySelector('dialog')")
+		budi.waitForReactions(row, "👍 1, ❤️ 1, 🚀 1")
+
+		// By keyboard: a message, its menu, the second reaction.
+		budi.run(chromedp.Focus(chromedp.CSS(".log")))
+		budi.press("Enter", 0)
+		budi.press("Enter", 0)
+		budi.waitFor(menuOpen)
+		budi.typeLetter("2")
+		budi.waitForReactions(row, "👍 1, ❤️ 2*, 🚀 1")
+		budi.waitForText(".announcer", "Reacted with ❤️.")
+		budi.waitFor(fmt.Sprintf("document.activeElement === document.querySelector(%s)", quote(row+" .time")))
+		if n := budi.announced("Reacted with ❤️."); n != 1 {
+			t.Errorf("a reaction is read out %d times", n)
+		}
+		anna.check("reactions-" + d.name)
+
+		// They are there after a reload, and make nothing unread.
+		budi.setFocus(false)
+		anna.click(row + " .chip")
+		budi.waitForReactions(row, "❤️ 2*, 🚀 1")
+		budi.frames(5)
+		if title := eval[string](budi, "document.title"); strings.HasPrefix(title, "(") {
+			t.Errorf("a reaction makes something unread: %s", title)
+		}
+		budi.setFocus(true)
+		budi.run(chromedp.Reload())
+		budi.ready()
+		budi.waitForReactions(row, "❤️ 2*, 🚀 1")
+		late := openPage(t, srv.url("/"), d.view).ready()
+		late.waitForReactions(row, "❤️ 2, 🚀 1")
+	})
 }
 
 // A poll: people vote and change their vote, its author hides the votes, closes and opens it, and whoever comes later sees it.
