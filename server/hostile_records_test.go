@@ -33,9 +33,9 @@ func hostileRecords() (rows []hostile) {
 		{"a poll of 13 options", `"type":"say","id":"a","text":"x","as":"poll","options":[` + options + `]`, "refused bad_request", "POST", "/messages", `{"text":"x","as":"poll","options":[` + options + `]}`, 400},
 		{"a poll of one option", `"type":"say","id":"a","text":"x","as":"poll","options":["x"]`, "refused bad_request", "POST", "/messages", `{"text":"x","as":"poll","options":["x"]}`, 400},
 		{"an unknown kind of message", `"type":"say","id":"a","text":"x","as":"dance"`, "refused bad_request", "POST", "/messages", `{"text":"x","as":"dance"}`, 400},
-		{"an unknown setting", `"type":"set","id":"a","key":"dance","value":"x"`, "refused bad_request", "GET", "/state?limit=x", ``, 400},
-		{"a topic of many lines", `"type":"set","id":"a","key":"topic","value":"a\nb"`, "refused bad_request", "GET", "/state?limit=-1", ``, 400},
-		{"21 pins", `"type":"set","id":"a","key":"pin","value":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21]`, "refused bad_request", "GET", "/state?limit=99999999999999999999", ``, 400},
+		{"an unknown setting", `"type":"set","id":"a","key":"dance","value":"x"`, "refused bad_request", "PUT", "/state/dance", `{"value":"x"}`, 400},
+		{"a topic of many lines", `"type":"set","id":"a","key":"topic","value":"a\nb"`, "refused bad_request", "PUT", "/state/topic", `{"value":"a\nb"}`, 400},
+		{"21 pins", `"type":"set","id":"a","key":"pin","value":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21]`, "refused bad_request", "PUT", "/state/pin", `{"value":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21]}`, 400},
 	} {
 		http := fmt.Sprintf("%s /api/v1/rooms/den%s HTTP/1.1\r\nHost: localhost\r\n%s", r.method, r.path, jsonT) + body(r.body)
 		rows = append(rows, hostile{
