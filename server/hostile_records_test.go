@@ -22,12 +22,12 @@ func hostileRecords() (rows []hostile) {
 	long := strings.Repeat("x", 4001)
 	options := strings.Repeat(`"x",`, 12) + `"x"`
 	for _, r := range []record{
-		{"an edit of an unknown message", `"type":"change","id":"a","of":7,"text":"x"`, "refused bad_request", "PATCH", "/messages/7", `{"text":"x"}`, 403},
+		{"an edit of an unknown message", `"type":"change","id":"a","of":7,"text":"x"`, "refused bad_request", "PATCH", "/messages/7", `{"text":"x"}`, 400},
 		{"an edit of message 0", `"type":"change","id":"a","of":0,"text":"x"`, "refused bad_request", "PATCH", "/messages/0", `{"text":"x"}`, 400},
 		{"an edit of message 2^64", `"type":"change","id":"a","of":18446744073709551616,"text":"x"`, "refused bad_request", "PATCH", "/messages/18446744073709551616", `{"text":"x"}`, 400},
-		{"an edit that is too long", `"type":"change","id":"a","of":1,"text":"` + long + `"`, "refused too_long", "PATCH", "/messages/1", `{"text":"` + long + `"}`, 403},
+		{"an edit that is too long", `"type":"change","id":"a","of":1,"text":"` + long + `"`, "refused too_long", "PATCH", "/messages/1", `{"text":"` + long + `"}`, 413},
 		{"an edit without a text", `"type":"change","id":"a","of":1`, "refused bad_request", "PATCH", "/messages/1", `{}`, 400},
-		{"a deletion of an unknown message", `"type":"change","id":"a","of":7,"text":null`, "refused bad_request", "DELETE", "/messages/7", ``, 403},
+		{"a deletion of an unknown message", `"type":"change","id":"a","of":7,"text":null`, "refused bad_request", "DELETE", "/messages/7", ``, 400},
 		{"a reply to itself", `"type":"say","id":"a","text":"x","re":1`, "refused bad_request", "POST", "/messages", `{"text":"x","re":1}`, 400},
 		{"a reply to a negative number", `"type":"say","id":"a","text":"x","re":-1`, "refused bad_request", "POST", "/messages", `{"text":"x","re":-1}`, 400},
 		{"a poll of 13 options", `"type":"say","id":"a","text":"x","as":"poll","options":[` + options + `]`, "refused bad_request", "POST", "/messages", `{"text":"x","as":"poll","options":[` + options + `]}`, 400},
