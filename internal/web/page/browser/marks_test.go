@@ -101,7 +101,8 @@ func TestReactions(t *testing.T) {
 	})
 }
 
-// A poll: people vote and change their vote, its author hides the votes, closes and opens it, and whoever comes later sees it.
+// TestPolls: people vote and change their vote; the author of a poll hides the votes, closes it and opens it again; a reader who
+// arrives later sees it.
 func TestPolls(t *testing.T) {
 	t.Parallel()
 	onDevices(t, laptopAndPhone, func(t *testing.T, d device) {
