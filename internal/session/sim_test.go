@@ -20,8 +20,8 @@ var (
 	seeds   = flag.Uint64("seeds", 120, "number of seeds of the simulation")
 )
 
-// TestSimulation lets clients of all transports post, edit, delete and receive while everything goes wrong that can: bytes are cut
-// anywhere, commits fail in every way, connections break, clients block, the server crashes, and its machine is reset
+// TestSimulation lets clients of all transports post, edit, delete, mark, set and receive while everything goes wrong that can: bytes
+// are cut anywhere, commits fail in every way, connections break, clients block, the server crashes, and its machine is reset
 // to an older state. Then it lets everything settle, and checks what the clients received against the guarantees. One
 // seed is one course of events, always the same.
 func TestSimulation(t *testing.T) {
@@ -119,6 +119,7 @@ func (s *sim) advanceAll(d time.Duration) {
 	for _, n := range s.nodes {
 		n.clock = latest.Add(d)
 		n.runTimers()
+		n.submitTallies()
 	}
 }
 
@@ -128,23 +129,27 @@ func (s *sim) step() {
 	switch k := s.rng.IntN(100); {
 	case k < 8:
 		p.say()
-	case k < 12:
+	case k < 11:
 		p.change()
-	case k < 16:
+	case k < 20:
+		p.mark()
+	case k < 23:
+		p.set()
+	case k < 27:
 		l.say()
-	case k < 60:
+	case k < 66:
 		s.moveBytes()
-	case k < 75:
+	case k < 79:
 		if s.rng.IntN(s.diskSlowness) == 0 {
 			s.stepOneLog()
 		}
-	case k < 85:
+	case k < 87:
 		if node := s.node(); len(node.jobs) > 0 {
 			node.runJob(s.rng.IntN(len(node.jobs)))
 		}
-	case k < 86:
+	case k < 88:
 		s.streamClients[s.rng.IntN(len(s.streamClients))].connect()
-	case k < 91:
+	case k < 92:
 		s.advanceAll(time.Duration(s.rng.IntN(700)) * time.Millisecond)
 	case k < 95:
 		p.randomAction()
@@ -248,6 +253,7 @@ func (s *sim) rewind() {
 		maps.DeleteFunc(s.erased, func(_ string, e erasure) bool { return e.room == room && e.by > last })
 		for _, p := range s.v1Clients {
 			p.posts = slices.DeleteFunc(p.posts, func(s *post) bool { return s.room == room && s.n > last }) // saved, and lost
+			p.marks = nil
 		}
 	}
 }
@@ -318,10 +324,10 @@ func (s *sim) settleAll() {
 			}
 			n.advance(time.Second)
 		}
-		pending := s.behindNodes()
+		pending := s.behindNodes() + len(s.store.PendingTallies())
 		for _, p := range s.v1Clients {
 			p.sendUnsent()
-			pending += len(p.unsaved)
+			pending += len(p.unsaved) + len(p.marking)
 			for _, name := range simRooms {
 				if e := p.rooms[name]; e == nil || !e.joined || e.pendingJoins > 0 {
 					pending++

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,11 +25,13 @@ func (s *sim) newest(room string) (n uint64) {
 func (s *sim) verify() {
 	s.verifyForms()
 	s.verifyJoins()
+	s.verifyCounts()
 	auditor := s.v1Clients[len(s.v1Clients)-1]
 	for _, room := range simRooms {
 		e := auditor.rooms[room]
 		want := s.final(auditor, room)
-		s.verifyRows("who only loads pages", room, want, s.loadPages(auditor, room), e.first)
+		s.verifyMarks(room, want, e.first)
+		s.verifySettings(auditor, room)
 		for _, p := range s.v1Clients {
 			s.verifyRows(p.name, room, want, p.rooms[room].view.rows(), e.first)
 			s.verifyChanges(p, room, want)
@@ -67,12 +70,12 @@ func (s *sim) verify() {
 }
 
 // final returns the messages of a room as a client sees them that comes when everything is over: it is sent no text that
-// was replaced.
+// was replaced. Counts may be replaced by the tallies that follow.
 func (s *sim) final(auditor *v1Client, room string) map[uint64]wire.Message {
 	e := auditor.rooms[room]
 	rows := e.view.rows()
 	for _, m := range rows {
-		if len(e.view.forms[m.N]) != 1 || !reflect.DeepEqual(e.view.forms[m.N][0].Message, m) {
+		if forms := e.view.forms[m.N]; len(forms) != 1 || !reflect.DeepEqual(untallied(forms[0].Message), untallied(m)) {
 			auditor.fail("receives %+v of %s, and then changes of it", e.view.forms[m.N], room)
 		}
 	}
@@ -141,10 +144,10 @@ func (s *sim) verifyRows(who, room string, want, got map[uint64]wire.Message, fi
 	}
 }
 
-// loadPages returns the messages of a room as pages have them.
-func (s *sim) loadPages(p *v1Client, room string) map[uint64]wire.Message {
+// loadPages returns the messages of a room as pages have them, and the client's own marks on them.
+func (s *sim) loadPages(p *v1Client, room string) (map[uint64]wire.Message, wire.Mine) {
 	s.t.Helper()
-	pages := &view{}
+	pages, mine := &view{}, wire.Mine{}
 	backwards := s.rng.IntN(2) == 0
 	next, more := uint64(0), true
 	if backwards {
@@ -154,6 +157,7 @@ func (s *sim) loadPages(p *v1Client, room string) map[uint64]wire.Message {
 		for _, m := range page.Messages {
 			pages.message(s, p.name, m, page.Head)
 		}
+		maps.Copy(mine, page.Mine)
 		if more = page.More; len(numbers) == 0 {
 			return
 		}
@@ -177,11 +181,11 @@ func (s *sim) loadPages(p *v1Client, room string) map[uint64]wire.Message {
 	}
 	rows := pages.rows()
 	for n := range p.rooms[room].view.rows() {
-		if _, ok := rows[n]; !ok {
+		if _, ok := rows[n]; !ok && n >= s.auditor().rooms[room].first {
 			p.fail("no page has the message %d of %s", n, room)
 		}
 	}
-	return rows
+	return rows, mine
 }
 
 // verifyChanges checks that each message of a client has the text of its newest change that was saved.
@@ -192,7 +196,7 @@ func (s *sim) verifyChanges(p *v1Client, room string, final map[uint64]wire.Mess
 		if n == 0 {
 			n = q.n
 		}
-		if q.room == room && (newest[n] == nil || newest[n].n < q.n) {
+		if q.room == room && q.key == "" && (newest[n] == nil || newest[n].n < q.n) {
 			newest[n] = q
 		}
 	}
@@ -215,23 +219,31 @@ func (s *sim) verifyChanges(p *v1Client, room string, final map[uint64]wire.Mess
 // refusable reports whether a post may be refused for good with a code.
 func (s *sim) refusable(p *v1Client, q *post, code wire.Code) bool {
 	if s.rewinds > 0 { // the message may be lost, and its number that of another one
-		return q.of > 0 || q.re > 0
+		return q.of > 0 || q.re > 0 || len(q.names()) > 0
 	}
 	if code == wire.BadRequest {
 		return q.doubtful
 	}
-	own := slices.ContainsFunc(p.posts, func(said *post) bool { return said.room == q.room && said.of == 0 && said.n == q.of })
+	names := q.names()
 	switch {
-	case q.of == 0:
+	case len(names) == 0:
 		return false
+	case code == wire.NotAllowed && q.key == "": // a poll in which somebody has voted
+		said := p.said(q.room, q.of)
+		return said == nil || said.as == wire.Poll && !q.deletes
 	case code == wire.NotAllowed:
-		return !own
+		return q.isStatus() && p.said(q.room, names[0]) == nil
 	case code == wire.Gone:
-		return s.trims || slices.ContainsFunc(s.v1Clients, func(other *v1Client) bool {
-			return slices.ContainsFunc(other.posts, func(d *post) bool { return d != q && d.deletes && d.room == q.room && d.of == q.of })
-		})
+		return s.mayBeGone(q.room, names...)
 	}
 	return false
+}
+
+// mayBeGone reports whether messages may be deleted.
+func (s *sim) mayBeGone(room string, numbers ...uint64) bool {
+	return s.trims || slices.ContainsFunc(s.v1Clients, func(p *v1Client) bool {
+		return slices.ContainsFunc(p.posts, func(q *post) bool { return q.deletes && q.room == room && slices.Contains(numbers, q.of) })
+	})
 }
 
 // connections returns the number of connections of a node in a room.
@@ -284,11 +296,14 @@ func (s *sim) verifyPosts(p *v1Client) {
 		}
 		senderID, id := r.posted()
 		form, posted := r.forms[0]
-		if senderID != p.senderID || id != q.id || q.of == 0 != (len(r.forms) > 0) || posted && (form.Text != q.text || form.Re != q.re) {
+		if senderID != p.senderID || id != q.id || q.says() != (len(r.forms) > 0) || posted && (form.Text != q.text || form.Re != q.re || form.As != q.as || !slices.Equal(form.Options, q.options)) {
 			p.fail("was told that %+v is number %d of %s, where %+v is", *q, q.n, q.room, *r)
 		}
 		if f := r.change; f != nil && (f.Of.One() != q.of || f.Text == nil != q.deletes || f.Text != nil && *f.Text != q.text) {
 			p.fail("was told that %+v is number %d of %s, where %+v is", *q, q.n, q.room, *f)
+		}
+		if f, ok := r.other.(wire.State); r.other != nil && (!ok || f.Key != q.key || !f.Value.Equal(q.value)) {
+			p.fail("was told that %+v is number %d of %s, where %+v is", *q, q.n, q.room, r.other)
 		}
 	}
 }
@@ -351,18 +366,18 @@ type shownLine struct {
 // shownLines returns the lines of a room, by the text in them: those of messages, and those of edits.
 func (s *sim) shownLines(room string) map[string][]shownLine {
 	lines := map[string][]shownLine{}
-	add := func(name, text string, n uint64, suffix string) {
-		m := wire.Message{DisplayName: name, Text: text}
+	add := func(name, text string, options []string, n uint64, suffix string) {
+		m := wire.Message{DisplayName: name, Text: text, Options: options}
 		lines[text] = append(lines[text], shownLine{n, string(wire.AppendLine(nil, &m)) + suffix})
 	}
 	for n, r := range s.transcript[room] {
 		for _, m := range r.forms {
 			if !m.Gone {
-				add(m.DisplayName, m.Text, n, "")
+				add(m.DisplayName, m.Text, m.Options, n, "")
 			}
 		}
 		if r.change != nil && r.change.Text != nil {
-			add(r.change.DisplayName, *r.change.Text, n, " (edited)")
+			add(r.change.DisplayName, *r.change.Text, nil, n, " (edited)")
 		}
 	}
 	for _, p := range s.v1Clients { // texts that nobody but a plain client has received
@@ -374,19 +389,19 @@ func (s *sim) shownLines(room string) map[string][]shownLine {
 			if q.of == 0 {
 				if _, ok := r.forms[0]; !ok {
 					for _, m := range r.forms {
-						add(m.DisplayName, q.text, q.n, "")
+						add(m.DisplayName, q.text, q.options, q.n, "")
 						break
 					}
 				}
 				continue
 			}
 			if r.change == nil && r.superseded != nil {
-				add(r.superseded.DisplayName, q.text, q.n, " (edited)")
+				add(r.superseded.DisplayName, q.text, nil, q.n, " (edited)")
 			}
 			if m := s.transcript[room][q.of]; m != nil && len(m.forms) > 0 {
 				if _, ok := m.forms[q.n]; !ok {
 					for _, m := range m.forms {
-						add(m.DisplayName, q.text, q.of, "")
+						add(m.DisplayName, q.text, m.Options, q.of, "")
 						break
 					}
 				}
@@ -406,7 +421,7 @@ func (s *sim) mayBeHidden(room string, n uint64, final map[uint64]wire.Message) 
 		m, ok := final[n]
 		return m.Gone || !ok
 	}
-	return r.superseded != nil || r.change.Text == nil
+	return r.superseded != nil || r.other != nil || r.change.Text == nil
 }
 
 // verifyPlainConn checks that the lines are those of the room, one after the other, from where it began to the newest.

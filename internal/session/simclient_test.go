@@ -25,28 +25,37 @@ type v1Client struct {
 	sent          int                    // how many of unsaved were sent on this connection
 	retryAt       time.Time              // nothing is posted before
 	posts         []*post
-	offline       bool // it does not connect
-	ids           int  // ids used so far
-	ignoresEpochs bool // it does not know the frame epoch, and may be reset where others are not
+	marks         map[markTarget]*ownMark
+	marking       map[string]*markRequest // on this connection, by ref; without answers
+	offline       bool                    // it does not connect
+	ids           int                     // ids used so far
+	ignoresEpochs bool                    // it does not know the frame epoch, and may be reset where others are not
 
 	loading func(page wire.Page, numbers []uint64) // receives pages, with all numbers that they have or skip; nil: nobody waits for them
+	reading func(wire.Settings)                    // receives pages of settings; nil: nobody waits for them
 }
 
-// post is a message or a change that a client has sent.
+// post is a message, a change or a setting that a client has sent.
 type post struct {
 	room, id, text string
 	re             uint64 // the message that it replies to; 0: none
 	of             uint64 // the message that it changes; 0: it is a message
 	deletes        bool   // the message that it changes
-	doubtful       bool   // when it was posted, nobody knew that re or of is a message: it may be refused at first, and saved later
+	as             string // of a message
+	options        []string
+	key            string // of a setting; empty: it is none
+	value          wire.Value
+	doubtful       bool   // when it was posted, nobody knew that it names a message of the right kind: it may be refused at first, and saved later
 	n              uint64 // the number that the server told; 0: none yet
 }
 
 // frame returns what the client sends.
 func (p *post) frame() wire.Frame {
 	switch {
+	case p.key != "":
+		return wire.Set{Room: p.room, ID: p.id, Key: p.key, Value: p.value}
 	case p.of == 0:
-		return wire.Say{Room: p.room, ID: p.id, Text: p.text, Re: p.re}
+		return wire.Say{Room: p.room, ID: p.id, Text: p.text, Re: p.re, As: p.as, Options: p.options}
 	case p.deletes:
 		return wire.Change{Room: p.room, ID: p.id, Of: p.of}
 	}
@@ -83,6 +92,7 @@ func (p *v1Client) disconnect() {
 		p.l.end(errors.New("cut"))
 	}
 	p.l, p.ready = nil, false
+	p.loseMarks()
 	for _, e := range p.rooms {
 		e.pendingJoins = 0
 	}
@@ -139,6 +149,12 @@ func (p *v1Client) say() {
 		s.re = 1 + p.sim.rng.Uint64N(p.sim.newest(s.room)+2)
 		s.doubtful = !p.sim.isMessage(s.room, s.re)
 	}
+	switch p.sim.rng.IntN(8) {
+	case 0:
+		s.as = wire.Question
+	case 1, 2, 3:
+		s.as, s.options = wire.Poll, []string{"yes", "no", "maybe"}[:2+p.sim.rng.IntN(2)]
+	}
 	p.post(s)
 }
 
@@ -147,7 +163,7 @@ func (p *v1Client) change() {
 	s := &post{room: simRooms[p.sim.rng.IntN(2)], text: p.sim.text(p.name), deletes: p.sim.rng.IntN(4) == 0}
 	var own []uint64
 	for _, said := range p.posts {
-		if said.room == s.room && said.of == 0 && said.n > 0 {
+		if said.room == s.room && said.says() && said.n > 0 {
 			own = append(own, said.n)
 		}
 	}
@@ -203,12 +219,27 @@ func (p *v1Client) onFrame(f wire.Frame) {
 			p.onNumber(e, f.Room, f.N, f.SenderID, f.ID)
 			e.view.change(p.sim, p.name, f)
 		}
+	case wire.Tally:
+		if e := p.room(f.Room); e != nil {
+			p.onNumber(e, f.Room, f.N, "", "")
+			e.view.tally(p.sim, p.name, f)
+		}
+	case wire.State:
+		if e := p.room(f.Room); e != nil {
+			p.onNumber(e, f.Room, f.N, f.SenderID, f.ID)
+			e.view.state(p.sim, p.name, f)
+		}
+	case wire.Marked:
+		p.onMarked(f)
+	case wire.Settings:
+		p.reading(f)
 	case wire.Gap:
 		if e := p.room(f.Room); e != nil {
 			if f.From != e.position+1 || f.To < f.From || f.To >= p.l.st.store.Bounds(f.Room).First {
 				p.fail("at %d of %s: %s", e.position, f.Room, describe(f))
 			}
 			e.position, e.epoch = f.To, e.joinedEpoch
+			e.view.gap(f)
 		}
 	case wire.Saved:
 		p.onSaved(f.Room, f.ID, f.N)
@@ -222,7 +253,9 @@ func (p *v1Client) onFrame(f wire.Frame) {
 			e.count = f.Count
 		}
 	case wire.Error:
-		if f.Code != wire.RateLimited && f.Code != wire.NameTaken && f.Code != wire.Unavailable {
+		if f.Request == "mark" {
+			p.onMarkRefused(f)
+		} else if f.Code != wire.RateLimited && f.Code != wire.NameTaken && f.Code != wire.Unavailable {
 			p.fail("an error: %s", f.Reason)
 		}
 	}
@@ -284,6 +317,7 @@ func (p *v1Client) onJoined(f wire.Joined) {
 		e.positioned, e.epoch, e.view = true, f.Epoch, view{}
 		e.position = *f.From
 	}
+	e.view.join(f.State, f.N)
 }
 
 // onNumber is called with the next number of a room, and who posted it under which id.

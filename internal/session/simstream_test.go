@@ -121,6 +121,7 @@ func (c *streamClient) frame(data, id string) {
 		if f.Epoch != c.joinedEpoch {
 			c.view.forgetAbove(c.position)
 		}
+		c.view.join(f.State, f.N)
 		c.joinedEpoch = f.Epoch
 		if c.id == "" {
 			c.epoch = f.Epoch
@@ -136,6 +137,7 @@ func (c *streamClient) frame(data, id string) {
 		}
 		c.joinedEpoch, c.epoch, c.view = f.Epoch, f.Epoch, view{}
 		c.position = *f.From
+		c.view.join(f.State, f.N)
 	case wire.Message:
 		if f.N != c.position+1 || f.Room != c.room {
 			c.fail("received %s after %d of %s", describe(f), c.position, c.room)
@@ -148,11 +150,24 @@ func (c *streamClient) frame(data, id string) {
 		}
 		c.position, c.epoch = f.N, c.joinedEpoch
 		c.view.change(c.sim, c.name, f)
+	case wire.Tally:
+		if f.N != c.position+1 || f.Room != c.room {
+			c.fail("receives %s after %d of %s", data, c.position, c.room)
+		}
+		c.position, c.epoch = f.N, c.joinedEpoch
+		c.view.tally(c.sim, c.name, f)
+	case wire.State:
+		if f.N != c.position+1 || f.Room != c.room {
+			c.fail("receives %s after %d of %s", data, c.position, c.room)
+		}
+		c.position, c.epoch = f.N, c.joinedEpoch
+		c.view.state(c.sim, c.name, f)
 	case wire.Gap:
 		if f.From != c.position+1 || f.To < f.From || f.To >= c.l.st.store.Bounds(c.room).First {
 			c.fail("at %d: %s", c.position, describe(f))
 		}
 		c.position, c.epoch = f.To, c.joinedEpoch
+		c.view.gap(f)
 	case wire.Presence:
 		c.count = f.Count
 	default:

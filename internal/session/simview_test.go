@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
@@ -12,9 +13,11 @@ import (
 // transcript is what all clients have received, by room and number.
 type transcript map[string]map[uint64]*numbered
 
-// numbered is what clients have received under one number: a message in one or several forms, or a change.
+// numbered is what clients have received under one number: a message in one or several forms, a change, or another record.
 type numbered struct {
-	forms      map[uint64]wire.Message // of a message: by the number of the change that made them; 0: as it was posted
+	forms      map[uint64]wire.Message // of a message: by the number of the change that made them; 0: as it was posted; without tallies
+	tallies    map[uint64]wire.Counts  // of a message: by the number of the tally
+	other      wire.Frame              // a wire.Tally or wire.State; nil: it is neither
 	change     *wire.Changed           // nil: it is not a change, or was received superseded only
 	superseded *wire.Changed           // nil: it was not received superseded
 }
@@ -25,7 +28,7 @@ func (t transcript) at(room string, n uint64) *numbered {
 		t[room] = map[uint64]*numbered{}
 	}
 	if t[room][n] == nil {
-		t[room][n] = &numbered{forms: map[uint64]wire.Message{}}
+		t[room][n] = &numbered{forms: map[uint64]wire.Message{}, tallies: map[uint64]wire.Counts{}}
 	}
 	return t[room][n]
 }
@@ -35,28 +38,37 @@ func (t transcript) forgetAbove(room string, last uint64) {
 	maps.DeleteFunc(t[room], func(n uint64, _ *numbered) bool { return n > last })
 	for _, r := range t[room] {
 		maps.DeleteFunc(r.forms, func(edited uint64, _ wire.Message) bool { return edited > last })
+		maps.DeleteFunc(r.tallies, func(tallied uint64, _ wire.Counts) bool { return tallied > last })
 	}
 }
 
-// identity returns the fields of a message that no change changes.
+// identity returns the fields of a message that no change changes, not even a deletion.
 func identity(m wire.Message) wire.Message {
 	m.Text, m.Re, m.Edited, m.Gone = "", 0, 0, false
-	m.As, m.Options, m.Tally, m.Tallied = "", nil, nil, 0
+	m.As, m.Options = "", nil
+	return m
+}
+
+// untallied returns a message without its counts.
+func untallied(m wire.Message) wire.Message {
+	m.Tally, m.Tallied = nil, 0
 	return m
 }
 
 // record compares a message with what was received under its number before.
 func (s *sim) record(who string, m wire.Message) {
 	r := s.transcript.at(m.Room, m.N)
-	if r.change != nil || r.superseded != nil {
-		s.t.Fatalf("%s receives %+v, another client a change", who, m)
+	if r.change != nil || r.superseded != nil || r.other != nil {
+		s.t.Fatalf("%s receives %+v, another client a change, a tally or a setting", who, m)
 	}
+	s.recordCounts(who, r, m)
+	m = untallied(m)
 	for edited, other := range r.forms {
-		if !reflect.DeepEqual(identity(other), identity(m)) || edited == m.Edited && !reflect.DeepEqual(other, m) || !m.Gone && !other.Gone && m.Re != other.Re || other.Gone && edited < m.Edited {
+		if !reflect.DeepEqual(identity(other), identity(m)) || edited == m.Edited && !reflect.DeepEqual(other, m) || !m.Gone && !other.Gone && (m.Re != other.Re || m.As != other.As || !slices.Equal(m.Options, other.Options)) || other.Gone && edited < m.Edited {
 			s.t.Fatalf("%s receives %+v, another client %+v", who, m, other)
 		}
 	}
-	if m.Gone && (m.Text != "" || m.Re != 0 || m.Edited == 0) {
+	if m.Gone && (m.Text != "" || m.Re != 0 || m.As != "" || m.Options != nil || m.Edited == 0) {
 		s.t.Fatalf("%s receives a deleted message %+v", who, m)
 	}
 	r.forms[m.Edited] = m
@@ -78,7 +90,7 @@ func (s *sim) recordChange(who string, f wire.Changed) {
 	if *same == nil {
 		*same = &full
 	}
-	if len(r.forms) > 0 || !reflect.DeepEqual(**same, f) {
+	if len(r.forms) > 0 || r.other != nil || !reflect.DeepEqual(**same, f) {
 		s.t.Fatalf("%s receives %+v, another client %+v or %+v", who, f, **same, r.forms)
 	}
 	if a, b := r.change, r.superseded; a != nil && b != nil && (a.SenderID != b.SenderID || a.DisplayName != b.DisplayName || a.ID != b.ID || a.At != b.At) {
@@ -93,6 +105,12 @@ func (r *numbered) posted() (senderID, id string) {
 	}
 	if r.superseded != nil {
 		return r.superseded.SenderID, r.superseded.ID
+	}
+	switch f := r.other.(type) {
+	case wire.State:
+		return f.SenderID, f.ID
+	case wire.Tally:
+		return "", ""
 	}
 	return r.change.SenderID, r.change.ID
 }
@@ -135,6 +153,11 @@ func (s *sim) checkErased(who, text string) {
 type view struct {
 	forms   map[uint64][]form
 	changes []wire.Changed // without superseded ones
+	tallies []wire.Tally
+
+	settings   map[string]wire.Value
+	settingsAt uint64 // number as of which the newest joined stated them
+	hidden     bool   // a gap after that may have hidden a change of them: the room keeps the settings of deleted records
 }
 
 // form is a message as it was received: as a frame, or in a page that was read when the newest number was asOf.
@@ -144,6 +167,8 @@ type form struct {
 }
 
 func (f form) version() uint64 { return max(f.asOf, f.Edited, f.N) }
+
+func (f form) talliedVersion() uint64 { return max(f.asOf, f.Tallied, f.N) }
 
 func (v *view) message(s *sim, who string, m wire.Message, asOf uint64) {
 	s.record(who, m)
@@ -158,13 +183,25 @@ func (v *view) change(s *sim, who string, f wire.Changed) {
 	if len(f.Of) > 0 {
 		v.changes = append(v.changes, f)
 	}
+	if n := f.Of.One(); n > 0 && f.Text == nil {
+		delete(v.settings, fmt.Sprint(wire.PollPrefix, n))
+		delete(v.settings, fmt.Sprint(wire.QuestionPrefix, n))
+	}
+}
+
+func (v *view) gap(f wire.Gap) { v.hidden = v.hidden || f.To > v.settingsAt }
+
+// join replaces the settings with those that a joined states as of number n.
+func (v *view) join(settings map[string]wire.Value, n uint64) {
+	v.settings, v.settingsAt, v.hidden = map[string]wire.Value{}, n, false
+	maps.Copy(v.settings, settings)
 }
 
 // forgetAbove removes the forms that messages have by changes that the client has not received. In another epoch they may
 // never have been made.
 func (v *view) forgetAbove(position uint64) {
 	for n, forms := range v.forms {
-		v.forms[n] = slices.DeleteFunc(forms, func(f form) bool { return f.version() > position })
+		v.forms[n] = slices.DeleteFunc(forms, func(f form) bool { return max(f.version(), f.Tallied) > position })
 	}
 }
 
@@ -182,11 +219,12 @@ func (v *view) rows() map[uint64]wire.Message {
 				continue
 			}
 			if m.Edited = f.N; f.Text == nil {
-				m.Text, m.Re, m.Gone = "", 0, true
+				m.Text, m.Re, m.As, m.Options, m.Gone = "", 0, "", nil, true
 			} else {
 				m.Text = *f.Text
 			}
 		}
+		v.tallyRow(&m)
 		rows[n] = m
 	}
 	return rows

@@ -101,8 +101,7 @@ func TestReactions(t *testing.T) {
 	})
 }
 
-// TestPolls: people vote and change their vote; the author of a poll hides the votes, closes it and opens it again; a reader who
-// arrives later sees it.
+// A poll: people vote and change their vote, its author hides the votes, closes and opens it, and whoever comes later sees it.
 func TestPolls(t *testing.T) {
 	t.Parallel()
 	onDevices(t, laptopAndPhone, func(t *testing.T, d device) {
