@@ -13,29 +13,6 @@ import (
 // A Kind is the kind of a command. Its number is part of the encoding and is never reused.
 type Kind uint8
 
-// The kinds. Each has its own file.
-const (
-	Say            Kind = 1
-	ReserveName    Kind = 2
-	ReleaseName    Kind = 3
-	Start          Kind = 4
-	Trim           Kind = 5
-	UnregisterName Kind = 6
-	ExpireName     Kind = 7
-	RotateIDs      Kind = 8
-	PruneIDs       Kind = 9
-	RemoveRoom     Kind = 10
-	Configure      Kind = 11
-	Level          Kind = 12
-	Barrier        Kind = 13
-	RenewKeys      Kind = 14
-	Change         Kind = 15
-	Mark           Kind = 16
-	Tally          Kind = 17
-	PruneMarks     Kind = 18
-	Set            Kind = 19
-)
-
 // isPost reports whether a kind of command is what people post. It is not overtaken by another post of the same source after
 // it was refused for now.
 func (k Kind) isPost() bool { return k == Say || k == Change || k == Set }

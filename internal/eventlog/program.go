@@ -23,6 +23,29 @@ type leveledKind struct {
 	level uint64
 }
 
+// The kinds. Each has its own file.
+const (
+	Say            Kind = 1
+	ReserveName    Kind = 2
+	ReleaseName    Kind = 3
+	Start          Kind = 4
+	Trim           Kind = 5
+	UnregisterName Kind = 6
+	ExpireName     Kind = 7
+	RotateIDs      Kind = 8
+	PruneIDs       Kind = 9
+	RemoveRoom     Kind = 10
+	Configure      Kind = 11
+	Level          Kind = 12
+	Barrier        Kind = 13
+	RenewKeys      Kind = 14
+	Change         Kind = 15
+	Mark           Kind = 16
+	Tally          Kind = 17
+	PruneMarks     Kind = 18
+	Set            Kind = 19
+)
+
 // Current is this version of the program.
 var Current = &Program{level: 3, kinds: []leveledKind{
 	Say:            {sayKind{}, 0},
