@@ -30,13 +30,19 @@ func (st *harness) rewrite(room string, n uint64, text string) {
 // feedChange feeds the outcome of a command that has rewritten records.
 func (st *harness) feedChange(room string, status eventlog.Status, replaced ...eventlog.Record) (replied func() bool) {
 	st.tb.Helper()
+	return st.feed(eventlog.Change, room, status, replaced...)
+}
+
+// feed feeds the outcome of a command.
+func (st *harness) feed(kind eventlog.Kind, room string, status eventlog.Status, replaced ...eventlog.Record) (replied func() bool) {
+	st.tb.Helper()
 	replies := 0
 	to := &eventlog.ReplyTo{Deliver: func(s *eventlog.Submission, o *eventlog.Outcome) {
 		if replies++; s.Ref != "ref" || o.Status != status || o.Command.Room != room {
 			st.tb.Errorf("a reply with %+v and %+v", s, o)
 		}
 	}}
-	c := eventlog.Command{Kind: eventlog.Say, Room: room}
+	c := eventlog.Command{Kind: kind, Room: room}
 	st.Feed([]eventlog.Outcome{{Command: c, Status: status, Replaced: replaced}}, []eventlog.Submission{{Command: c, ReplyTo: to, Ref: "ref"}})
 	st.check()
 	return func() bool {
@@ -104,7 +110,8 @@ func TestReplyWaitsForMembers(t *testing.T) {
 	}
 }
 
-// TestRepeatWaits: a repeat waits for everything the first attempt waits for, and for nothing if that is done.
+// TestRepeatWaits: a repeated change waits for everything the first attempt waits for, and for nothing if that is done. A
+// mark that changes nothing does not wait: the next one would be answered first.
 func TestRepeatWaits(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	s := st.Join("den", JSON, &countingMember{})
@@ -114,6 +121,9 @@ func TestRepeatWaits(t *testing.T) {
 	repeat, refused := st.feedChange("den", eventlog.Repeat), st.feedChange("den", eventlog.Refused)
 	if first() || second() || repeat() || !refused() {
 		t.Errorf("replies %v, %v, %v and %v, want only that to the refused one", first(), second(), repeat(), refused())
+	}
+	if !st.feed(eventlog.Mark, "den", eventlog.Repeat)() {
+		t.Error("a mark waits for a change")
 	}
 	pass(s, 0)
 	if !first() || !second() || !repeat() {

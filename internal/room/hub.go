@@ -114,7 +114,8 @@ func (h *Hub) Go(from netip.Addr, f func()) {
 func (h *Hub) Wait() { h.jobs.Wait() }
 
 // Feed implements eventlog.Feed. It appends outcomes to the buffers, then delivers the replies, then wakes the members. A
-// reply waits for the erasures of its room if the command has rewritten records, or is a repeat of one that may have.
+// reply waits for the erasures of its room if the command has rewritten records, or is a repeated Change, which may have.
+// Other replies are in the order of their commands: the newest answer to a mark says what the mark is.
 func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 	var r *Room
 	for i := range outcomes {
@@ -141,7 +142,7 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 	}
 	for i := range submissions {
 		reply, o := submissions[i].ReplyTo, &outcomes[i]
-		if reply == nil || (len(o.Replaced) > 0 || o.Status == eventlog.Repeat) && h.erasures.delay(o.Command.Room, &submissions[i], o) {
+		if reply == nil || (len(o.Replaced) > 0 || o.Status == eventlog.Repeat && o.Command.Kind == eventlog.Change) && h.erasures.delay(o.Command.Room, &submissions[i], o) {
 			continue
 		}
 		reply.Deliver(&submissions[i], o)

@@ -36,6 +36,8 @@ func TestSimulation(t *testing.T) {
 				s.step()
 			}
 			s.settleAll()
+			s.vote()
+			s.settleAll()
 			s.addAuditor()
 			s.verify()
 		})
@@ -159,6 +161,36 @@ func (s *sim) step() {
 	s.noticeClosed()
 	for _, p := range s.v1Clients {
 		p.sendUnsent()
+	}
+}
+
+// vote lets clients post polls, and vote, react and set while their connections hold, which few do otherwise.
+func (s *sim) vote() {
+	for range 100 {
+		p := s.v1Clients[s.rng.IntN(len(s.v1Clients))]
+		switch k := s.rng.IntN(10); {
+		case k < 1:
+			p.say()
+		case k < 2:
+			p.change()
+		case k < 4:
+			p.set()
+		default:
+			p.mark()
+		}
+		for range s.rng.IntN(20) {
+			s.moveBytes()
+		}
+		if s.rng.IntN(2) == 0 {
+			s.stepOneLog()
+		}
+		if s.rng.IntN(6) == 0 {
+			s.advanceAll(time.Duration(s.rng.IntN(1000)) * time.Millisecond)
+		}
+		s.noticeClosed()
+		for _, p := range s.v1Clients {
+			p.sendUnsent()
+		}
 	}
 }
 

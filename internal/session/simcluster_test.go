@@ -38,6 +38,8 @@ func TestClusterSimulation(t *testing.T) {
 				}
 			}
 			s.settleAll()
+			s.vote()
+			s.settleAll()
 			s.addAuditor()
 			s.verify()
 			s.verifyNodes()
