@@ -101,7 +101,7 @@ func TestReactions(t *testing.T) {
 	})
 }
 
-// A poll: people vote and change their vote, its author hides the votes, closes and opens it, and whoever comes later sees it.
+// A poll: people vote and change their vote, its author hides the votes, closes and opens it, and people who come later see it.
 func TestPolls(t *testing.T) {
 	t.Parallel()
 	onDevices(t, laptopAndPhone, func(t *testing.T, d device) {
