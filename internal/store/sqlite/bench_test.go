@@ -18,6 +18,16 @@ func BenchmarkApply(b *testing.B) {
 	})
 }
 
+func BenchmarkManyMarks(b *testing.B) {
+	eventlogtest.BenchmarkManyMarks(b, func(b *testing.B) eventlog.Store {
+		s, err := Open(b.TempDir(), quiet)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	})
+}
+
 func BenchmarkRead(b *testing.B) {
 	s, err := Open(b.TempDir(), quiet)
 	if err != nil {
