@@ -372,9 +372,10 @@ func matrix() []hostile {
 // memory is left.
 func TestHostile(t *testing.T) {
 	s := serve(t, func(c *server.Config) {
-		c.InMemory = true
+		c.InMemory, c.Rate = true, 0 // many attackers share a session
 	})
 	address := strings.TrimPrefix(s.url, "ws://")
+	fillDen(t, "http://"+address)
 	honest := dial(t, s.url)
 	honest.expect(wire.Greeting)
 	said := 0
