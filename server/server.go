@@ -57,7 +57,7 @@ type Server struct {
 	cancel     context.CancelFunc // stops the event log before its queue is empty
 	logEnded   chan struct{}      // closed when the event log has stopped
 	quit       chan struct{}      // closed to stop the background goroutines
-	marked     chan struct{}      // has a token after marks were stored, for tally
+	marked     chan struct{}      // has a token after marks were stored, for the tallier
 	background sync.WaitGroup
 	closing    sync.Once
 

@@ -79,6 +79,33 @@ func TestBadSettings(t *testing.T) {
 		if f := p.hear(t, "refused"); f.Code != c.code || f.ID != fmt.Sprint("bad", i) || f.Reason == "" {
 			t.Errorf("%s: refused with %s for %q (%s), want %s", c.what, f.Code, f.ID, f.Reason, c.code)
 		}
+		resp, answer := call(t, http.MethodPut, base+"/api/v1/rooms/den/state/"+strings.Trim(c.key, `"`), `{"value":`+c.value+`}`, asJSON...)
+		if resp.StatusCode != statusOf(c.code) || !strings.Contains(answer, `"`+string(c.code)+`"`) {
+			t.Errorf("%s over HTTP: %d %s, want %d %s", c.what, resp.StatusCode, answer, statusOf(c.code), c.code)
+		}
+	}
+	topic := base + "/api/v1/rooms/den/state/topic"
+	for _, c := range []struct {
+		what, method, address, body string
+		header                      []string
+		status                      int
+	}{
+		{"no value", http.MethodPut, topic, `{"id":"x"}`, asJSON, 400},
+		{"no body", http.MethodPut, topic, ``, asJSON, 400},
+		{"an array as body", http.MethodPut, topic, `["x"]`, asJSON, 400},
+		{"an end", http.MethodPut, topic, `{"value":"x","until":"2030-01-01T00:00:00Z"}`, asJSON, 400},
+		{"an id with a space", http.MethodPut, topic, `{"value":"x","id":"a b"}`, asJSON, 400},
+		{"another id with a space", http.MethodDelete, topic + "?id=a%20b", ``, asJSON, 400},
+		{"no session", http.MethodPut, topic, `{"value":"x"}`, asJSON[:2], 403},
+		{"a deletion without a session", http.MethodDelete, topic, ``, nil, 403},
+		{"a deletion of an unknown key", http.MethodDelete, topic + "s", ``, asJSON, 400},
+		{"text as content type", http.MethodPut, topic, `x`, asJSON[2:], 415},
+		{"another method", http.MethodPost, topic, `{"value":"x"}`, asJSON, 405},
+		{"a body that is too long", http.MethodPut, topic, `{"value":"` + strings.Repeat("x", 1<<17) + `"}`, asJSON, 413},
+	} {
+		if resp, answer := call(t, c.method, c.address, c.body, c.header...); resp.StatusCode != c.status {
+			t.Errorf("%s over HTTP: %d %s, want %d", c.what, resp.StatusCode, answer, c.status)
+		}
 	}
 	for what, request := range map[string]string{
 		"no value": `{"type":"set","room":"den","id":"x","key":"topic"}`, "an end": `{"type":"set","room":"den","id":"x","key":"topic","value":"x","until":"2030-01-01T00:00:00Z"}`,
@@ -275,4 +302,65 @@ func TestVotes(t *testing.T) {
 	}
 	p.say(`{"type":"change","room":"den","id":"6","of":1,"text":null}`)
 	p.hear(t, "saved")
+}
+
+// statusOf is the HTTP status of a refusal of a setting.
+func statusOf(code wire.Code) int {
+	switch code {
+	case wire.BadRequest:
+		return http.StatusBadRequest
+	case wire.NotAllowed:
+		return http.StatusForbidden
+	case wire.Gone:
+		return http.StatusGone
+	case wire.TooLong:
+		return http.StatusRequestEntityTooLarge
+	}
+	return 0
+}
+
+// A setting can be changed and unset over HTTP; a repetition with the same id changes nothing.
+func TestSettingsOverHTTP(t *testing.T) {
+	t.Parallel()
+	base := start(t, func(c *server.Config) { c.Rate = 0 }).URL
+	asJSON := []string{"Content-Type", "application/json", "Authorization", "Bearer AAAAAAAAAAAAAAAAAAAAAA"}
+	reader := dial(t, base, wire.Protocol)
+	reader.hear(t, "welcome")
+	if resp, answer := call(t, http.MethodPost, base+"/api/v1/rooms/den/messages", `{"text":"Tea?","as":"poll","options":["yes","no"]}`, asJSON...); resp.StatusCode != http.StatusCreated {
+		t.Fatalf("a poll: %d %s", resp.StatusCode, answer)
+	}
+	reader.say(`{"type":"join","room":"den","last":0}`)
+	reader.hear(t, "joined")
+	for _, c := range []struct {
+		method, key, body string
+		n                 uint64
+		value             string // in the frame; empty: no frame
+	}{
+		{http.MethodPut, "topic", `{"value":" Tea ","id":"t1"}`, 2, `"Tea"`},
+		{http.MethodPut, "topic", `{"value":" Tea ","id":"t1"}`, 2, ``},
+		{http.MethodPut, "poll/1", `{"value":"closed"}`, 3, `"closed"`},
+		{http.MethodPut, "stage", `{"value":1}`, 4, `1`},
+		{http.MethodDelete, "stage?id=s1", ``, 5, `null`},
+		{http.MethodDelete, "stage?id=s1", ``, 5, ``},
+		{http.MethodPut, "pin", `{"value":[1]}`, 6, `[1]`},
+		{http.MethodPut, "pin", `{"value":null}`, 7, `null`},
+		{http.MethodPut, "poll%2F1", `{"value":"hidden"}`, 8, `"hidden"`}, // and a tally
+	} {
+		resp, answer := call(t, c.method, base+"/api/v1/rooms/den/state/"+c.key, c.body, asJSON...)
+		if resp.StatusCode != http.StatusOK || !strings.Contains(answer, fmt.Sprintf(`"n":%d,`, c.n)) {
+			t.Errorf("%s %s %s: %d %s, want number %d", c.method, c.key, c.body, resp.StatusCode, answer, c.n)
+		}
+		if c.value == "" {
+			continue
+		}
+		if got := reader.receive(); !strings.Contains(got, fmt.Sprintf(`"n":%d,`, c.n)) || !strings.Contains(got, `"value":`+c.value+`,`) {
+			t.Errorf("%s %s %s: the frame is %s", c.method, c.key, c.body, got)
+		}
+	}
+	if resp, answer := call(t, http.MethodPut, base+"/api/v1/rooms/den/state/topic", `{"value":"Coffee","id":"t1"}`, asJSON...); resp.StatusCode != http.StatusConflict || !strings.Contains(answer, `"id_reused"`) {
+		t.Errorf("the same id with another value: %d %s", resp.StatusCode, answer)
+	}
+	if _, got := call(t, http.MethodGet, base+"/api/v1/rooms/den/state", ""); !strings.Contains(got, `"settings":[{"key":"poll/1","value":"hidden"},{"key":"topic","value":"Tea"}],"more":false}`) {
+		t.Errorf("the settings are %s", got)
+	}
 }

@@ -10,29 +10,42 @@ import (
 // minTallyWait is the shortest wait between two rounds of tallies.
 const minTallyWait = 50 * time.Millisecond
 
-// tally submits tallies until the server stops: of each room in which messages are pending, once the newest tally is old
-// enough. The feed wakes it; while nothing is pending, it waits for that alone.
+// A tallier submits tallies when they are due.
+type tallier struct {
+	pending func() map[string]wire.Time // see eventlog.Store
+	submit  func(eventlog.Submission, func()) error
+	now     func() time.Time
+	marked  <-chan struct{} // has a token after marks were stored
+}
+
 func (s *Server) tally() {
+	t := tallier{pending: s.store.PendingTallies, submit: s.eventlog.Submit, now: s.cfg.Now, marked: s.marked}
+	t.run(s.quit)
+}
+
+// run submits tallies until quit is closed: of each room in which messages are pending, once the newest tally is old enough. The
+// feed wakes it; while nothing is pending, it waits for that alone.
+func (t *tallier) run(quit <-chan struct{}) {
 	for {
 		select {
-		case <-s.quit:
+		case <-quit:
 			return
 		default:
 		}
-		due, wait := dueTallies(s.store.PendingTallies(), wire.TimeOf(s.cfg.Now()))
+		due, wait := dueTallies(t.pending(), wire.TimeOf(t.now()))
 		if len(due) > 0 {
 			// A failure is one of the log, which reports it, and everything stays pending.
-			if _, err := runCommands(s.eventlog.Submit, s.quit, due...); err != nil {
+			if _, err := runCommands(t.submit, quit, due...); err != nil {
 				wait = eventlog.TallyInterval
 			}
 		}
 		var timer <-chan time.Time
-		var marked <-chan struct{} = s.marked
+		marked := t.marked
 		if wait > 0 {
 			timer, marked = time.After(max(wait, minTallyWait)), nil
 		}
 		select {
-		case <-s.quit:
+		case <-quit:
 			return
 		case <-marked:
 		case <-timer:
@@ -56,7 +69,7 @@ func dueTallies(pending map[string]wire.Time, now wire.Time) (due []eventlog.Com
 	return due, wait
 }
 
-// noteMarks wakes tally if outcomes may have made messages pending.
+// noteMarks wakes the tallier if outcomes may have made messages pending.
 func (s *Server) noteMarks(outcomes []eventlog.Outcome) {
 	for i := range outcomes {
 		if k := outcomes[i].Command.Kind; k == eventlog.Mark || k == eventlog.Set {

@@ -33,6 +33,7 @@ type fakeChat struct {
 	count     int
 	pending   client.Pending
 	questions []wire.Message
+	settings  []wire.Settings   // the next answers of Settings
 	events    chan client.Event // returned by Next; nil: none
 	epoch     string            // of the server
 	gone      bool              // the server was rolled back: positions of other epochs belong to another history
@@ -137,6 +138,13 @@ func (f *fakeChat) Who(_ context.Context, ask wire.Who) (wire.Who, error) {
 	return f.who, f.note("%s", strings.TrimSpace("who "+ask.Room+" "+ask.Prefix))
 }
 
+func (f *fakeChat) Settings(_ context.Context, ask wire.StateRequest) (p wire.Settings, err error) {
+	if len(f.settings) > 0 {
+		p, f.settings = f.settings[0], f.settings[1:]
+	}
+	return p, f.note("settings %s after %q", ask.Room, ask.After)
+}
+
 func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error) {
 	p := wire.Page{Room: h.Room, HistoryID: "log", Epoch: f.epoch}
 	all := f.history[h.Room]
@@ -226,7 +234,7 @@ func (st *harness) do(cmd tea.Cmd) {
 		if msg.Msg == "\a" {
 			st.bell++
 		}
-	case page, proof, notice, questionsAnswer, whoAnswer, foundAnswer, roomsAnswer, reachable:
+	case page, proof, settingsPage, notice, questionsAnswer, whoAnswer, foundAnswer, roomsAnswer, reachable:
 		st.send(msg)
 	}
 }

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -207,6 +208,48 @@ func TestSettings(t *testing.T) {
 	st.press("enter")
 	st.asked("set lobby topic null")
 	st.hasNot("Homework")
+}
+
+// TestSettingsAfterGap: what may have changed in a gap is loaded, in pages. An answer from before a gap or a join is dropped.
+func TestSettingsAfterGap(t *testing.T) {
+	st := newPoll(t, 80, 24)
+	st.has("Homework for Friday · 2 pinned: message 20")
+	st.hasNot("closed")
+	topic := func(text string) wire.Setting { return wire.Setting{Key: wire.TopicKey, Value: wire.TextValue(text)} }
+	st.chat.settings = []wire.Settings{
+		{Room: wire.Lobby, N: 42, Settings: []wire.Setting{{Key: "poll/41", Value: wire.TextValue(wire.PollOver)}}, More: true},
+		{Room: wire.Lobby, N: 42, Settings: []wire.Setting{topic("Exam on Monday")}},
+	}
+	st.receive(wire.Gap{Room: wire.Lobby, From: 27, To: 40},
+		wire.Message{Room: wire.Lobby, N: 41, At: wire.TimeOf(st.now), SenderID: "by-budi", DisplayName: "budi", ID: "p", Text: "Tea?", As: wire.Poll, Options: []string{"yes", "no"}})
+	if got := strings.Join(st.chat.asked, "; "); !strings.Contains(got, `settings lobby after ""; settings lobby after "poll/41"`) {
+		t.Errorf("after a gap, the requests are %s", got)
+	}
+	st.has(" Exam on Monday", "closed")
+	st.hasNot("Homework", "pinned:")
+	if st.room().timeline.replica.StaleSettings() {
+		t.Error("the settings are stale after they were loaded")
+	}
+
+	st.chat.fail = errors.New("disconnected")
+	st.receive(wire.Gap{Room: wire.Lobby, From: 43, To: 50})
+	st.has(" Exam on Monday")
+	late := settingsPage{ask: wire.StateRequest{Room: wire.Lobby}, generation: st.room().settingsGeneration, page: wire.Settings{Room: wire.Lobby, N: 50, Settings: []wire.Setting{topic("Dropped")}}}
+	st.chat.settings = []wire.Settings{{Room: wire.Lobby, N: 61, Settings: []wire.Setting{topic("Newest")}}}
+	st.receive(wire.Gap{Room: wire.Lobby, From: 51, To: 60})
+	st.has(" Newest")
+	late.page.N = 70
+	st.send(late)
+	st.hasNot("Dropped")
+	late.generation = st.room().settingsGeneration
+	st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 62, First: 1, State: map[string]wire.Value{wire.TopicKey: wire.TextValue("Joined")}})
+	st.send(late)
+	st.has(" Joined")
+	asked := len(st.chat.asked)
+	st.receive(wire.Gap{Room: wire.Lobby, From: 61, To: 62}) // joined has these settings
+	if got := st.chat.asked[asked:]; len(got) > 0 {
+		t.Errorf("a gap that joined includes asks %q", got)
+	}
 }
 
 // TestStageFromHistory: the message on stage is fetched if it is not loaded.

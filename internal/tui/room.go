@@ -23,6 +23,8 @@ type room struct {
 	writing  writing
 	settings roomSettings
 
+	settingsGeneration int // counts joins and gaps: pages of settings from before are dropped
+
 	watched     bool      // the user sees what arrives here
 	resumed     bool      // the program was suspended, and no message by others has arrived since
 	serverEpoch string    // of what the server sends now
@@ -80,6 +82,7 @@ func (r *room) update(msg any) tea.Cmd {
 		r.people.typing = msg.By
 	case wire.Gap:
 		r.timeline.gap(msg, r.now())
+		return r.reloadSettings()
 	case wire.Tally:
 		r.skip(msg.N)
 		for n := range msg.Of {
@@ -106,6 +109,8 @@ func (r *room) update(msg any) tea.Cmd {
 		return r.timeline.loaded(msg)
 	case proof:
 		return r.proven(msg)
+	case settingsPage:
+		return r.settingsLoaded(msg)
 	case submit:
 		return r.submit(msg.text)
 	case submitLines:
@@ -122,6 +127,7 @@ func (r *room) hasUnsent() bool {
 // joined handles the answer to a join, and finds out what is unread.
 func (r *room) joined(f wire.Joined) tea.Cmd {
 	t := &r.timeline
+	r.settingsGeneration++
 	defer r.refreshSettings()
 	r.people.present, t.first, t.head, r.serverEpoch = f.Count, max(f.First, 1), f.N, f.Epoch
 	if t.joined && !f.Reset {

@@ -30,6 +30,7 @@ type chat interface {
 	Typing(room string)
 	History(ctx context.Context, h wire.History) (wire.Page, error)
 	Who(ctx context.Context, ask wire.Who) (wire.Who, error)
+	Settings(ctx context.Context, ask wire.StateRequest) (wire.Settings, error)
 	Retry()
 	Check()
 }
@@ -164,6 +165,8 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 		return s.toRoom(msg.room, msg)
 	case proof:
 		return s.toRoom(msg.room, msg)
+	case settingsPage:
+		return s.toRoom(msg.ask.Room, msg)
 	case submit, submitLines:
 		return s.room().update(msg)
 	case notice, clearNotice, tick:

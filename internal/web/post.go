@@ -34,7 +34,7 @@ func (w *web) postMessage(out http.ResponseWriter, r *http.Request) {
 	w.answerPost(out, http.StatusCreated, func(reply chat.Reply) error { return w.Chat.Say(actorOf(r), m, reply) })
 }
 
-// answerPost submits a message or a change, and answers with its number. saved is the status if it is stored now.
+// answerPost submits a message, a change or a setting, and answers with its number. saved is the status if it is stored now.
 func (w *web) answerPost(out http.ResponseWriter, saved int, submit func(chat.Reply) error) {
 	o, err := w.await(submit)
 	switch {
@@ -166,11 +166,8 @@ func jsonText(body []byte, m *chat.Message) *wire.CodedError {
 			return &wire.CodedError{Code: wire.BadRequest, Reason: "re must be the number of a message, from 1"}
 		}
 	}
-	if said.ID != nil {
-		if err := wire.CheckID(*said.ID); err != nil {
-			return &wire.CodedError{Code: err.Code, Reason: "the field \"id\": " + err.Reason}
-		}
-		m.ID, m.Once = *said.ID, false
+	if err := setBodyID(said.ID, m); err != nil {
+		return err
 	}
 	if said.As != nil {
 		m.As = *said.As
@@ -180,6 +177,18 @@ func jsonText(body []byte, m *chat.Message) *wire.CodedError {
 	}
 	m.Text = wire.NormalizeText(*said.Text)
 	return wire.CheckAs(m.As, m.Options)
+}
+
+// setBodyID sets the id of m to the one in a body, if there is one.
+func setBodyID(id *string, m *chat.Message) *wire.CodedError {
+	if id == nil {
+		return nil
+	}
+	if err := wire.CheckID(*id); err != nil {
+		return &wire.CodedError{Code: err.Code, Reason: "the field \"id\": " + err.Reason}
+	}
+	m.ID, m.Once = *id, false
+	return nil
 }
 
 // readBody reads a body of at most most bytes.

@@ -82,6 +82,7 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/api/v1/rooms", w.api(methods{http.MethodGet: w.rooms}))
 	mux.HandleFunc("/api/v1/rooms/{room}/people", w.api(methods{http.MethodGet: w.people}))
 	mux.HandleFunc("/api/v1/rooms/{room}/state", w.api(methods{http.MethodGet: w.state}))
+	mux.HandleFunc("/api/v1/rooms/{room}/state/{key...}", w.api(methods{http.MethodPut: w.putSetting, http.MethodDelete: w.deleteSetting}))
 	mux.HandleFunc("/api/v1/search", w.api(methods{http.MethodGet: w.search}))
 	mux.HandleFunc("/about", w.only(http.MethodGet, w.about))
 	mux.HandleFunc("/healthz", w.only(http.MethodGet, Healthy))
