@@ -4,9 +4,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"time"
 
 	"ramai/internal/chat"
 	"ramai/wire"
@@ -18,6 +20,8 @@ var changeSeeds = flag.Int("change-seeds", 30, "number of seeds of TestSameRoom"
 type materialized struct {
 	n        uint64
 	messages map[uint64]wire.Message
+	settings map[string]wire.Value
+	joinedAt uint64 // number of the newest joined
 }
 
 // apply applies the next frame of the room.
@@ -30,11 +34,36 @@ func (m *materialized) apply(t *testing.T, f wire.Frame) {
 		m.n = n
 	}
 	switch f := f.(type) {
+	case wire.Joined:
+		m.settings, m.joinedAt = map[string]wire.Value{}, f.N
+		maps.Copy(m.settings, f.State)
+	case wire.Tally:
+		next(f.N)
+		for n, counts := range f.Of {
+			if message := m.messages[n]; !message.Gone && message.Tallied < f.N {
+				if message.Tally, message.Tallied = counts, f.N; len(counts) == 0 {
+					message.Tally = nil
+				}
+				m.messages[n] = message
+			}
+		}
+	case wire.State:
+		switch next(f.N); {
+		case f.N <= m.joinedAt: // old news
+		case f.Value.IsNull():
+			delete(m.settings, f.Key)
+		default:
+			m.settings[f.Key] = f.Value
+		}
 	case wire.Message:
 		next(f.N)
 		m.messages[f.N] = f
 	case wire.Changed:
 		next(f.N)
+		if f.Text == nil {
+			delete(m.settings, fmt.Sprint(wire.PollPrefix, f.Of.One()))
+			delete(m.settings, fmt.Sprint(wire.QuestionPrefix, f.Of.One()))
+		}
 		message, known := m.messages[f.Of.One()]
 		if !known || message.Edited >= f.N {
 			return
@@ -42,20 +71,22 @@ func (m *materialized) apply(t *testing.T, f wire.Frame) {
 		if message.Edited = f.N; f.Text != nil {
 			message.Text = *f.Text
 		} else {
-			message.Text, message.Re, message.Gone = "", 0, true
+			message = wire.Message{Room: message.Room, N: message.N, At: message.At, SenderID: message.SenderID, DisplayName: message.DisplayName, ID: message.ID, Edited: f.N, Gone: true}
 		}
 		m.messages[f.Of.One()] = message
 	}
 }
 
-// TestSameRoom: while an author posts, replies, edits and deletes, a client that disconnects and resumes ends with the same
-// room as one that stays connected, and as one that only loads pages.
+// TestSameRoom: while an author posts, replies, edits, deletes and sets, and readers mark and vote, a client that disconnects
+// and resumes ends with the same room as one that stays connected, and as one that only loads pages. The counts are those of
+// the marks that the readers were told they have.
 func TestSameRoom(t *testing.T) {
 	for seed := range uint64(*changeSeeds) {
 		rng := rand.New(rand.NewPCG(seed, 15))
 		st := newHarness(t, setting{seed: seed, buffer: []int64{1, 2 << 10, 4 << 20}[rng.IntN(3)], batch: []int{0, 1, 3}[rng.IntN(3)]})
 		author := st.connect(Client{Protocol: chat.V1})
 		rooms := [2]materialized{{messages: map[uint64]wire.Message{}}, {messages: map[uint64]wire.Message{}}}
+		voters := newVoters(t, st)
 		join := func(i int) *link {
 			l := st.connect(Client{Protocol: chat.V1})
 			l.onFrame = func(f wire.Frame) { rooms[i].apply(t, f) }
@@ -65,15 +96,44 @@ func TestSameRoom(t *testing.T) {
 		}
 		staying, roaming := join(0), join(1)
 		ids := 0
-		for range 150 {
+		for range 200 {
 			ids++
+			if last := st.store.Bounds(wire.Lobby).Last; last > 0 && rng.IntN(2) == 0 {
+				voters[rng.IntN(len(voters))].mark(rng, last)
+			}
+			if rng.IntN(4) == 0 {
+				st.clock = st.clock.Add(time.Duration(rng.IntN(1200)) * time.Millisecond)
+			}
+			st.submitTallies()
 			id, last := fmt.Sprint("id", ids), st.store.Bounds(wire.Lobby).Last
 			text := fmt.Sprint("text ", ids)
 			switch k := rng.IntN(20); {
-			case k < 6 || last == 0:
+			case k < 4 || last == 0:
 				author.send(wire.Say{Room: wire.Lobby, ID: id, Text: text})
+			case k < 6:
+				say := wire.Say{Room: wire.Lobby, ID: id, Text: text, As: wire.Question}
+				if rng.IntN(2) == 0 {
+					say.As, say.Options = wire.Poll, []string{"yes", "no"}
+				}
+				author.send(say)
 			case k < 8:
 				author.send(wire.Say{Room: wire.Lobby, ID: id, Text: text, Re: 1 + rng.Uint64N(last)})
+			case k < 11:
+				set := wire.Set{Room: wire.Lobby, ID: id, Key: wire.TopicKey, Value: wire.TextValue(text)}
+				switch n := last - rng.Uint64N(min(last, 30)); rng.IntN(7) {
+				case 0:
+				case 6:
+					set.Key, set.Value = []string{wire.TopicKey, wire.PinKey, wire.StageKey}[rng.IntN(3)], wire.Value{}
+				case 1:
+					set.Key, set.Value = wire.PinKey, wire.Value{Numbers: []uint64{n}}
+				case 2:
+					set.Key, set.Value = wire.StageKey, wire.NumberValue(n)
+				case 3:
+					set.Key, set.Value = fmt.Sprint(wire.QuestionPrefix, n), wire.TextValue(wire.Answered)
+				default:
+					set.Key, set.Value = fmt.Sprint(wire.PollPrefix, n), wire.TextValue([]string{wire.Open, wire.PollOver, wire.Hidden}[rng.IntN(3)])
+				}
+				author.send(set)
 			case k < 14:
 				author.send(wire.Change{Room: wire.Lobby, ID: id, Of: last - rng.Uint64N(min(last, 9)), Text: &text})
 			case k < 15:
@@ -96,7 +156,10 @@ func TestSameRoom(t *testing.T) {
 			roaming = join(1)
 		}
 		roaming.blocked = false
-		st.settle()
+		for st.settle(); st.store.PendingTallies() != nil; st.settle() {
+			st.clock = st.clock.Add(time.Second)
+			st.submitTallies()
+		}
 		// A connection that had begun to write a replaced message is closed, and its client resumes.
 		for i, l := range []*link{staying, roaming} {
 			for ; l.closed; st.settle() {
@@ -129,12 +192,32 @@ func TestSameRoom(t *testing.T) {
 			st.settle()
 		}
 		last := st.store.Bounds(wire.Lobby).Last
+		settings := materialized{settings: map[string]wire.Value{}}
+		pager.onFrame = func(f wire.Frame) {
+			page, ok := f.(wire.Settings)
+			if !ok {
+				return
+			}
+			for _, one := range page.Settings {
+				settings.settings[one.Key] = one.Value
+			}
+			if more = page.More; more {
+				pager.send(wire.StateRequest{Room: wire.Lobby, After: page.Settings[len(page.Settings)-1].Key, Limit: 1 + rng.IntN(10)})
+			}
+		}
+		pager.send(wire.StateRequest{Room: wire.Lobby, Limit: 1 + rng.IntN(10)})
+		st.settle()
+		pages.settings = notOpen(settings.settings)
+		verifyVotes(t, voters, &pages)
 		for n := uint64(1); n <= last; n++ {
 			if numbers[n] != 1 {
 				t.Fatalf("seed %d: number %d is in %d pages", seed, n, numbers[n])
 			}
 		}
 		for i, m := range []materialized{rooms[0], rooms[1]} {
+			if got := notOpen(m.settings); !maps.EqualFunc(got, pages.settings, wire.Value.Equal) {
+				t.Fatalf("seed %d: reader %d has the settings %s, the pages have %s", seed, i, showSettings(got), showSettings(pages.settings))
+			}
 			if m.n != last || !reflect.DeepEqual(m.messages, pages.messages) {
 				for n, want := range pages.messages {
 					if !reflect.DeepEqual(m.messages[n], want) {
@@ -158,6 +241,77 @@ func TestSameRoom(t *testing.T) {
 		}
 		if edited == 0 || len(pages.messages) == int(last) {
 			t.Errorf("seed %d: of %d messages %d were edited, %d deleted, and %d are replies; that is too few for a test", seed, len(pages.messages), edited, gone, replies)
+		}
+	}
+}
+
+// notOpen returns settings without those of polls and questions that are open, of which clients are not told.
+func notOpen(settings map[string]wire.Value) map[string]wire.Value {
+	settings = maps.Clone(settings)
+	maps.DeleteFunc(settings, func(key string, v wire.Value) bool {
+		q := post{key: key}
+		return q.isStatus() && *v.Text == wire.Open
+	})
+	return settings
+}
+
+// voter is a client that marks messages and votes, and remembers what it was told of its marks.
+type voter struct {
+	*link
+	mine map[uint64]map[string]bool
+}
+
+func newVoters(t *testing.T, st *harness) []*voter {
+	var voters []*voter
+	for range 3 {
+		v := &voter{st.connect(Client{Protocol: chat.V1}), map[uint64]map[string]bool{}}
+		v.onFrame = func(f wire.Frame) {
+			switch f := f.(type) {
+			case wire.Marked:
+				if v.mine[f.Of] == nil {
+					v.mine[f.Of] = map[string]bool{}
+				}
+				if v.mine[f.Of][f.Key] = true; !f.On {
+					delete(v.mine[f.Of], f.Key)
+				}
+			case wire.Error:
+				if f.Code != wire.BadRequest && f.Code != wire.Gone && f.Code != wire.Closed {
+					t.Fatalf("a mark is refused: %s: %s", f.Code, f.Reason)
+				}
+			}
+		}
+		voters = append(voters, v)
+	}
+	return voters
+}
+
+// mark marks one of the newest numbers of the room.
+func (v *voter) mark(rng *rand.Rand, last uint64) {
+	v.send(wire.Mark{Room: wire.Lobby, Of: last - rng.Uint64N(min(last, 30)), Key: []string{"👍", "up", "0", "1"}[rng.IntN(4)], On: rng.IntN(4) > 0})
+}
+
+// verifyVotes compares the counts of messages with the marks that voters were told they have.
+func verifyVotes(t *testing.T, voters []*voter, room *materialized) {
+	t.Helper()
+	for n, m := range room.messages {
+		if m.Gone {
+			continue
+		}
+		want := wire.Counts{}
+		for _, v := range voters {
+			if v.mine[n]["0"] && v.mine[n]["1"] {
+				t.Fatalf("a voter has two votes in %+v", m)
+			}
+			for key := range v.mine[n] {
+				want[key]++
+			}
+		}
+		if status := room.settings[fmt.Sprint(wire.PollPrefix, n)].Text; status != nil && *status == wire.Hidden {
+			delete(want, "0")
+			delete(want, "1")
+		}
+		if !maps.Equal(m.Tally, want) {
+			t.Fatalf("%+v has marks with the counts %v", m, want)
 		}
 	}
 }
