@@ -104,10 +104,11 @@ func TestTallyTimes(t *testing.T) {
 		h.wantTallies("without a mark", "a")
 		h.mark("a", "anna")
 		h.wantTallies("after a mark", "a", 1)
+		_, at := h.tallies("a")
 		h.mark("a", "bert")
 		h.mark("a", "clea")
 		h.mark("b", "anna")
-		time.Sleep(eventlog.TallyInterval - time.Millisecond)
+		time.Sleep(time.Until(at[0].Std().Add(eventlog.TallyInterval - time.Millisecond)))
 		h.wantTallies("before a second is over", "a", 1)
 		time.Sleep(time.Millisecond)
 		h.wantTallies("after a second", "a", 1, 3)
@@ -116,6 +117,39 @@ func TestTallyTimes(t *testing.T) {
 		h.wantTallies("an hour later", "a", 1, 3)
 		h.mark("a", "dora")
 		h.wantTallies("after an hour and a mark", "a", 1, 3, 4)
+	})
+}
+
+// Marks that arrive within a short time are one batch, and nothing else waits for them.
+func TestMarksGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newTallyHarness(t, nil)
+		defer h.close()
+		h.say("a", "1")
+		submit := func(by string) {
+			t.Helper()
+			mark := eventlog.Command{Kind: eventlog.Mark, SenderID: by, Room: "a", Body: eventlog.MarkBody{Of: 1, Key: "👍", On: true}}
+			if err := h.eventlog.Submit(eventlog.Submission{Command: mark}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := h.store.Position()
+		for i := range 40 {
+			submit(fmt.Sprint("person ", i))
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		h.wantTallies("after 40 marks", "a", 40)
+		if got := h.store.Position() - before; got != 2 {
+			t.Errorf("40 marks and their tally took %d batches, want 2", got)
+		}
+		began := time.Now()
+		submit("anna")
+		synctest.Wait()
+		h.say("a", "2")
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("a message waited %v for marks", waited)
+		}
 	})
 }
 
@@ -128,9 +162,13 @@ func TestTallyOnceASecond(t *testing.T) {
 		h.background.Go(func() { other.run(h.quit) })
 		h.say("a", "1")
 		const people, took = 1000, 10 * time.Second
+		began := time.Now()
 		for i := range people {
-			h.mark("a", fmt.Sprint("person ", i))
-			time.Sleep(took / people)
+			time.Sleep(time.Until(began.Add(time.Duration(i) * took / people)))
+			mark := eventlog.Command{Kind: eventlog.Mark, SenderID: fmt.Sprint("person ", i), Room: "a", Body: eventlog.MarkBody{Of: 1, Key: "👍", On: true}}
+			if err := h.eventlog.Submit(eventlog.Submission{Command: mark}, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 		time.Sleep(eventlog.TallyInterval)
 		synctest.Wait()

@@ -26,6 +26,7 @@ type intake struct {
 	mu      sync.Mutex
 	queue   []Submission // guarded by mu
 	waiting []func()     // guarded by mu: callbacks of submitters that found the queue full
+	urgent  bool         // guarded by mu: something in queue is not a Mark
 	closed  bool         // guarded by mu
 
 	spare []Submission // owned by Step: the former array of queue, to be reused
@@ -46,10 +47,19 @@ func (l *Log) Submit(s Submission, room func()) error {
 		return ErrBusy
 	}
 	l.queue = append(l.queue, s)
-	if len(l.queue) == 1 {
+	first := s.Command.Kind != Mark && !l.urgent // ends the wait of gather
+	l.urgent = l.urgent || first
+	if len(l.queue) == 1 || first {
 		l.signal()
 	}
 	return nil
+}
+
+// onlyMarks reports whether there is something in the queue, and nothing but marks. It reports false when the log is closed.
+func (in *intake) onlyMarks() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.queue) > 0 && !in.urgent && !in.closed
 }
 
 func (in *intake) signal() {
@@ -136,8 +146,9 @@ func (in *intake) popAnswerable() (popped []Submission) {
 	return popped
 }
 
-// hasRoom unlocks mu and calls the waiting callbacks.
+// hasRoom unlocks mu and calls the waiting callbacks, after submissions were taken from the queue.
 func (in *intake) hasRoom() {
+	in.urgent = slices.ContainsFunc(in.queue, func(s Submission) bool { return s.Command.Kind != Mark })
 	waiting := in.waiting
 	in.waiting = nil
 	in.mu.Unlock()

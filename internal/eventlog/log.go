@@ -30,6 +30,8 @@ type Options struct {
 }
 
 const (
+	// gatherFor is how long a mark waits for others, so that they become one transaction.
+	gatherFor = 50 * time.Millisecond
 	// resubmitAfter is how long a batch may be in flight before it is submitted again.
 	resubmitAfter = time.Second
 	// unavailableAfter is how long a batch may be in flight before further submissions are refused.
@@ -89,6 +91,7 @@ func (l *Log) Run(ctx context.Context) error {
 	const shortest, longest = 50 * time.Millisecond, time.Second
 	pause := shortest
 	for {
+		l.gather(ctx)
 		worked, err := l.Step()
 		wake := l.wake
 		var timer <-chan time.Time
@@ -117,6 +120,28 @@ func (l *Log) Run(ctx context.Context) error {
 			return errors.Join(ctx.Err(), err)
 		case <-wake:
 		case <-timer:
+		}
+	}
+}
+
+// gather waits for more marks while there is nothing but marks to do. When a whole class reacts, a transaction for each mark
+// would cost many times more than sending the counts. Nothing waits for a mark: screens show it at once.
+func (l *Log) gather(ctx context.Context) {
+	if len(l.flights) > 0 || l.batch != nil || !l.onlyMarks() {
+		return
+	}
+	timer := time.NewTimer(gatherFor)
+	defer timer.Stop()
+	for l.onlyMarks() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-l.wake:
+			if !l.exclusive { // there may be a batch of another node
+				return
+			}
 		}
 	}
 }
