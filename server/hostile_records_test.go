@@ -62,20 +62,20 @@ func hostileRecords() (rows []hostile) {
 	path := func(of, key string) string { return "/messages/" + of + "/marks/" + url.PathEscape(key) }
 	options := strings.Repeat(`"x",`, 12) + `"x"`
 	for _, r := range []record{
-		{"an edit of an unknown message", `"type":"change","id":"a","of":7,"text":"x"`, "refused bad_request", "PATCH", "/messages/7", `{"text":"x"}`, 403, "", ""},
+		{"an edit of an unknown message", `"type":"change","id":"a","of":7,"text":"x"`, "refused bad_request", "PATCH", "/messages/7", `{"text":"x"}`, 400, "", ""},
 		{"an edit of message 0", `"type":"change","id":"a","of":0,"text":"x"`, "refused bad_request", "PATCH", "/messages/0", `{"text":"x"}`, 400, "", ""},
 		{"an edit of message 2^64", `"type":"change","id":"a","of":18446744073709551616,"text":"x"`, "refused bad_request", "PATCH", "/messages/18446744073709551616", `{"text":"x"}`, 400, "", ""},
-		{"an edit that is too long", `"type":"change","id":"a","of":1,"text":"` + long + `"`, "refused too_long", "PATCH", "/messages/1", `{"text":"` + long + `"}`, 403, "", ""},
+		{"an edit that is too long", `"type":"change","id":"a","of":1,"text":"` + long + `"`, "refused too_long", "PATCH", "/messages/1", `{"text":"` + long + `"}`, 413, "", ""},
 		{"an edit without a text", `"type":"change","id":"a","of":1`, "refused bad_request", "PATCH", "/messages/1", `{}`, 400, "", ""},
-		{"a deletion of an unknown message", `"type":"change","id":"a","of":7,"text":null`, "refused bad_request", "DELETE", "/messages/7", ``, 403, "", ""},
-		{"a reply to itself", `"type":"say","id":"a","text":"x","re":1`, "refused bad_request", "POST", "/messages", `{"text":"x","re":1}`, 400, "", ""},
+		{"a deletion of an unknown message", `"type":"change","id":"a","of":7,"text":null`, "refused bad_request", "DELETE", "/messages/7", ``, 400, "", ""},
+		{"a reply to a message that is to come", `"type":"say","id":"a","text":"x","re":1000000`, "refused bad_request", "POST", "/messages", `{"text":"x","re":1000000}`, 400, "", ""},
 		{"a reply to a negative number", `"type":"say","id":"a","text":"x","re":-1`, "refused bad_request", "POST", "/messages", `{"text":"x","re":-1}`, 400, "", ""},
 		{"a poll of 13 options", `"type":"say","id":"a","text":"x","as":"poll","options":[` + options + `]`, "refused bad_request", "POST", "/messages", `{"text":"x","as":"poll","options":[` + options + `]}`, 400, "", ""},
 		{"a poll of one option", `"type":"say","id":"a","text":"x","as":"poll","options":["x"]`, "refused bad_request", "POST", "/messages", `{"text":"x","as":"poll","options":["x"]}`, 400, "", ""},
 		{"an unknown kind of message", `"type":"say","id":"a","text":"x","as":"dance"`, "refused bad_request", "POST", "/messages", `{"text":"x","as":"dance"}`, 400, "", ""},
-		{"an unknown setting", `"type":"set","id":"a","key":"dance","value":"x"`, "refused bad_request", "GET", "/state?limit=x", ``, 400, "", ""},
-		{"a topic of many lines", `"type":"set","id":"a","key":"topic","value":"a\nb"`, "refused bad_request", "GET", "/state?limit=-1", ``, 400, "", ""},
-		{"21 pins", `"type":"set","id":"a","key":"pin","value":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21]`, "refused bad_request", "GET", "/state?limit=99999999999999999999", ``, 400, "", ""},
+		{"an unknown setting", `"type":"set","id":"a","key":"dance","value":"x"`, "refused bad_request", "PUT", "/state/dance", `{"value":"x"}`, 400, "", ""},
+		{"a topic of many lines", `"type":"set","id":"a","key":"topic","value":"a\nb"`, "refused bad_request", "PUT", "/state/topic", `{"value":"a\nb"}`, 400, "", ""},
+		{"21 pins", `"type":"set","id":"a","key":"pin","value":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21]`, "refused bad_request", "PUT", "/state/pin", `{"value":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21]}`, 400, "", ""},
 
 		{"a mark with a key of 1 kB", mark("1", longKey), "error bad_request", "PUT", path("1", longKey), ``, 400, sender, ""},
 		{"a mark with an empty key", mark("1", ""), "error bad_request", "PUT", path("1", " "), ``, 400, sender, ""},
@@ -89,10 +89,10 @@ func hostileRecords() (rows []hostile) {
 		{"a vote in a closed poll", mark("4", "0"), "error closed", "PUT", path("4", "0"), ``, 409, sender, ""},
 		{"a 13th key", mark("1", "🐢"), "error not_allowed", "PUT", path("1", "🐢"), ``, 403, markerSession, markerSession},
 		{"a mark by someone without a session", mark("1", "up"), "error bad_request", "PUT", path("1", "up"), ``, 403, "", "short"},
-		{"closing somebody else's poll", `"type":"set","id":"a","key":"poll/3","value":"closed"`, "refused not_allowed", "PATCH", "/messages/3", `{"text":"x"}`, 403, sender, ""},
-		{"closing a poll that is none", `"type":"set","id":"a","key":"poll/1","value":"closed"`, "refused bad_request", "GET", "/state?limit=0x1", ``, 400, sender, ""},
-		{"pinning a deleted message", `"type":"set","id":"a","key":"pin","value":[1,2]`, "refused gone", "PATCH", "/messages/2", `{"text":"x"}`, 410, sender, ""},
-		{"an unknown message on stage", `"type":"set","id":"a","key":"stage","value":99`, "refused bad_request", "PATCH", "/messages/99", `{"text":"x"}`, 400, sender, ""},
+		{"closing somebody else's poll", `"type":"set","id":"a","key":"poll/3","value":"closed"`, "refused not_allowed", "PUT", "/state/poll%2F3", `{"value":"closed"}`, 403, sender, ""},
+		{"closing a poll that is none", `"type":"set","id":"a","key":"poll/1","value":"closed"`, "refused bad_request", "PUT", "/state/poll%2F1", `{"value":"closed"}`, 400, sender, ""},
+		{"pinning a deleted message", `"type":"set","id":"a","key":"pin","value":[1,2]`, "refused gone", "PUT", "/state/pin", `{"value":[1,2]}`, 410, sender, ""},
+		{"an unknown message on stage", `"type":"set","id":"a","key":"stage","value":99`, "refused bad_request", "PUT", "/state/stage", `{"value":99}`, 400, sender, ""},
 	} {
 		hello, session := "", ""
 		if r.hello != "" {

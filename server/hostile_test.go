@@ -328,7 +328,7 @@ func matrix() []hostile {
 	evil := func(head string) string {
 		return strings.Replace(head, "Host: localhost", "Host: evil.example\r\nOrigin: http://evil.example", 1)
 	}
-	return append(rows, hostile{
+	return append(append(rows, hostileRecords()...), hostile{
 		name: "DNS rebinding",
 		input: perTarget{
 			plain:     "handshake Host: evil.example\r\nOrigin: http://evil.example\r\n",
@@ -498,7 +498,9 @@ func attack(ctx context.Context, address string, to target, input string) string
 	if got := status(in, false); got != "HTTP 101" {
 		return got
 	}
-	go io.WriteString(nc, input+framed(0x89, "alive")) // the server may close before it has read everything
+	// The server answers a close frame after the outcome of everything that was posted. It may close before it has read
+	// everything.
+	go io.WriteString(nc, input+framed(0x88, string(binary.BigEndian.AppendUint16(nil, goodbye))))
 	return afterwards(in)
 }
 
@@ -524,6 +526,9 @@ func status(in *bufio.Reader, stream bool) string {
 	return got
 }
 
+// goodbye is the code with which an attacker closes a connection that the server has not closed.
+const goodbye = 4321
+
 // afterwards reads frames until the result is known.
 func afterwards(in *bufio.Reader) string {
 	dec := wsframe.NewDecoder(&wsframe.Config{Client: true, TextOnly: true, Deflate: true, MaxMessage: 1 << 20, MaxFragments: 1})
@@ -545,10 +550,11 @@ func afterwards(in *bufio.Reader) string {
 					return "refused " + string(r.Code)
 				}
 				return "error " + string(f.(wire.Error).Code)
-			case m.Op == wsframe.Pong && text == "alive":
-				return "lives"
 			case m.Op == wsframe.Close:
 				code, _ := wsframe.CloseCode(m.Payload)
+				if code == goodbye {
+					return "lives"
+				}
 				return fmt.Sprint("closes ", code)
 			}
 		}
