@@ -32,7 +32,11 @@ func (t *tallier) run(quit <-chan struct{}) {
 			return
 		default:
 		}
-		due, wait := dueTallies(t.pending(), wire.TimeOf(t.now()))
+		var due []eventlog.Command
+		var wait time.Duration
+		if pending := t.pending(); len(pending) > 0 {
+			due, wait = dueTallies(pending, wire.TimeOf(t.now()))
+		}
 		if len(due) > 0 {
 			// A failure is one of the log, which reports it, and everything stays pending.
 			if _, err := runCommands(t.submit, quit, due...); err != nil {
