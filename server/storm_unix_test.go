@@ -168,11 +168,15 @@ func newStorm(b *testing.B) *storm {
 func (s *storm) read(r *bufio.Reader, joined chan<- struct{}) {
 	all := fmt.Appendf(nil, `"👍":%d}`, *stormClients)
 	for {
-		f, err := ws.ReadFrame(r)
+		head, err := ws.ReadHeader(r)
 		if err != nil {
 			return
 		}
-		kind, _, _ := bytes.Cut(bytes.TrimPrefix(f.Payload, []byte(`{"type":"`)), []byte(`"`))
+		payload := make([]byte, head.Length) // our own server's
+		if _, err := io.ReadFull(r, payload); err != nil {
+			return
+		}
+		kind, _, _ := bytes.Cut(bytes.TrimPrefix(payload, []byte(`{"type":"`)), []byte(`"`))
 		switch string(kind) {
 		case "joined":
 			joined <- struct{}{}
@@ -182,11 +186,11 @@ func (s *storm) read(r *bufio.Reader, joined chan<- struct{}) {
 			s.marked.Add(1)
 		case "tally":
 			s.tallies.Add(1)
-			if bytes.Contains(f.Payload, all) && s.last.Add(1) == int64(*stormClients) {
+			if bytes.Contains(payload, all) && s.last.Add(1) == int64(*stormClients) {
 				close(s.counted)
 			}
 		case "error", "refused":
-			s.b.Errorf("received %s", f.Payload)
+			s.b.Errorf("received %s", payload)
 		}
 	}
 }
