@@ -129,11 +129,13 @@ func TestReplicaCases(t *testing.T) {
 	}
 }
 
+var replicaSeeds = flag.Uint64("replica-seeds", 150, "number of seeds of TestReplicaConverges, at least 150")
+
 // TestReplicaConverges compares a replica with the server's messages after random histories. Some of them are in testdata,
 // for the test of replica.js.
 func TestReplicaConverges(t *testing.T) {
 	var kept []replicaCase
-	for seed := range uint64(600) {
+	for seed := range max(*replicaSeeds, 150) {
 		c := generate(seed, 20+int(seed%10)*20)
 		c.run(t)
 		if seed%50 < 3 && seed < 150 {
