@@ -1,11 +1,18 @@
 package client
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ramai/wire"
+
+	"github.com/coder/websocket"
 )
 
 func TestPlainProtocol(t *testing.T) {
@@ -86,4 +93,136 @@ func TestPlainWindowWithoutEchoes(t *testing.T) {
 	if got := len(sent(c, now.Add(echoTimeout))); got != 100-plainMaxInFlight {
 		t.Errorf("sent %d more lines", got)
 	}
+}
+
+func TestPlainQuery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		queries := make(chan string, 10)
+		n := start(t, true, func(ctx context.Context, c *websocket.Conn, r *http.Request) {
+			queries <- r.URL.RawQuery + " " + r.Header.Get("Sec-WebSocket-Protocol")
+			c.Write(ctx, websocket.MessageText, []byte(wire.Greeting))
+		})
+		c := dial(t, n, Config{Plain: true, Name: "zoë", Last: 5})
+		if !c.Plain() {
+			t.Error("not plain")
+		}
+		for _, want := range []string{"last=5&name=zo%C3%AB ", "name=zo%C3%AB "} {
+			if got := <-queries; got != want {
+				t.Errorf("the query is %q, want %q", got, want)
+			}
+		}
+		for _, err := range []error{c.SetName("x"), c.Join("tea", 0), c.Leave(wire.Lobby)} {
+			if !errors.Is(err, errPlain) {
+				t.Errorf("error %v", err)
+			}
+		}
+		if _, err := c.Say("tea", "x"); !errors.Is(err, errPlain) {
+			t.Errorf("error %v", err)
+		}
+		if _, err := c.Who(t.Context(), wire.Who{Room: wire.Lobby}); !errors.Is(err, errPlain) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestServerThatSelectsNothingIsPlain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, false, func(ctx context.Context, c *websocket.Conn, r *http.Request) {
+			c.Write(ctx, websocket.MessageText, []byte(wire.Greeting))
+			for {
+				_, b, err := c.Read(ctx)
+				if err != nil {
+					return
+				}
+				c.Write(ctx, websocket.MessageText, b)
+			}
+		})
+		c := dial(t, n, Config{})
+		id, err := c.Say(wire.Lobby, "Hello!")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := next[wire.Welcome](t, c); w.Text != wire.Greeting {
+			t.Errorf("welcome %q", w.Text)
+		}
+		if l := next[Line](t, c); l != (Line{Text: "Hello!", ID: id}) {
+			t.Errorf("heard %+v", l)
+		}
+	})
+}
+
+// Some servers accept any protocol that is offered, and speak their own. Such a server must not receive the session: it
+// might pass it on to other clients.
+func TestServerThatAcceptsAnyProtocolIsPlain(t *testing.T) {
+	for name, greetsAtOnce := range map[string]bool{"it greets": true, "it waits": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var heard []string
+				n := start(t, true, func(ctx context.Context, c *websocket.Conn, r *http.Request) {
+					if !greetsAtOnce && c.Subprotocol() != "" {
+						if _, b, err := c.Read(ctx); err == nil {
+							t.Errorf("before its greeting, the server received %q", b)
+						}
+						return
+					}
+					c.Write(ctx, websocket.MessageText, []byte(wire.Greeting))
+					for {
+						_, b, err := c.Read(ctx)
+						if err != nil {
+							return
+						}
+						heard = append(heard, string(b))
+						if string(b) == "Bye!" {
+							c.CloseNow()
+							return
+						}
+						c.Write(ctx, websocket.MessageText, b)
+					}
+				})
+				c := dial(t, n, Config{Session: strings.Repeat("A", wire.SessionLen)})
+				if !c.Plain() {
+					t.Error("the client does not report that the server is plain")
+				}
+				if w := next[wire.Welcome](t, c); w.Text != wire.Greeting {
+					t.Errorf("welcome %q", w.Text)
+				}
+				for _, text := range []string{"Hello!", "Bye!", "Again!"} {
+					id, err := c.Say(wire.Lobby, text)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if text == "Bye!" {
+						next[Disconnected](t, c)
+						next[wire.Welcome](t, c)
+					} else if l := next[Line](t, c); l != (Line{Text: text, ID: id}) {
+						t.Errorf("heard %+v", l)
+					}
+				}
+				if want := []string{"Hello!", "Bye!", "Again!"}; !slices.Equal(heard, want) {
+					t.Errorf("the server received %q, want %q", heard, want)
+				}
+			})
+		})
+	}
+}
+
+func TestServerThatForgetsTheProtocol(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := true
+		n := startHTTP(t, func(w http.ResponseWriter, r *http.Request) {
+			options := &websocket.AcceptOptions{}
+			if first {
+				options.Subprotocols = []string{wire.Protocol}
+			}
+			first = false
+			if c, err := websocket.Accept(w, r, options); err == nil {
+				c.CloseNow()
+			}
+		})
+		c := dial(t, n, Config{})
+		next[Disconnected](t, c)
+		if _, err := c.Next(t.Context()); err == nil || !strings.Contains(err.Error(), "no longer speaks") {
+			t.Errorf("error %v", err)
+		}
+	})
 }

@@ -1,7 +1,6 @@
 package browser_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -34,50 +33,6 @@ func (b *tab) typeLetter(letter string) {
 	command(b, input.DispatchKeyEvent, p)
 	p.Type, p.Text = "keyUp", ""
 	command(b, input.DispatchKeyEvent, p)
-}
-
-// Only scrolling up, selecting, and the button pause a flood. Mentions and the reader's own messages are shown meanwhile, and the
-// pause ends with the flood.
-func TestPause(t *testing.T) {
-	srv := startServer(t, nil)
-	srv.postMany("lobby", 60, func(i int) string { return fmt.Sprint("before ", i) })
-	b := openPage(t, srv.url("/"), laptop()).ready()
-	b.takeName("anna")
-	b.waitForText(".log", "before 59")
-	command(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: "mouseMoved", X: 700, Y: 300})
-	flood := func() (stop func()) {
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan bool)
-		go func() {
-			defer close(done)
-			srv.flood(ctx, 0, func(i int) string { return fmt.Sprint("many ", i) })
-		}()
-		return func() { cancel(); <-done }
-	}
-	stop := flood()
-	b.waitForText(".banner.flood", "per second")
-	b.frames(20)
-	if paused := eval[bool](b, "document.querySelector('.banner.flood').textContent.includes('Paused')"); paused {
-		t.Error("the mouse pauses the flood")
-	}
-	eval[bool](b, "(document.querySelector('.log').scrollTop -= 200, true)")
-	b.waitForText(".banner.flood", "Paused")
-	srv.post("lobby", "@anna look here")
-	b.waitForText(".m.mentioned", "look here")
-	stop()
-	b.waitFor("!document.querySelector('.banner')")
-	b.press("End", ctrl)
-	srv.post("lobby", "after the flood")
-	b.waitForText(".log", "after the flood")
-
-	stop = flood()
-	b.waitForText(".banner.flood", "per second")
-	eval[bool](b, "(getSelection().selectAllChildren([...document.querySelectorAll('.m .text')].at(-3)), true)")
-	b.waitForText(".banner.flood", "Paused")
-	b.send("still here")
-	b.waitForText(".mine .text", "still here")
-	stop()
-	b.waitFor("!document.querySelector('.banner')")
 }
 
 // What is typed reaches the message box after anything that takes the focus.
@@ -168,68 +123,6 @@ func (b *tab) takeNameOnPhone(name string) {
 	b.insert("#name", name)
 	b.click(".name-form .primary")
 	b.waitForText(".me bdi", name)
-}
-
-// A message is read when it was in view while the window had the focus. The rest is unread, also after a reload, and a rule stands
-// where reading stopped.
-func TestReadMarks(t *testing.T) {
-	t.Parallel()
-	srv := startServer(t, nil)
-	b := openPage(t, srv.url("/"), laptop()).ready() // the room is empty
-	b.waitForText(".log", "No messages yet")
-	b.waitFor("localStorage.getItem('ramai.read.lobby')")
-	b.setFocus(false)
-	srv.postMany("lobby", 60, func(i int) string { return fmt.Sprint("unseen ", i) })
-	b.waitFor("document.title.startsWith('(60)')")
-	b.waitForText(".unread", "New messages")
-	b.setFocus(true)
-	b.waitForText(".jump-buttons", "60 unread")
-	b.screenshot("unread-after-focus")
-	b.run(chromedp.Reload())
-	b.ready()
-	b.waitForText(".log", "unseen 59")
-	b.waitFor("document.title.startsWith('(') && document.querySelector('.jump-buttons')")
-	b.click(".mark-read")
-	b.waitFor("!document.title.startsWith('(')")
-
-	// It opens where reading stopped.
-	b.waitFor("JSON.parse(localStorage.getItem('ramai.read.lobby')).n === 60")
-	b.setFocus(false)
-	srv.postMany("lobby", 40, func(i int) string { return fmt.Sprint("more ", i) })
-	b.waitFor("document.title.startsWith('(40)')")
-	b.run(chromedp.Reload())
-	b.ready()
-	b.waitForText(".log", "more 39")
-	b.waitFor(inView(".unread"))
-	b.screenshot("opened-at-unread")
-	b.waitFor("!document.title.startsWith('(40)')") // those in view
-	b.press("End", ctrl)                            // skips some
-	b.waitForText(".jump-buttons", "unread")
-	b.click(".mark-read")
-	b.waitFor("!document.title.startsWith('(')")
-
-	// Sending reads nothing that was not in view, and one's own message is not unread.
-	b.setFocus(false)
-	srv.postMany("lobby", 50, func(i int) string { return fmt.Sprint("skipped ", i) })
-	b.waitFor("document.title.startsWith('(50)')")
-	eval[bool](b, "(document.querySelector('.log').scrollTop = 0, true)")
-	b.setFocus(true)
-	b.send("from here")
-	b.waitForText(".mine .text", "from here")
-	b.waitFor(inView(".mine"))
-	b.waitForText(".jump-buttons", "50 unread")
-	b.click(".mark-read")
-	b.waitFor("!document.title.startsWith('(')")
-
-	// One message is enough for the rule, and the next blur moves it.
-	b.setFocus(false)
-	srv.post("lobby", "one more")
-	b.waitFor("document.title.startsWith('(1)') && document.querySelector('.unread + .m')?.textContent.includes('one more')")
-	b.setFocus(true)
-	b.waitFor("!document.title.startsWith('(')")
-	b.setFocus(false)
-	srv.post("lobby", "and the last")
-	b.waitFor("document.querySelector('.unread + .m')?.textContent.includes('and the last')")
 }
 
 // The page notices at once that the network is gone. A phone says it in one line.
@@ -456,26 +349,6 @@ func TestDateInOneRequest(t *testing.T) {
 	b.screenshot("target")
 }
 
-// On a phone, notifications come from the service worker.
-func TestNotificationOnPhone(t *testing.T) {
-	t.Parallel()
-	srv := startServer(t, nil)
-	b := openPage(t, srv.url("/"), phone()).ready()
-	b.takeNameOnPhone("budi")
-	eval[bool](b, `navigator.serviceWorker.ready.then((r) => {
-		localStorage.setItem("ramai.notify", "true");
-		window.shown = [];
-		Object.defineProperty(Notification, "permission", { get: () => "granted" });
-		ServiceWorkerRegistration.prototype.showNotification = async function (title, options) { shown.push([title, options.body, options.data.url].join("|")); };
-		return true;
-	})`)
-	b.setFocus(false)
-	anna := srv.dialAs("lobby", "anna")
-	t.Cleanup(func() { anna.CloseNow() })
-	anna.post("@budi are you there?")
-	b.waitFor("shown[0] === 'anna|@budi are you there?|/'")
-}
-
 // A search shows hits while one types, of the rooms one asks for, and is there again when the dialog is opened again.
 func TestLiveSearch(t *testing.T) {
 	t.Parallel()
@@ -526,39 +399,6 @@ func TestEmojiButton(t *testing.T) {
 	b.waitFor("document.querySelectorAll('.picker .grid button').length < 4")
 	b.press("Enter", 0)
 	b.waitFor("!document.querySelector('.picker') && document.querySelector('.composer textarea').value === '🚀'")
-}
-
-// A room notifies about all messages, or is muted, as its reader wants.
-func TestNotifyLevels(t *testing.T) {
-	t.Parallel()
-	srv := startServer(t, nil)
-	b := openPage(t, srv.url("/"), laptop()).ready()
-	b.takeName("budi")
-	eval[bool](b, `(localStorage.setItem("ramai.notify", "true"), window.shown = [], window.Notification = class {
-		static permission = "granted";
-		constructor(title, { body }) { shown.push(body); }
-	}, true)`)
-	level := func(level string) {
-		b.click(".icon.settings")
-		b.waitFor("document.querySelector('dialog[open]')")
-		eval[bool](b, "((s) => { s.value = "+quote(level)+"; return s.dispatchEvent(new Event('change', { bubbles: true })); })([...document.querySelectorAll('dialog select')].at(-1))")
-		b.screenshot("settings")
-		b.press("Escape", 0)
-		b.waitFor("!document.querySelector('dialog')")
-	}
-	level("all")
-	b.setFocus(false)
-	srv.post("lobby", "to everyone")
-	b.waitFor("shown.join() === 'to everyone'")
-	b.setFocus(true)
-	level("nothing")
-	b.setFocus(false)
-	srv.post("lobby", "@budi quiet")
-	b.waitForText(".log", "@budi quiet")
-	b.frames(5)
-	if got := eval[string](b, "shown.join() + document.title"); got != "to everyonelobby · ramai" {
-		t.Errorf("a muted room has caused %q", got)
-	}
 }
 
 // Search can be limited to a person, also one whom the page does not know yet, and to dates. Both work without words.
@@ -616,36 +456,4 @@ func TestSearchByPersonAndDate(t *testing.T) {
 	b.waitFor(found + " === 'needle of budi,needle of anna'")
 	b.click(".hits li:last-child button")
 	b.waitFor("document.querySelector('.m.target[data-n=\"1\"]')")
-}
-
-// The settings offer what the browser has: notifications, else a sound, else they say that there is neither.
-func TestAlerts(t *testing.T) {
-	t.Parallel()
-	srv := startServer(t, nil)
-	for _, c := range []struct{ name, lacks, says, label string }{
-		{"all", "Object.defineProperty(Notification, 'permission', { value: 'default' })", "", "Notifications"}, // a headless shell denies them
-		{"denied", "Object.defineProperty(Notification, 'permission', { value: 'denied' })", "blocks notifications", "Play a sound"},
-		{"no notifications", "delete window.Notification", "only over HTTPS, or when the page is installed", "Play a sound"},
-		{"nothing", "delete window.Notification; delete window.AudioContext", "neither show notifications nor play a sound", ""},
-	} {
-		b := openPage(t, "about:blank", phone())
-		command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: c.lacks})
-		b.run(chromedp.Navigate(srv.url("/")))
-		b.ready()
-		b.click(".icon.settings")
-		b.waitFor("document.querySelector('dialog[open]')")
-		if c.says != "" {
-			b.waitForText("dialog .note", c.says)
-		} else if n := eval[int](b, "document.querySelectorAll('dialog .note').length"); n != 0 {
-			t.Errorf("%s: the settings have %d notes", c.name, n)
-		}
-		if label := eval[string](b, "document.querySelector('dialog .check')?.textContent.trim() ?? ''"); label != c.label {
-			t.Errorf("%s: the settings offer %q, want %q", c.name, label, c.label)
-		}
-		b.checkFits("settings")
-		if c.name == "nothing" {
-			b.checkAccessibility("settings")
-			b.screenshot("settings-no-alerts")
-		}
-	}
 }
