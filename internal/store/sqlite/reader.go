@@ -161,36 +161,11 @@ func (r *reader) load() (*saved, error) {
 		row   func(scan func(...any) error) error
 	}{
 		{"SELECT id, name, first, last, at FROM rooms", s.addRoom},
-		{"SELECT slot, last FROM removed_rooms", func(scan func(...any) error) error {
-			var slot, last int64
-			err := scan(&slot, &last)
-			s.RemovedLast[eventlog.RemovedSlot(slot)] = uint64(last)
-			return err
-		}},
+		{"SELECT slot, last FROM removed_rooms", s.addRemoved},
 		{"SELECT newest, since FROM generation", func(scan func(...any) error) error { return scan(&s.IDs.Number, &s.IDs.Since) }},
-		{"SELECT by, name, key, bound, used, node FROM names", func(scan func(...any) error) error {
-			var h eventlog.NameLease
-			err := scan(&h.SenderID, &h.Name, &h.Key, &h.Bound, &h.Used, &h.Node)
-			s.Leases = append(s.Leases, h)
-			return err
-		}},
-		{"SELECT by, name, key, since FROM registrations", func(scan func(...any) error) error {
-			var o eventlog.NameRegistration
-			err := scan(&o.SenderID, &o.Name, &o.Key, &o.Since)
-			s.Registrations = append(s.Registrations, o)
-			return err
-		}},
-		{"SELECT node, incarnation, seq FROM nodes", func(scan func(...any) error) error {
-			var node string
-			var state eventlog.NodeState
-			err := scan(&node, &state.Incarnation, &state.Seq)
-			if node == levelNode {
-				s.Level = state.Incarnation
-			} else {
-				s.Nodes[node] = state
-			}
-			return err
-		}},
+		{"SELECT by, name, key, bound, used, node FROM names", s.addLease},
+		{"SELECT by, name, key, since FROM registrations", s.addRegistration},
+		{"SELECT node, incarnation, seq FROM nodes", s.addNode},
 		{"SELECT max_rooms, edit_window FROM limits", func(scan func(...any) error) error { return scan(&s.Limits.MaxRooms, &s.Limits.EditWindow) }},
 		{"SELECT number, name FROM epochs", func(scan func(...any) error) error {
 			var e eventlog.Epoch
@@ -223,6 +198,39 @@ func (r *reader) load() (*saved, error) {
 		}
 	}
 	return s, nil
+}
+
+func (s *saved) addRemoved(scan func(...any) error) error {
+	var slot, last int64
+	err := scan(&slot, &last)
+	s.RemovedLast[eventlog.RemovedSlot(slot)] = uint64(last)
+	return err
+}
+
+func (s *saved) addLease(scan func(...any) error) error {
+	var l eventlog.NameLease
+	err := scan(&l.SenderID, &l.Name, &l.Key, &l.Bound, &l.Used, &l.Node)
+	s.Leases = append(s.Leases, l)
+	return err
+}
+
+func (s *saved) addRegistration(scan func(...any) error) error {
+	var r eventlog.NameRegistration
+	err := scan(&r.SenderID, &r.Name, &r.Key, &r.Since)
+	s.Registrations = append(s.Registrations, r)
+	return err
+}
+
+func (s *saved) addNode(scan func(...any) error) error {
+	var node string
+	var state eventlog.NodeState
+	err := scan(&node, &state.Incarnation, &state.Seq)
+	if node == levelNode {
+		s.Level = state.Incarnation
+	} else {
+		s.Nodes[node] = state
+	}
+	return err
 }
 
 // others returns the numbers of a room that are not messages, among the newest messages that are counted.
