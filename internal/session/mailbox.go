@@ -31,11 +31,11 @@ func (s *Session) Renamed(asked *eventlog.ReplyTo) {
 	})
 }
 
-// deliver receives an outcome from the sequencer. It copies the outcome without its text: the copy may stay in the
-// mailbox for as long as the client is blocked, and must not hold the whole batch or the text in memory.
+// deliver receives an outcome from the sequencer. It copies the outcome without its text and its rows: the copy may stay
+// in the mailbox for as long as the client is blocked, and must not hold the whole batch or any text in memory.
 func (s *Session) deliver(of *eventlog.Submission, o *eventlog.Outcome) {
 	r := &reply{Outcome: *o, fence: of.Fence, ref: of.Ref}
-	r.Command.Text = ""
+	r.Command.Text, r.Body, r.Replaced, r.Renamed = "", "", nil, nil
 	s.send(message{reply: r})
 }
 
