@@ -14,33 +14,21 @@ func (w *web) patchMessage(out http.ResponseWriter, r *http.Request) {
 		w.refuse(out, http.StatusUnsupportedMediaType, unsupportedBody)
 		return
 	}
-	if wait := w.chargeWork(r, format.limit); wait > 0 {
-		w.fail(out, tooFast(wait))
-		return
+	m, ok := w.readBody(out, r, format)
+	switch {
+	case !ok:
+	case m.Re != 0 || m.As != "":
+		w.fail(out, &wire.CodedError{Code: wire.BadRequest, Reason: "an edit changes the text only; leave out re, as and options"})
+	default:
+		w.change(out, r, m, &m.Text)
 	}
-	m, refused := w.message(out, r, format)
-	if refused == nil && (m.Re != 0 || m.As != "") {
-		refused = &wire.CodedError{Code: wire.BadRequest, Reason: "an edit changes the text only; leave out re, as and options"}
-	}
-	if refused != nil {
-		w.fail(out, refused)
-		return
-	}
-	w.change(out, r, m, &m.Text)
 }
 
 // deleteMessage answers DELETE /api/v1/rooms/ROOM/messages/N.
 func (w *web) deleteMessage(out http.ResponseWriter, r *http.Request) {
-	if wait := w.chargeWork(r, 0); wait > 0 {
-		w.fail(out, tooFast(wait))
-		return
+	if m, ok := w.readWithoutBody(out, r); ok {
+		w.change(out, r, m, nil)
 	}
-	m := &chat.Message{Room: r.PathValue("room")}
-	if err := w.setID(r, m); err != nil {
-		w.fail(out, err)
-		return
-	}
-	w.change(out, r, m, nil)
 }
 
 // change replaces the text of a message, or deletes it. m has the room and the id.

@@ -22,16 +22,40 @@ func (w *web) postMessage(out http.ResponseWriter, r *http.Request) {
 		w.refuse(out, http.StatusUnsupportedMediaType, unsupportedBody)
 		return
 	}
+	m, ok := w.readBody(out, r, format)
+	if !ok {
+		return
+	}
+	w.answerPost(out, http.StatusCreated, func(reply chat.Reply) error { return w.Chat.Say(actorOf(r), m, reply) })
+}
+
+// readBody charges a request with a body, and reads the body. If it returns false, the request is answered.
+func (w *web) readBody(out http.ResponseWriter, r *http.Request, format bodyFormat) (*chat.Message, bool) {
 	if wait := w.chargeWork(r, format.limit); wait > 0 {
 		w.fail(out, tooFast(wait))
-		return
+		return nil, false
 	}
 	m, refused := w.message(out, r, format)
 	if refused != nil {
 		w.fail(out, refused)
-		return
+		return nil, false
 	}
-	w.answerPost(out, http.StatusCreated, func(reply chat.Reply) error { return w.Chat.Say(actorOf(r), m, reply) })
+	return m, true
+}
+
+// readWithoutBody charges a request that has no body, and returns its room and its id. If it returns false, the request is
+// answered.
+func (w *web) readWithoutBody(out http.ResponseWriter, r *http.Request) (*chat.Message, bool) {
+	if wait := w.chargeWork(r, 0); wait > 0 {
+		w.fail(out, tooFast(wait))
+		return nil, false
+	}
+	m := &chat.Message{Room: r.PathValue("room")}
+	if err := w.setID(r, m); err != nil {
+		w.fail(out, err)
+		return nil, false
+	}
+	return m, true
 }
 
 // answerPost submits a message, a change or a setting, and answers with its number. saved is the status if it is stored now.

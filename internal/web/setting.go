@@ -23,30 +23,16 @@ func (w *web) putSetting(out http.ResponseWriter, r *http.Request) {
 		value, refused = jsonSetting(body, m)
 		return refused
 	}
-	if wait := w.chargeWork(r, format.limit); wait > 0 {
-		w.fail(out, tooFast(wait))
-		return
+	if m, ok := w.readBody(out, r, format); ok {
+		w.set(out, r, m, value)
 	}
-	m, refused := w.message(out, r, format)
-	if refused != nil {
-		w.fail(out, refused)
-		return
-	}
-	w.set(out, r, m, value)
 }
 
 // deleteSetting answers DELETE /api/v1/rooms/ROOM/state/KEY, which unsets a setting.
 func (w *web) deleteSetting(out http.ResponseWriter, r *http.Request) {
-	if wait := w.chargeWork(r, 0); wait > 0 {
-		w.fail(out, tooFast(wait))
-		return
+	if m, ok := w.readWithoutBody(out, r); ok {
+		w.set(out, r, m, wire.Value{})
 	}
-	m := &chat.Message{Room: r.PathValue("room")}
-	if err := w.setID(r, m); err != nil {
-		w.fail(out, err)
-		return
-	}
-	w.set(out, r, m, wire.Value{})
 }
 
 // set changes a setting. m has the room and the id.
