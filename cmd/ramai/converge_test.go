@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os/exec"
 	"reflect"
 	"runtime"
@@ -94,13 +95,17 @@ func TestClientsConverge(t *testing.T) {
 		}
 	}
 
+	counts := countMarks(all)
+	last := markLast(t, ctx, url)
+	counts[last] = wire.Counts{wire.Upvote: 1}
 	want, head := loadAll(t, ctx, url)
-	for counts := countMarks(all); !counted(want, counts); want, head = loadAll(t, ctx, url) { // the newest tally is on its way
+	for ; !counted(want, counts); want, head = loadAll(t, ctx, url) { // the newest tally is on its way
 		if ctx.Err() != nil {
 			t.Fatalf("the counts are not %v", counts)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	want, head = loadAll(t, ctx, url) // nothing changes any more
 	if len(want.Missing) > 0 {
 		t.Errorf("pages leave out %v", want.Missing)
 	}
@@ -114,6 +119,32 @@ func TestClientsConverge(t *testing.T) {
 		}
 		compareRooms(t, fmt.Sprintf("client %d", i), got, want)
 	}
+}
+
+// markLast posts and marks a message. Once its mark is counted, so is everything that was pending before: a tally counts
+// messages in the order of their numbers, and a poll that was hidden can be pending without a vote.
+func markLast(t *testing.T, ctx context.Context, url string) uint64 {
+	t.Helper()
+	call := func(method, path, body string, answer any) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(ctx, method, url+"/api/v1/rooms/lobby/messages"+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+strings.Repeat("L", wire.SessionLen))
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if err := json.NewDecoder(resp.Body).Decode(answer); err != nil || resp.StatusCode/100 != 2 {
+			t.Fatalf("%s %s: %d, %v", method, path, resp.StatusCode, err)
+		}
+	}
+	var posted wire.PostResponse
+	call(http.MethodPost, "", "the last message", &posted)
+	call(http.MethodPut, fmt.Sprintf("/%d/marks/%s", posted.N, wire.Upvote), "", &wire.MarkResponse{})
+	return posted.N
 }
 
 // countMarks returns the counts that the programs have asked for.
