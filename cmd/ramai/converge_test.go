@@ -98,14 +98,16 @@ func TestClientsConverge(t *testing.T) {
 	counts := countMarks(all)
 	last := markLast(t, ctx, url)
 	counts[last] = wire.Counts{wire.Upvote: 1}
-	want, head := loadAll(t, ctx, url)
-	for ; !counted(want, counts); want, head = loadAll(t, ctx, url) { // the newest tally is on its way
+	for { // until the newest tally has arrived
+		if rows, _ := loadAll(t, ctx, url); counted(rows, counts) {
+			break
+		}
 		if ctx.Err() != nil {
 			t.Fatalf("the counts are not %v", counts)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	want, head = loadAll(t, ctx, url) // nothing changes any more
+	want, head := loadAll(t, ctx, url) // nothing changes any more
 	if len(want.Missing) > 0 {
 		t.Errorf("pages leave out %v", want.Missing)
 	}
