@@ -179,7 +179,7 @@ func (f *fields) bool(name string) (bool, *CodedError) {
 }
 
 // strings returns an array of strings, or nil if it is missing. Strings that would have to be changed are errors.
-func (f *fields) strings(name string) (list []string, bad *CodedError) {
+func (f *fields) strings(name string) ([]string, *CodedError) {
 	v := f.value(name)
 	if v == nil {
 		return nil, nil
@@ -187,7 +187,7 @@ func (f *fields) strings(name string) (list []string, bad *CodedError) {
 	if v.Kind() != '[' {
 		return nil, wrongKind("an array of strings", v)
 	}
-	list = []string{}
+	list := []string{}
 	if ParseJSON(v, &list) != nil {
 		return nil, &CodedError{Code: BadRequest, Reason: "it must be an array of strings in valid Unicode"}
 	}

@@ -2,20 +2,30 @@ package session
 
 import (
 	"ramai/internal/eventlog"
+	"ramai/wire"
 )
-
-// A reply is the outcome of one command that this session submitted.
-type reply struct {
-	eventlog.Outcome
-	fence uint64 // of the command
-	ref   string // of the command
-}
 
 // A message comes from another goroutine: either a reply or a function to call.
 type message struct {
-	reply *reply
+	reply *reply // the reply that this message is a part of; nil: do is called
 	do    func()
 	next  *message // the older one
+}
+
+// A reply is what the answer to a command of this session says. It has nothing else of the outcome: it may stay in the
+// mailbox for as long as the client is blocked, and must not hold the whole batch or any text in memory.
+type reply struct {
+	message
+	kind       eventlog.Kind
+	status     eventlog.Status
+	room, id   string
+	body       eventlog.Body // nil for a Say, a Change and a Set, which are answered without it
+	n          uint64
+	at         wire.Time
+	formerVote string
+	err        *wire.CodedError
+	fence      uint64 // of the command
+	ref        string // of the command
 }
 
 // Renamed sends the client its sender's current name, unless this session requested the change, which asked says.
@@ -31,27 +41,33 @@ func (s *Session) Renamed(asked *eventlog.ReplyTo) {
 	})
 }
 
-// deliver receives an outcome from the sequencer. It copies the outcome without its text and its rows: the copy may stay
-// in the mailbox for as long as the client is blocked, and must not hold the whole batch or any text in memory.
+// deliver receives an outcome from the sequencer.
 func (s *Session) deliver(of *eventlog.Submission, o *eventlog.Outcome) {
-	r := &reply{Outcome: *o, fence: of.Fence, ref: of.Ref}
-	r.Command.Text, r.Body, r.Replaced, r.Renamed = "", "", nil, nil
-	s.send(message{reply: r})
+	c := &o.Command
+	r := &reply{
+		kind: c.Kind, status: o.Status, room: c.Room, id: c.ID, n: o.N, at: o.At, formerVote: o.FormerVote, err: o.Err,
+		fence: of.Fence, ref: of.Ref,
+	}
+	if c.Kind != eventlog.Say && c.Kind != eventlog.Change && c.Kind != eventlog.Set {
+		r.body = c.Body
+	}
+	r.reply = r
+	s.send(&r.message)
 }
 
 // enqueue makes the owner call f. It returns false if the session has ended; then f is not called.
-func (s *Session) enqueue(f func()) bool { return s.send(message{do: f}) }
+func (s *Session) enqueue(f func()) bool { return s.send(&message{do: f}) }
 
 // ended marks a closed mailbox: no message is accepted after it.
 var ended = new(message)
 
-func (s *Session) send(l message) bool {
+func (s *Session) send(l *message) bool {
 	for {
 		l.next = s.mailbox.Load()
 		if l.next == ended {
 			return false
 		}
-		if s.mailbox.CompareAndSwap(l.next, &l) {
+		if s.mailbox.CompareAndSwap(l.next, l) {
 			break
 		}
 	}

@@ -22,22 +22,21 @@ func (v v1) mark(r wire.Request, f wire.Mark) {
 }
 
 // answerMark answers a mark.
-func (v v1) answerMark(o *reply) {
-	c := &o.Command
-	if o.Status == eventlog.Refused {
-		v.send(wire.Request{Type: wire.Mark{}.Type(), Room: c.Room, Ref: o.ref}.Refused(o.Err))
+func (v v1) answerMark(r *reply) {
+	if r.status == eventlog.Refused {
+		v.send(wire.Request{Type: wire.Mark{}.Type(), Room: r.room, Ref: r.ref}.Refused(r.err))
 		return
 	}
-	v.sendMarked(&o.Outcome, o.ref)
+	body, _ := r.body.(eventlog.MarkBody)
+	v.sendMarked(r.room, &body, r.formerVote, r.ref)
 }
 
 // sendMarked sends the marks that a command has changed: a vote may have replaced another one.
-func (v v1) sendMarked(o *eventlog.Outcome, ref string) {
-	body, _ := o.Command.Body.(eventlog.MarkBody)
-	if o.FormerVote != "" {
-		v.send(wire.Marked{Room: o.Command.Room, Of: body.Of, Key: o.FormerVote, On: false})
+func (v v1) sendMarked(room string, m *eventlog.MarkBody, formerVote, ref string) {
+	if formerVote != "" {
+		v.send(wire.Marked{Room: room, Of: m.Of, Key: formerVote, On: false})
 	}
-	v.send(wire.Marked{Room: o.Command.Room, Of: body.Of, Key: body.Key, On: body.On, Ref: ref})
+	v.send(wire.Marked{Room: room, Of: m.Of, Key: m.Key, On: m.On, Ref: ref})
 }
 
 // Marked implements room.Member: it sends what another connection of the sender has marked.
@@ -46,10 +45,11 @@ func (s *Session) Marked(o *eventlog.Outcome, asked *eventlog.ReplyTo) {
 	if !ok {
 		return
 	}
-	marked := *o // valid only during the call
+	body, _ := o.Command.Body.(eventlog.MarkBody)
+	room, formerVote := o.Command.Room, o.FormerVote // o is valid only during the call
 	s.enqueue(func() {
 		if s.publisher == nil || asked != &s.publisher.replyTo {
-			v.sendMarked(&marked, "")
+			v.sendMarked(room, &body, formerVote, "")
 		}
 	})
 }

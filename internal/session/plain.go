@@ -61,11 +61,11 @@ func (p plain) say(m *chat.Message, reply chat.Reply) error {
 }
 
 func (p plain) reply(r *reply) {
-	if r.Status == eventlog.Refused {
-		p.notice(r.Err.Reason)
+	if r.status == eventlog.Refused {
+		p.notice(r.err.Reason)
 		return
 	}
-	p.publisher.lastSaid = r.N
+	p.publisher.lastSaid = r.n
 }
 
 // epoch sends nothing: lines have no positions.

@@ -202,37 +202,36 @@ func (v v1) name(r wire.Request, f wire.Name) {
 	})
 }
 
-func (v v1) reply(o *reply) {
-	switch o.Command.Kind {
+func (v v1) reply(r *reply) {
+	switch r.kind {
 	case eventlog.Say, eventlog.Change, eventlog.Set:
-		v.saved(o)
+		v.saved(r)
 	case eventlog.Mark:
-		v.answerMark(o)
+		v.answerMark(r)
 	case eventlog.ReserveName, eventlog.ReleaseName:
 		v.publisher.naming = false
-		if o.Status == eventlog.Refused {
-			v.send(wire.Request{Type: wire.Name{}.Type(), Ref: o.ref}.Refused(o.Err))
+		if r.status == eventlog.Refused {
+			v.send(wire.Request{Type: wire.Name{}.Type(), Ref: r.ref}.Refused(r.err))
 			return
 		}
-		name, _ := o.Command.Body.(eventlog.ReserveNameBody) // a release has no body
-		v.send(wire.Name{Name: name.Name, Ref: o.ref})
+		name, _ := r.body.(eventlog.ReserveNameBody) // a release has no body
+		v.send(wire.Name{Name: name.Name, Ref: r.ref})
 	default:
-		v.env.Logger.Error("no answer is defined for this kind of command", "kind", o.Command.Kind)
+		v.env.Logger.Error("no answer is defined for this kind of command", "kind", r.kind)
 	}
 }
 
 // saved answers a say, a change or a set.
-func (v v1) saved(o *reply) {
-	c := &o.Command
-	if o.Status != eventlog.Refused {
-		v.send(wire.Saved{Room: c.Room, ID: c.ID, N: o.N, At: o.At, Ref: o.ref})
+func (v v1) saved(r *reply) {
+	if r.status != eventlog.Refused {
+		v.send(wire.Saved{Room: r.room, ID: r.id, N: r.n, At: r.at, Ref: r.ref})
 		return
 	}
-	refused := wire.RefusedBy(c.Room, c.ID, o.Err)
-	refused.Ref = o.ref
+	refused := wire.RefusedBy(r.room, r.id, r.err)
+	refused.Ref = r.ref
 	v.send(refused)
-	if o.Err.RetryAfter > 0 && o.fence == v.publisher.fence && (v.publisher.refusal == nil || !v.publisher.refusal.stored) {
-		v.fenceOff(c.Room, c.ID, true, o.Err)
+	if r.err.RetryAfter > 0 && r.fence == v.publisher.fence && (v.publisher.refusal == nil || !v.publisher.refusal.stored) {
+		v.fenceOff(r.room, r.id, true, r.err)
 	}
 }
 
