@@ -29,7 +29,7 @@ type Tx interface {
 	DeleteRecords(room string, from, to uint64) error
 	// PutBounds stores the bounds of a room, and the time of its newest message. It creates the room if there is none.
 	PutBounds(room string, b Bounds, at wire.Time) error
-	// DeleteRoom deletes a room, its records and settings, and what is pending in it, drops its marks, and stores last in its
+	// DeleteRoom deletes a room, its records, settings and entries, and what is pending in it, drops its marks, and stores last in its
 	// slot. The ids stay.
 	DeleteRoom(room string, slot RemovedSlot, last uint64) error
 	// PutLease stores the name of a sender in place of its previous one.
@@ -79,6 +79,11 @@ type Tx interface {
 	DropMarks(room string, from, to uint64) error
 	// DeleteDroppedMarks deletes what was left to it, at most PruneStep marks and counts.
 	DeleteDroppedMarks() error
+	EntryReader
+	// PutEntry stores an entry in place of the one with the same table, room and key.
+	PutEntry(e *Entry) error
+	// DeleteEntry deletes an entry, if there is one.
+	DeleteEntry(t Table, room, key string) error
 	// PutLevel stores the level in place of the previous one; see Program.
 	PutLevel(level uint64) error
 }

@@ -107,6 +107,7 @@ type Store interface {
 	HasDroppedMarks() (bool, error)
 	// Marks returns the marks of a sender on the messages of a room with numbers from first to last.
 	Marks(room, senderID string, first, last uint64) (wire.Mine, error)
+	EntryReader
 	// ExpiredNames returns senders whose names an ExpireName would change, at most limit: names last used at expiry or
 	// before, and names last used after now.
 	ExpiredNames(expiry, now wire.Time, limit int) []string

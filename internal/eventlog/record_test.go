@@ -189,6 +189,14 @@ func (*recordsTx) DeleteRecords(string, uint64, uint64) error            { retur
 func (*recordsTx) DeleteRoom(string, eventlog.RemovedSlot, uint64) error { return nil }
 func (*recordsTx) PutSetting(string, eventlog.Setting) error             { return nil }
 func (*recordsTx) DeleteSetting(string, string) error                    { return nil }
+func (*recordsTx) Entry(eventlog.Table, string, string) (string, bool, error) {
+	return "", false, nil
+}
+func (*recordsTx) Entries(eventlog.Table, string, string, string, int) ([]eventlog.Entry, error) {
+	return nil, nil
+}
+func (*recordsTx) PutEntry(*eventlog.Entry) error                   { return nil }
+func (*recordsTx) DeleteEntry(eventlog.Table, string, string) error { return nil }
 
 // TestDamagedBodies: a body that is not in the encoding of its kind is an error, and changes nothing. Frames and lines are
 // only made of records that Check accepts, so their methods need to detect only an unknown version or kind.

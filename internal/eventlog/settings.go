@@ -20,7 +20,8 @@ const MaxSettings = 10_000
 type Setting struct {
 	Key   string
 	Value wire.Value
-	N     uint64 // number of the record that has set it
+	N     uint64    // number of the record that has set it
+	Until wire.Time // when it ends; 0: it does not
 }
 
 // settingKey is a key of a setting: a name, and the number that follows it, or 0. Settings are in the order of names, and

@@ -89,6 +89,15 @@ func viewOf(t fatal, s eventlog.Store) view {
 			}
 		}
 	}
+	for table := eventlog.Table(1); table <= 32; table++ {
+		for _, room := range append([]string{""}, someRooms...) {
+			entries, err := s.Entries(table, room, "", "", eventlog.MaxEntries)
+			if err != nil {
+				t.Fatalf("Entries: %v", err)
+			}
+			v[fmt.Sprintf("the entries of table %d in the room %q", table, room)] = entries
+		}
+	}
 	for _, by := range someSenders {
 		v["the name of "+by], v["the name that "+by+" can register"] = s.Name(by), s.CanRegister(by)
 	}

@@ -22,6 +22,7 @@ type Store struct {
 	rooms    map[string][]eventlog.Record                   // numbers rise by one
 	ids      map[uint64]map[eventlog.IDKey]eventlog.IDEntry // by generation
 	marks    map[string]*marks                              // by room
+	entries  map[entriesKey]entries
 	position uint64
 	outcomes []eventlog.Outcome // of the batch at position
 }
@@ -32,7 +33,7 @@ func New(random io.Reader) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{historyID: historyID, rooms: map[string][]eventlog.Record{}, ids: map[uint64]map[eventlog.IDKey]eventlog.IDEntry{}, marks: map[string]*marks{}}
+	s := &Store{historyID: historyID, rooms: map[string][]eventlog.Record{}, ids: map[uint64]map[eventlog.IDKey]eventlog.IDEntry{}, marks: map[string]*marks{}, entries: map[entriesKey]entries{}}
 	s.state.Load(&eventlog.Snapshot{IDs: eventlog.IDGeneration{Number: 1}})
 	return s, nil
 }
@@ -326,5 +327,6 @@ func (t *tx) DeleteRoom(room string, _ eventlog.RemovedSlot, last uint64) error 
 	all := t.rooms[room]
 	delete(t.rooms, room)
 	t.undo = append(t.undo, func() { t.rooms[room] = all })
+	t.deleteEntries(room)
 	return t.dropRoom(room, last)
 }

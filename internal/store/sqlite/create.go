@@ -131,8 +131,18 @@ CREATE TABLE settings(         -- of rooms
 	key TEXT NOT NULL,
 	value BLOB NOT NULL,       -- in CBOR
 	n INTEGER NOT NULL,        -- number of the record that has set it
+	until INTEGER NOT NULL,    -- when it ends, or 0
 	PRIMARY KEY(room, key)
 ) STRICT, WITHOUT ROWID;`
+	entriesTable = `
+CREATE TABLE entries(          -- see eventlog.Entry
+	tab INTEGER NOT NULL,      -- see eventlog.Table
+	room TEXT NOT NULL,
+	key BLOB NOT NULL,
+	value BLOB NOT NULL,
+	PRIMARY KEY(tab, room, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX room_entries ON entries(room);`
 	registrationsTable = `
 CREATE TABLE registrations(    -- of names
 	key TEXT NOT NULL PRIMARY KEY,
@@ -144,7 +154,7 @@ CREATE TABLE registrations(    -- of names
 
 // schema creates the tables. Records are stored in the order of an integer key, to which appending is cheapest. Tables
 // are STRICT, so that values have the declared types.
-const schema = metaTable + roomsTable + recordsTable + othersIndex + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable + marksTables + settingsTable
+const schema = metaTable + roomsTable + recordsTable + othersIndex + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable + marksTables + settingsTable + entriesTable
 
 // newRun generates, in SQL, the run id of a file that no server has opened yet. No two files have the same id, so the
 // write-ahead log of one is not mistaken for that of another; see checkWAL.

@@ -152,7 +152,7 @@ func (e *examiner) all(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, table := range []string{"meta", "generation", "ids", "names", "registrations", "epochs", "spans", "removed_rooms", "nodes", "limits", "marks", "counts", "pending", "tallies", "dropped_marks", "settings"} {
+	for _, table := range []string{"meta", "generation", "ids", "names", "registrations", "epochs", "spans", "removed_rooms", "nodes", "limits", "marks", "counts", "pending", "tallies", "dropped_marks", "settings", "entries"} {
 		err := e.eachRow(ctx, "SELECT * FROM "+table, func(row []driver.Value) error { return e.sink.row(table, row) })
 		if err := e.note("the table "+table, err); err != nil {
 			return err

@@ -40,7 +40,7 @@ func fixture(t *testing.T, schema int) string {
 // Folders of earlier versions are upgraded when they are opened, and keep all their content.
 func TestFixtures(t *testing.T) {
 	t.Parallel()
-	for _, schema := range []int{4, 5, 6, 7, 8} {
+	for _, schema := range []int{4, 5, 6, 7, 8, 9} {
 		t.Run(fmt.Sprint("schema ", schema), func(t *testing.T) {
 			t.Parallel()
 			dir := fixture(t, schema)
@@ -123,5 +123,16 @@ func checkFixture(t *testing.T, s *Store, schema int) {
 		if got := s.Contains("lobby", &wire.Position{HistoryID: s.HistoryID(), Epoch: "epochone", N: n}); got != want {
 			t.Errorf("number %d was stored in the first epoch: %v, want %v", n, got, want)
 		}
+	}
+	if schema < 9 {
+		return
+	}
+	settings, _, _ := s.Settings("lobby", "", "", 10)
+	if len(settings) != 1 || settings[0].Key != wire.TopicKey || !settings[0].Value.Equal(wire.TextValue("Topic")) {
+		t.Errorf("the lobby has the settings %+v", settings)
+	}
+	mine, err := s.Marks("lobby", "bertbertbertbert", 1, 5)
+	if err != nil || !reflect.DeepEqual(mine, wire.Mine{4: {"up"}}) {
+		t.Errorf("Bert has the marks %v, %v", mine, err)
 	}
 }

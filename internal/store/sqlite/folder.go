@@ -32,7 +32,7 @@ const (
 	owner = 0x52414d41 // application_id: "RAMA"
 
 	// version is the user_version: the version of the schema, see upgrade.
-	version = 9
+	version = 10
 )
 
 // oldestSQLite is the first SQLite that cannot corrupt a database when it resets the write-ahead log

@@ -83,6 +83,14 @@ CREATE TABLE owners(
 	by TEXT NOT NULL,
 	since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;`
+	settingsTable9 = `
+CREATE TABLE settings(
+	room INTEGER NOT NULL,
+	key TEXT NOT NULL,
+	value BLOB NOT NULL,
+	n INTEGER NOT NULL,
+	PRIMARY KEY(room, key)
+) STRICT, WITHOUT ROWID;`
 	limitsTable7 = `
 CREATE TABLE limits(
 	one INTEGER PRIMARY KEY CHECK(one = 1),
@@ -120,6 +128,8 @@ func schemaOf(v int64) string {
 		return metaTable + roomsTable + recordsTable + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable7
 	case 8:
 		return metaTable + roomsTable + recordsTable + othersIndex + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable
+	case 9:
+		return metaTable + roomsTable + recordsTable + othersIndex + registrationsTable + idsTable + generationTable + removedRoomsTable + namesTable + epochTables + nodesTable + limitsTable + marksTables + settingsTable9
 	}
 	return schema
 }

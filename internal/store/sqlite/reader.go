@@ -24,6 +24,8 @@ type reader struct {
 	db            *sql.DB
 	after, before *sql.Stmt
 	marks         *sql.Stmt
+
+	entry, entries *sql.Stmt
 }
 
 func openReader(path string) (*reader, error) {
@@ -47,6 +49,12 @@ func openReader(path string) (*reader, error) {
 		return nil, errors.Join(err, r.close())
 	}
 	if r.marks, err = db.Prepare(marksQuery); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	if r.entry, err = db.Prepare(entryQuery); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	if r.entries, err = db.Prepare(entriesQuery); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -182,7 +190,7 @@ func (r *reader) load() (*saved, error) {
 			return err
 		}},
 		{"SELECT rooms.name, epoch, spans.first FROM spans JOIN rooms ON rooms.id = spans.room ORDER BY spans.room, epoch", s.addSpan},
-		{"SELECT rooms.name, key, value, n FROM settings JOIN rooms ON rooms.id = settings.room", s.addSetting},
+		{"SELECT rooms.name, key, value, n, until FROM settings JOIN rooms ON rooms.id = settings.room", s.addSetting},
 	} {
 		if err := r.each(table.query, table.row); err != nil {
 			return nil, err

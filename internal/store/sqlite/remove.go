@@ -28,6 +28,7 @@ func (t *tx) DeleteRoom(room string, g eventlog.RemovedSlot, last uint64) error 
 		{t.trim.deleteRecords, []driver.Value{id << numberBits, id<<numberBits | (endNumber - 1)}},
 		{t.deleteSpans, []driver.Value{id, int64(math.MaxInt64)}},
 		{t.settings.deleteAll, []driver.Value{id}},
+		{t.entries.deleteAll, []driver.Value{room}},
 		{t.remove.deleteRoom, []driver.Value{id}},
 		{t.remove.putRemoved, []driver.Value{int64(g), int64(last)}},
 	} {

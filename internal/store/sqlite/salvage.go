@@ -71,6 +71,9 @@ func salvage(ctx context.Context, from, to string, random io.Reader, found func(
 			return err
 		}
 	}
+	if err := target.exec("DELETE FROM entries WHERE room <> '' AND room NOT IN (SELECT name FROM rooms)"); err != nil {
+		return err
+	}
 	for table, record := range map[string]string{"marks": "record", "counts": "record", "pending": "record", "dropped_marks": "first"} {
 		if err := target.exec(fmt.Sprintf("DELETE FROM %s WHERE %s >> %d NOT IN (SELECT id FROM rooms)", table, record, numberBits)); err != nil {
 			return err

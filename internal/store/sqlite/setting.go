@@ -13,7 +13,7 @@ import (
 type settingStmts struct{ put, delete, deleteAll *stmt }
 
 func (t *tx) PutSetting(room string, s eventlog.Setting) error {
-	_, err := t.settings.put.exec(t.roomID(room), s.Key, eventlog.EncodeValue(s.Value), int64(s.N))
+	_, err := t.settings.put.exec(t.roomID(room), s.Key, eventlog.EncodeValue(s.Value), int64(s.N), int64(s.Until))
 	return err
 }
 
@@ -27,7 +27,7 @@ func (s *saved) addSetting(scan func(...any) error) error {
 	var room string
 	var value []byte
 	var setting eventlog.Setting
-	if err := scan(&room, &setting.Key, &value, &setting.N); err != nil {
+	if err := scan(&room, &setting.Key, &value, &setting.N, &setting.Until); err != nil {
 		return err
 	}
 	var err error

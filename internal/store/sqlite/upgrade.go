@@ -82,7 +82,10 @@ DROP TABLE graves;`,
 	8: `ALTER TABLE limits RENAME TO limits_7;` + limitsTable + `
 UPDATE limits SET max_rooms = (SELECT max_rooms FROM limits_7);
 DROP TABLE limits_7;`,
-	9: marksTables + settingsTable,
+	9: marksTables + settingsTable9,
+	10: `ALTER TABLE settings RENAME TO settings_9;` + settingsTable + `
+INSERT INTO settings(room, key, value, n, until) SELECT room, key, value, n, 0 FROM settings_9;
+DROP TABLE settings_9;` + entriesTable,
 }
 
 // begin creates the tables of this version. The old table of messages stays beside the new one until moveRows has emptied it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	sqlite3 "modernc.org/sqlite/lib"
@@ -28,6 +29,7 @@ type writer struct {
 	remove                              removeStmts
 	settings                            settingStmts
 	marks                               markStmts
+	entries                             entryStmts
 
 	scratch []byte         // of checksum
 	rows    []driver.Value // columns of records that are not written yet
@@ -99,11 +101,11 @@ func (w *writer) statements() []statement {
 		{&w.remove.putRemoved, "INSERT INTO removed_rooms(slot, last) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)"},
 		{&w.trim.deleteRecords, "DELETE FROM records WHERE key BETWEEN ? AND ?"},
 		{&w.trim.setGeneration, "UPDATE generation SET newest = ?, since = ?"},
-		{&w.settings.put, "INSERT INTO settings(room, key, value, n) VALUES(?, ?, ?, ?) ON CONFLICT(room, key) DO UPDATE SET value = excluded.value, n = excluded.n"},
+		{&w.settings.put, "INSERT INTO settings(room, key, value, n, until) VALUES(?, ?, ?, ?, ?) ON CONFLICT(room, key) DO UPDATE SET value = excluded.value, n = excluded.n, until = excluded.until"},
 		{&w.settings.delete, "DELETE FROM settings WHERE room = ? AND key = ?"},
 		{&w.settings.deleteAll, "DELETE FROM settings WHERE room = ?"},
 		{&w.trim.deleteIDs, "DELETE FROM ids WHERE (generation, key) IN (SELECT generation, key FROM ids WHERE generation < ? LIMIT ?)"},
-	}, w.marks.statements()...)
+	}, slices.Concat(w.marks.statements(), w.entries.statements())...)
 }
 
 // close closes the statements first: an open one would keep SQLite's connection, and its locks.
