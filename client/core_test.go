@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -235,7 +236,7 @@ func TestRefusedMessagesResentInOrder(t *testing.T) {
 	}
 	final := wire.Refused{Room: "lobby", ID: ids[2], Code: wire.TooLong}
 	got := feed(t, c, now, wire.Saved{Room: "lobby", ID: ids[0], N: 1}, refuse(1), final, refuse(3))
-	if len(got) != 2 || got[1] != wire.Frame(refuse(1)) {
+	if len(got) != 2 || !reflect.DeepEqual(got[1], wire.Frame(refuse(1))) {
 		t.Fatalf("events %v, want the saved frame and the first refusal", got)
 	}
 	if got := sent(c, now.Add(199*time.Millisecond)); got != nil {

@@ -165,7 +165,9 @@ func (r *Replica) Apply(f wire.Frame) {
 		r.hear(f)
 	case wire.State:
 		r.received(f.N)
-		r.settings.set(f.Key, f.Value, f.N)
+		if _, hidden := wire.HiddenKey(f.Key); !hidden { // else the frame has no value
+			r.settings.set(f.Key, f.Value, f.N)
+		}
 	case wire.Unknown:
 		if f.N > 0 {
 			r.received(f.N)

@@ -63,6 +63,10 @@ func Append(dst []byte, f Frame) []byte {
 		return appendSaved(dst, f)
 	case Tally:
 		return appendTally(dst, &f)
+	case State:
+		if _, hidden := HiddenKey(f.Key); hidden {
+			return appendHidden(dst, &f)
+		}
 	case Settings:
 		if f.Settings == nil {
 			f.Settings = []Setting{}
@@ -277,6 +281,19 @@ func appendSaved(dst []byte, s Saved) []byte {
 	dst = append(dst, `,"at":`...)
 	dst = s.At.appendJSON(dst)
 	return appendRef(dst, s.Ref)
+}
+
+// appendHidden appends a change of a setting whose value and subject are hidden.
+func appendHidden(dst []byte, s *State) []byte {
+	dst = append(dst, `{"type":"state","room":`...)
+	dst = appendString(dst, s.Room)
+	dst = append(dst, `,"n":`...)
+	dst = strconv.AppendUint(dst, s.N, 10)
+	dst = append(dst, `,"at":`...)
+	dst = s.At.appendJSON(dst)
+	dst = append(dst, `,"key":`...)
+	key, _ := HiddenKey(s.Key)
+	return append(appendString(dst, key), '}')
 }
 
 const hex = "0123456789abcdef"

@@ -82,8 +82,8 @@ func TestFramesRoundTrip(t *testing.T) {
 		Message{Room: "lobby", N: 9, As: Poll, Options: []string{nasty, "b"}, Tally: Counts{"0": 1, "👍": 1<<64 - 1}, Tallied: 1<<64 - 1},
 		Tally{Room: "lobby", N: 9, At: 5, Of: map[uint64]Counts{3: {"up": 2}, 1<<64 - 1: {}}},
 		Marked{Room: "lobby", Of: 3, Key: "👍", On: true, Ref: "r"}, Marked{},
-		State{Room: "lobby", N: 9, At: 5, Key: TopicKey, Value: TextValue(nasty), SenderID: "by", DisplayName: nasty, ID: "id"}, State{Key: StageKey},
-		Settings{Room: "lobby", N: 9, Settings: []Setting{{PinKey, Value{Numbers: []uint64{1, 2}}}, {StageKey, NumberValue(1)}}, More: true, Ref: "r"}, Settings{Settings: []Setting{}},
+		State{Room: "lobby", N: 9, At: 5, Key: TopicKey, Value: TextValue(nasty), SenderID: "by", DisplayName: nasty, ID: "id"}, State{Key: StageKey}, State{Room: "lobby", N: 9, At: 5, Key: SlowKey, Value: NumberValue(30), Until: 7, SenderID: "by", ID: "id"},
+		Settings{Room: "lobby", N: 9, Settings: []Setting{{Key: PinKey, Value: Value{Numbers: []uint64{1, 2}}}, {Key: LockKey, Value: TextValue(LockOn), Until: 5}}, More: true, Ref: "r"}, Settings{Settings: []Setting{}},
 		Joined{Room: "lobby", State: map[string]Value{TopicKey: TextValue(nasty), PinKey: {Numbers: []uint64{}}, StageKey: NumberValue(0)}, Mine: Mine{3: {"up", "👍"}}},
 		Page{Messages: []Message{}, As: Question, Mine: Mine{3: {"up"}, 1<<64 - 1: {"0", "👍"}}},
 		Presence{Room: "lobby", Count: 2, Names: []string{"anna", nasty}},
@@ -96,6 +96,8 @@ func TestFramesRoundTrip(t *testing.T) {
 		Gap{Room: "lobby", From: 1, To: 9},
 		Saved{Room: "lobby", ID: "id", N: 4, At: -1},
 		Refused{Room: "lobby", ID: "id", Code: RateLimited, Reason: nasty, RetryAfterMS: 200},
+		Refused{Room: "lobby", ID: "id", Code: NotAllowed, Rule: SlowKey, Params: Params{ParamSeconds: NumberValue(30), ParamRole: TextValue("known")}, Until: 7},
+		Error{Code: NotAllowed, Rule: RulePerson, Params: Params{ParamAction: TextValue(Ban)}, Until: 7, Request: "join", Room: "lobby"},
 		Restarting{RetryAfterMS: 1},
 		Pong{}, Pong{ID: "1"},
 		Error{Code: BadFrame, Reason: nasty, RetryAfterMS: 5},
@@ -400,10 +402,10 @@ func TestTime(t *testing.T) {
 func TestRetryAfterRoundsUp(t *testing.T) {
 	for d, want := range map[time.Duration]int64{0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2} {
 		e := &CodedError{Code: RateLimited, Reason: "slowly", RetryAfter: d}
-		if got := RefusedBy("lobby", "1", e); got != (Refused{Room: "lobby", ID: "1", Code: RateLimited, Reason: "slowly", RetryAfterMS: want}) {
+		if got := RefusedBy("lobby", "1", e); !reflect.DeepEqual(got, Refused{Room: "lobby", ID: "1", Code: RateLimited, Reason: "slowly", RetryAfterMS: want}) {
 			t.Errorf("%v: %+v", d, got)
 		}
-		if got := ErrorOf(e); got != (Error{Code: RateLimited, Reason: "slowly", RetryAfterMS: want}) {
+		if got := ErrorOf(e); !reflect.DeepEqual(got, Error{Code: RateLimited, Reason: "slowly", RetryAfterMS: want}) {
 			t.Errorf("%v: %+v", d, got)
 		}
 	}

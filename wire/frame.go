@@ -29,6 +29,9 @@ type Error struct {
 	Code         Code   `json:"code"`
 	Reason       string `json:"reason"`
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
+	Rule         string `json:"rule,omitempty"`    // with Params and Until: the rule of the room that refused it, see CodedError
+	Params       Params `json:"params,omitempty"`  // of the rule
+	Until        Time   `json:"until,omitempty"`   // the rule does not refuse it after that
 	Request      string `json:"request,omitempty"` // type of the request, if it is a known one
 	Room         string `json:"room,omitempty"`    // room of the request, if it has one
 	Ref          string `json:"ref,omitempty"`     // of the request
@@ -52,12 +55,12 @@ func (u Unknown) Type() string { return u.Kind }
 
 // RefusedBy returns the answer to a Say, a Change or a Set that was refused with e.
 func RefusedBy(room, id string, e *CodedError) Refused {
-	return Refused{Room: room, ID: id, Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
+	return Refused{Room: room, ID: id, Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter), Rule: e.Rule, Params: e.Params, Until: e.Until}
 }
 
 // ErrorOf returns the error frame for e.
 func ErrorOf(e *CodedError) Error {
-	return Error{Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter)}
+	return Error{Code: e.Code, Reason: e.Reason, RetryAfterMS: ms(e.RetryAfter), Rule: e.Rule, Params: e.Params, Until: e.Until}
 }
 
 // Refused returns the answer to a request that was refused with e.

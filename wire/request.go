@@ -69,7 +69,9 @@ func named(e *CodedError, kind, field string) *CodedError {
 	if field != "" {
 		what = fmt.Sprintf("the field %q of %s", field, kind)
 	}
-	return &CodedError{Code: e.Code, Reason: what + ": " + e.Reason, RetryAfter: e.RetryAfter}
+	n := *e
+	n.Reason = what + ": " + e.Reason
+	return &n
 }
 
 // A parser parses the fields of a request. It also returns the field that an error is about.

@@ -44,6 +44,9 @@ type Refused struct {
 	Code         Code   `json:"code"`
 	Reason       string `json:"reason"`
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"` // > 0: trying again after that may succeed
+	Rule         string `json:"rule,omitempty"`           // with Params and Until: the rule of the room that refused it, see CodedError
+	Params       Params `json:"params,omitempty"`         // of the rule
+	Until        Time   `json:"until,omitempty"`          // the rule does not refuse it after that
 	Ref          string `json:"ref,omitempty"`            // of the request
 }
 

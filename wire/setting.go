@@ -114,6 +114,7 @@ func parseValue(j jsontext.Value) (v Value, bad *CodedError) {
 type Setting struct {
 	Key   string `json:"key"`
 	Value Value  `json:"value"`
+	Until Time   `json:"until,omitempty"` // of a rule: it counts as unset from then on; 0: it has no end
 }
 
 // CheckSetting checks the key of a setting, and whether the value is one that the key can have. Null unsets any key. Whether
@@ -136,7 +137,11 @@ func CheckSetting(key string, v Value) *CodedError {
 	if _, ok := KeyNumber(key, QuestionPrefix); ok {
 		return checkWord(key, v, Open, Answered)
 	}
-	return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown key %.40q; use %s, %s, %s, %sN or %sN, where N is the number of a message", key, TopicKey, PinKey, StageKey, PollPrefix, QuestionPrefix)}
+	if bad, isRule := checkRule(key, v); isRule {
+		return bad
+	}
+	return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("unknown key %.40q; use %s, %s, %s, %sN or %sN, where N is the number of a message, %s, or %sBY or %sBY, where BY is a sender",
+		key, TopicKey, PinKey, StageKey, PollPrefix, QuestionPrefix, strings.Join(ruleKeys, ", "), PersonPrefix, RolePrefix)}
 }
 
 // KeyNumber returns the number of the message that a key is about, if it has the given prefix.
@@ -208,6 +213,7 @@ type Set struct {
 	ID    string `json:"id"`
 	Key   string `json:"key"` // see CheckSetting
 	Value Value  `json:"value"`
+	Until Time   `json:"until,omitempty"` // of a rule, see Setting
 }
 
 // StateRequest ("state") asks for one page of the settings of a room.
@@ -218,15 +224,16 @@ type StateRequest struct {
 	Limit  int    `json:"limit,omitempty"`  // 1 to MaxSettings; 0: MaxSettings
 }
 
-// State says that a setting of the room was changed.
+// State says that a setting of the room was changed. If the key is hidden, see [HiddenKey], it has only Room, N and At besides.
 type State struct {
 	Room        string `json:"room"`
 	N           uint64 `json:"n"`
 	At          Time   `json:"at"`
 	Key         string `json:"key"`
-	Value       Value  `json:"value"`          // null: unset
-	SenderID    string `json:"by,omitempty"`   // with From and ID: the sender
-	DisplayName string `json:"from,omitempty"` // name of the sender at that time, or empty
+	Value       Value  `json:"value"`           // null: unset
+	Until       Time   `json:"until,omitempty"` // of a rule, see Setting
+	SenderID    string `json:"by,omitempty"`    // with From and ID: the sender
+	DisplayName string `json:"from,omitempty"`  // name of the sender at that time, or empty
 	ID          string `json:"id,omitempty"`
 }
 
@@ -284,10 +291,20 @@ func parseSet(f fields) (Frame, string, *CodedError) {
 	if bad = CheckSetting(set.Key, set.Value); bad != nil {
 		return set, "", bad
 	}
-	if f.value("until") != nil {
-		return set, "until", &CodedError{Code: BadRequest, Reason: fmt.Sprintf("%s has no time at which it ends; leave it out", set.Key)}
+	if f.value("until") == nil {
+		return set, "", nil
 	}
-	return set, "", nil
+	if bad = CheckUntil(set.Key, set.Value, 1); bad != nil { // also if it is not a time
+		return set, "until", bad
+	}
+	until, bad := f.time("until")
+	if bad != nil {
+		return set, "until", bad
+	}
+	if set.Until = *until; set.Until == 0 {
+		set.Until = -1 // 1970 is over, and 0 means that there is no end
+	}
+	return set, "until", CheckUntil(set.Key, set.Value, set.Until)
 }
 
 // parseStateRequest parses the request.

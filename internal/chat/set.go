@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -41,6 +42,9 @@ func (s *Service) Set(a *Actor, set *Setting, r Reply) error {
 func (set *Setting) normalize() error {
 	if text := set.Value.Text; text != nil {
 		set.Value = wire.TextValue(norm.NFC.String(strings.TrimSpace(*text)))
+	}
+	if wire.IsRule(set.Key) {
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("this server does not apply %s; set a topic, pins or a stage", set.Key)}
 	}
 	if err := wire.CheckSetting(set.Key, set.Value); err != nil { // not a nil *wire.CodedError in an error
 		return err

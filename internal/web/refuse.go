@@ -56,11 +56,20 @@ func (w *web) fail(out http.ResponseWriter, err *wire.CodedError) {
 	w.refuse(out, statusOf(err.Code), err)
 }
 
+// refusal is the body of an answer that refuses a request.
+type refusal struct {
+	Code   wire.Code   `json:"code"`
+	Reason string      `json:"reason"`
+	Rule   string      `json:"rule,omitempty"` // with Params and Until, see wire.CodedError
+	Params wire.Params `json:"params,omitempty"`
+	Until  wire.Time   `json:"until,omitempty"`
+}
+
 func refuse(out http.ResponseWriter, status int, err *wire.CodedError) {
 	if err.RetryAfter > 0 {
 		out.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(err.RetryAfter.Seconds()))))
 	}
-	answer(out, status, map[string]string{"code": string(err.Code), "reason": err.Reason})
+	answer(out, status, refusal{err.Code, err.Reason, err.Rule, err.Params, err.Until})
 }
 
 // statusOf is the HTTP status of a code.
@@ -68,7 +77,7 @@ func statusOf(code wire.Code) int {
 	switch code {
 	case wire.BadRequest, wire.BadFrame:
 		return http.StatusBadRequest
-	case wire.NotAllowed:
+	case wire.NotAllowed, wire.Held:
 		return http.StatusForbidden
 	case wire.NameTaken, wire.IDReused, wire.Closed:
 		return http.StatusConflict

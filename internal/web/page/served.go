@@ -367,6 +367,7 @@ var indonesian = texts{
 		wire.TooLong: "Pesannya terlalu panjang. Persingkat, lalu kirim lagi.", wire.RateLimited: "Terlalu cepat. Tunggu sebentar, lalu coba lagi.",
 		wire.NotAllowed: "Aturan di sini tidak mengizinkannya.", wire.NameTaken: "Nama ini atau yang mirip dengannya sudah dipakai. Pilih nama lain.",
 		wire.IDReused: "Pesan lain sudah dikirim dari formulir ini. Kirim sekali lagi.", wire.Gone: "Pesan itu sudah dihapus.",
-		wire.Closed: "Polling ini sudah ditutup.", wire.Unavailable: "Server sedang sibuk atau penuh. Coba lagi nanti.", wire.Internal: "Terjadi kesalahan di server.",
+		wire.Closed: "Polling ini sudah ditutup.", wire.Held: "Moderator harus menyetujui pesan ini dulu.",
+		wire.Unavailable: "Server sedang sibuk atau penuh. Coba lagi nanti.", wire.Internal: "Terjadi kesalahan di server.",
 	},
 }

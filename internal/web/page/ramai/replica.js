@@ -190,7 +190,7 @@ export class Replica {
 				this.#hear(f);
 				break;
 			case "state":
-				this.#set(f.key, f.value, f.n);
+				if ("value" in f) this.#set(f.key, f.value, f.n); // else it is hidden
 				break;
 		}
 		if (typeof f.n !== "number") return;

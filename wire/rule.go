@@ -1,0 +1,127 @@
+package wire
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Keys of the rules of a room, which are settings. A rule can have an end, see [Setting].
+const (
+	EveryoneKey  = "everyone"  // role of a sender without another role: none, reader or guest; unset: guest
+	MaySayKey    = "may.say"   // lowest role that posts
+	MayReactKey  = "may.react" // lowest role that marks messages
+	MayLinkKey   = "may.link"  // lowest role that posts links
+	SlowKey      = "slow"      // seconds between two messages of a sender
+	NewcomerKey  = "newcomer"  // seconds that a new sender waits before posting
+	HoldKey      = "hold"      // which messages a moderator approves before others see them
+	LockKey      = "lock"      // only moderators post
+	PresetKey    = "preset"    // sets several rules at once
+	PersonPrefix = "person/"   // and a sender: bans or mutes that sender
+	RolePrefix   = "role/"     // and a sender: the role of that sender
+)
+
+// Values of rules.
+const (
+	LockOn = "on" // of LockKey
+
+	Ban  = "ban"  // of a person: may not read
+	Mute = "mute" // of a person: may not post
+
+	HoldFirst = "first" // the first messages of a sender
+	HoldLinks = "links" // messages with links
+	HoldAll   = "all"   // all messages
+
+	PresetClass        = "class"
+	PresetStream       = "stream"
+	PresetAnnouncement = "announcement"
+	PresetPrivate      = "private"
+)
+
+// Highest values of rules, in seconds.
+const (
+	MaxSlow     = 24 * 60 * 60
+	MaxNewcomer = 7 * 24 * 60 * 60
+)
+
+// ruleKeys are the keys of rules that have no subject.
+var ruleKeys = []string{EveryoneKey, MaySayKey, MayReactKey, MayLinkKey, SlowKey, NewcomerKey, HoldKey, LockKey, PresetKey}
+
+// IsRule reports whether a key is that of a rule.
+func IsRule(key string) bool {
+	return slices.Contains(ruleKeys, key) || strings.HasPrefix(key, PersonPrefix) || strings.HasPrefix(key, RolePrefix)
+}
+
+// Subject returns the sender that a rule is about, if it is about one.
+func Subject(key string) (senderID string, ok bool) {
+	if senderID, ok = strings.CutPrefix(key, PersonPrefix); !ok {
+		senderID, ok = strings.CutPrefix(key, RolePrefix)
+	}
+	return senderID, ok
+}
+
+// HiddenKey returns how a key is shown to everyone in the room, without its subject, if its value is hidden from them.
+// Moderators read those settings with StateRequest; others read only what is about themselves.
+func HiddenKey(key string) (shown string, hidden bool) {
+	for _, prefix := range [...]string{PersonPrefix, RolePrefix} {
+		if shown = prefix[:len(prefix)-1]; strings.HasPrefix(key, prefix) || key == shown {
+			return shown, true
+		}
+	}
+	return key, key == HoldKey
+}
+
+// checkRule checks the value of a rule. It returns false if the key is not that of a rule.
+func checkRule(key string, v Value) (bad *CodedError, isRule bool) {
+	if senderID, ok := Subject(key); ok {
+		if len(senderID) != SenderIDLen || !only(senderID, idByte) {
+			return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("invalid key %.40q (want %s or %s and the %d characters of a sender, as in the field by of its messages)", key, PersonPrefix, RolePrefix, SenderIDLen)}, true
+		}
+	} else if !IsRule(key) {
+		return nil, false
+	}
+	if v.IsNull() {
+		return nil, true
+	}
+	switch key {
+	case EveryoneKey:
+		return checkWord(key, v, roleNames[RoleNone], roleNames[RoleReader], roleNames[RoleGuest]), true
+	case MaySayKey, MayReactKey, MayLinkKey:
+		return checkWord(key, v, roleNames[RoleGuest:]...), true
+	case SlowKey:
+		return checkSeconds(key, v, MaxSlow), true
+	case NewcomerKey:
+		return checkSeconds(key, v, MaxNewcomer), true
+	case HoldKey:
+		return checkWord(key, v, HoldFirst, HoldLinks, HoldAll), true
+	case LockKey:
+		return checkWord(key, v, LockOn), true
+	case PresetKey:
+		return checkWord(key, v, PresetClass, PresetStream, PresetAnnouncement, PresetPrivate), true
+	}
+	if strings.HasPrefix(key, PersonPrefix) {
+		return checkWord(key, v, Ban, Mute), true
+	}
+	return checkWord(key, v, roleNames[RoleReader:]...), true
+}
+
+func checkSeconds(key string, v Value, limit uint64) *CodedError {
+	if v.Number != nil && *v.Number >= 1 && *v.Number <= limit {
+		return nil
+	}
+	return wrongValue(key, fmt.Sprintf("a number of seconds, 1 to %d, or null", limit))
+}
+
+// CheckUntil checks whether a setting can have an end; 0: it has none.
+func CheckUntil(key string, v Value, until Time) *CodedError {
+	switch {
+	case until == 0:
+	case !IsRule(key):
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("%s has no time at which it ends; leave it out", key)}
+	case v.IsNull():
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("null unsets %s at once; leave the time out", key)}
+	case until < 0:
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("the time %v is over; use one ahead", until)}
+	}
+	return nil
+}
