@@ -4,17 +4,19 @@ import { readdirSync } from "node:fs";
 import { test } from "node:test";
 
 const folder = new URL("../../internal/web/page/lang/", import.meta.url);
-const english = ["en.js", "en-later.js"];
-const [first, later] = await Promise.all(english.map(async (file) => (await import(new URL(file, folder))).default));
-const en = { ...first, ...later };
+const textsOf = async (/** @type {string} */ file) => (await import(new URL(file, folder))).default;
+const files = readdirSync(folder);
+const parts = files.filter((file) => file.startsWith("en")).map((file) => file.replace(/^en|\.js$/g, ""));
 
-test("no English text is in both files", () => assert.equal(Object.keys(en).length, Object.keys(first).length + Object.keys(later).length));
+test("no English text is in two files", async () => {
+	const keys = (await Promise.all(parts.map((part) => textsOf(`en${part}.js`)))).flatMap((texts) => Object.keys(texts));
+	assert.deepEqual(keys, [...new Set(keys)]);
+});
 
-for (const file of readdirSync(folder)) {
-	if (file === "en-later.js") continue;
-	test(file, async () => {
-		const texts = file === "en.js" ? en : (await import(new URL(file, folder))).default;
-		const categories = new Intl.PluralRules(file.replace(".js", "")).resolvedOptions().pluralCategories.sort();
+for (const language of files.filter((file) => !file.includes("-")).map((file) => file.replace(".js", ""))) for (const part of parts) {
+	test(language + part, async () => {
+		const [texts, en] = [await textsOf(`${language}${part}.js`), await textsOf(`en${part}.js`)];
+		const categories = new Intl.PluralRules(language).resolvedOptions().pluralCategories.sort();
 		assert.deepEqual(Object.keys(texts).sort(), Object.keys(en).sort());
 		for (const [key, text] of Object.entries(texts)) {
 			assert.equal(typeof text, typeof en[key], key);

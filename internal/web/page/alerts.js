@@ -1,5 +1,6 @@
 // The title and the icon of the page show the unread count.
 import { t } from "./i18n.js";
+import { withLater } from "./lazy.js";
 
 let drawnIcon = "";
 
@@ -10,28 +11,5 @@ export function updateTitle(room, unread, mentioned) {
 	const icon = `${unread > 0} ${mentioned}`;
 	if (icon === drawnIcon) return;
 	drawnIcon = icon;
-	drawIcon(unread > 0, mentioned);
-}
-
-/** @param {boolean} unread @param {boolean} mentioned */
-function drawIcon(unread, mentioned) {
-	const canvas = document.createElement("canvas");
-	canvas.width = canvas.height = 64;
-	const c = canvas.getContext("2d");
-	const link = /** @type {HTMLLinkElement|null} */ (document.querySelector("link[rel=icon]"));
-	if (!c || !link) return;
-	c.fillStyle = "#0f766e";
-	c.beginPath();
-	c.roundRect(4, 8, 56, 42, 14);
-	c.moveTo(16, 44);
-	c.lineTo(16, 60);
-	c.lineTo(34, 48);
-	c.fill();
-	if (unread) {
-		c.fillStyle = mentioned ? "#dc2626" : "#f59e0b";
-		c.beginPath();
-		c.arc(48, 16, 14, 0, 7);
-		c.fill();
-	}
-	link.href = canvas.toDataURL();
+	withLater(({ drawIcon }) => drawIcon(unread > 0, mentioned));
 }

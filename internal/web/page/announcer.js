@@ -1,9 +1,10 @@
 // Announces new messages to screen readers. If there are many at once, only their number is read out.
 import { Component, html } from "./html.js";
 import { beginning } from "./changes.js";
+import { settledText } from "./changing.js";
 import { plural, t } from "./i18n.js";
-import { lazy } from "./lazy.js";
 import { displayName } from "./people.js";
+import { settingText } from "./roombar.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -42,7 +43,7 @@ export class Announcer extends Component {
 		});
 		this.props.model.on("settled", (/** @type {RoomState} */ roomState, /** @type {Sent} */ sent) => {
 			if (roomState !== this.props.model.current) return;
-			this.#changes.set(sent.id, () => lazy.parts?.settledText(roomState, sent) ?? "");
+			this.#changes.set(sent.id, () => settledText(roomState, sent));
 			this.#soon();
 		});
 		this.props.model.on("announce", (/** @type {RoomState} */ roomState, /** @type {string} */ key, /** @type {() => string} */ text) => {
@@ -50,8 +51,8 @@ export class Announcer extends Component {
 			this.#changes.set(key, text);
 			this.#soon();
 		});
-		this.props.model.on("setting", (/** @type {RoomState} */ roomState, /** @type {any} */ f) => this.props.model.announce(roomState, f.key, () => lazy.parts?.settingText(roomState, f) ?? ""));
-		this.props.model.on("write", (/** @type {RoomState} */ { writing }) => {
+		this.props.model.on("setting", (/** @type {RoomState} */ roomState, /** @type {any} */ f) => this.props.model.announce(roomState, f.key, () => settingText(roomState, f)));
+		this.props.model.on("write", (/** @type {RoomState} */ { box: { writing } }) => {
 			if (!writing) return;
 			this.#changes.set("writing", () => `${writing.kind === "edit" ? t.editing : t.replyingTo(displayName(writing.m))} ${beginning(writing.m.text)}`);
 			this.#soon();

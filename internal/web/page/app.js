@@ -1,6 +1,5 @@
 // The entry point: the layout of the page, URLs, and keys.
 import { updateTitle } from "./alerts.js";
-import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { focusBox, keepFocus, redirect, touchScreen } from "./focus.js";
 import { Component, html, render } from "./html.js";
@@ -13,7 +12,7 @@ import { NameCard } from "./namecard.js";
 import { displayName } from "./people.js";
 import { pathOf, roomOf } from "./ramai/protocol.js";
 import { Sidebar } from "./sidebar.js";
-import { Banner, Status } from "./status.js";
+import { Status } from "./status.js";
 import { shared } from "./storage.js";
 
 /**
@@ -103,7 +102,7 @@ class App extends Component {
 		if (was.dialog && !this.state.dialog && !inLog) focusBox();
 		keepFocus();
 		const roomStates = [...model.roomStates.values()].filter((r) => r.notify !== "nothing");
-		updateTitle(model.current.name, roomStates.reduce((n, r) => n + r.unread, 0), roomStates.some((r) => r.mentioned > 0));
+		updateTitle(model.current.name, roomStates.reduce((n, r) => n + r.unread, 0), roomStates.some((r) => r.mentions.count > 0));
 		if (!this.#followed && model.current.room.log) {
 			this.#followed = true;
 			loadWhenIdle();
@@ -339,10 +338,10 @@ class App extends Component {
 
 	#error() {
 		const { current } = this.props.model;
-		const error = this.state.error || (current.error ? loadError(current.error) : "");
+		const error = this.state.error || (current.pages.error ? loadError(current.pages.error) : "");
 		if (!error) return null;
 		const close = () => {
-			current.error = null;
+			current.pages.error = null;
 			this.setState({ error: "" });
 		};
 		return html`<p class="error-text" role="alert">${error} <button type="button" class="plain" onClick=${close}>${t.close}</button></p>`;
@@ -360,7 +359,7 @@ class App extends Component {
 			${menu && html`<div class="backdrop" onClick=${() => this.#menu(false)}></div>`}
 			<main class="room">
 				${this.#header()}
-				<${Banner} model=${model} />
+				<${Later} part="Banner" model=${model} />
 				<${Later} part="RoomBar" roomState=${current} jump=${(/** @type {number} */ n) => this.#acting.jump(current, n)} open=${this.#openPart} />
 				<${Log} key=${current.name} model=${model} roomState=${current} target=${target} acting=${this.#acting} leaveTarget=${this.#leaveTarget} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
 				<div class="footer">
@@ -371,7 +370,7 @@ class App extends Component {
 					${this.#typing()}
 					<${Composer} model=${model} roomState=${current} say=${this.#say} jump=${this.#acting.jump} backTo=${this.#acting.backTo} ask=${this.#askAboutPaste} noFiles=${this.#noFiles} />
 				</div>
-				<${Announcer} model=${model} />
+				<${Later} part="Announcer" model=${model} />
 			</main>
 			${this.#dialog()}
 		</div>`;
@@ -415,7 +414,7 @@ await setLanguage(shared.get("language", ""));
 const root = document.getElementById("app");
 if (root) {
 	const box = root.querySelector("textarea"); // the reader may have begun to write before the script ran
-	if (box?.value) model.current.setDraft(box.value);
+	if (box?.value) model.current.box.setDraft(box.value);
 	const writing = box !== null && document.activeElement === box;
 	root.replaceChildren();
 	render(onStage ? html`<${Later} part="Stage" model=${model} />` : html`<${App} model=${model} />`, root);

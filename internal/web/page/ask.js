@@ -29,9 +29,9 @@ export const AskButton = ({ model }) => html`<button type="button" class="icon a
 /** @param {{model: Model, close: () => void, say: (text: string, kind: import("./model.js").Said) => import("./ramai/outbox.js").Sent, open: (part: "Questions") => void}} props */
 export function Ask({ model, close, say, open }) {
 	const roomState = model.current;
-	const fromDraft = !roomState.writing;
+	const fromDraft = !roomState.box.writing;
 	const [kind, setKind] = useState("question");
-	const [text, setText] = useState(fromDraft ? roomState.draft : "");
+	const [text, setText] = useState(fromDraft ? roomState.box.draft : "");
 	const [options, setOptions] = useState(["", ""]);
 	const [secret, setSecret] = useState(false);
 	const [tried, setTried] = useState(false);
@@ -47,8 +47,8 @@ export function Ask({ model, close, say, open }) {
 		const sent = say(text.trim(), poll ? { as: "poll", options: given } : { as: "question" });
 		if (poll && secret) sent.saved.then(({ n }) => changeSetting(roomState, `poll/${n}`, "hidden"), () => {});
 		if (fromDraft) {
-			roomState.setDraft("");
-			roomState.write(null);
+			roomState.box.setDraft("");
+			roomState.box.write(null);
 		}
 		close();
 	};

@@ -77,25 +77,25 @@ export function settledText(roomState, change) {
 	return deletes ? t.notDeleted(why) : t.notEdited(why);
 }
 
-/** Restores what the reader was writing when the page was closed, as stored by roomstate.js. @param {RoomState} roomState */
+/** Restores what the reader was writing when the page was closed, as stored by boxstate.js. @param {RoomState} roomState */
 async function restoreWriting(roomState) {
 	const { room, name, sent } = roomState;
 	/** @type {{kind: "edit"|"reply", log: string, n: number, id: string, text: string}|null} */
-	const was = roomState.writing ? null : perTab.get(`writing.${name}`);
+	const was = roomState.box.writing ? null : perTab.get(`writing.${name}`);
 	if (!was || was.log !== room.log) return;
 	const { kind, n, id, text } = was;
 	const find = () => (n ? room.replica.get(n) : sent.find((s) => s.id === id) ?? room.replica.messages.find((m) => m.id === id));
 	if (!find() && n) await roomState.quotes.load(n);
 	const m = find();
-	if (roomState.writing) return; // something else, meanwhile
-	if (m && !("gone" in m && m.gone)) roomState.write(kind === "edit" ? { kind, m, text, focused: false } : { kind, m: /** @type {Message} */ (m), focused: false });
+	if (roomState.box.writing) return; // something else, meanwhile
+	if (m && !("gone" in m && m.gone)) roomState.box.write(kind === "edit" ? { kind, m, text, focused: false } : { kind, m: /** @type {Message} */ (m), focused: false });
 	else if (kind === "edit") keepAsDraft(roomState, text);
 }
 
 /** Puts a text that cannot be saved into the box, as a new message. @param {RoomState} roomState @param {string} text */
 function keepAsDraft(roomState, text) {
-	roomState.setDraft([roomState.draft, text].filter(Boolean).join("\n"));
-	roomState.write(null);
+	roomState.box.setDraft([roomState.box.draft, text].filter(Boolean).join("\n"));
+	roomState.box.write(null);
 }
 
 /** Shows below a message why a change was refused, with the text that was not saved. @param {{roomState: RoomState, m: Message|Sent, pending: Sent}} props */
@@ -104,7 +104,7 @@ export function RefusedChange({ roomState, m, pending }) {
 	const final = pending.why?.code === "gone" || pending.why?.code === "not_allowed";
 	const editAgain = () => {
 		client.withdraw(pending);
-		roomState.startEdit(m, pending.text);
+		roomState.box.startEdit(m, pending.text);
 	};
 	const asNew = () => {
 		client.withdraw(pending);
@@ -121,7 +121,7 @@ export function RefusedChange({ roomState, m, pending }) {
 
 /** Shows above the box what the reader is writing, with a button to cancel. @param {{roomState: RoomState, jump: (n: number) => void, end: () => void}} props */
 export function WritingBar({ roomState, jump, end }) {
-	const { writing, room: { log } } = roomState;
+	const { box: { writing }, room: { log } } = roomState;
 	useEffect(() => {
 		if (log) restoreWriting(roomState);
 	}, [roomState, log]);

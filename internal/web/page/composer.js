@@ -3,8 +3,7 @@ import { focusBox, touchScreen } from "./focus.js";
 import { Component, html } from "./html.js";
 import { icon } from "./icons.js";
 import { Later, lazy, loadLater } from "./lazy.js";
-import { displayName, findNames } from "./people.js";
-import { LARGE_ROOM } from "./peoplelist.js";
+import { displayName, findNames, LARGE_ROOM } from "./people.js";
 import { textSize } from "./ramai/protocol.js";
 import { pieces } from "./text.js";
 import { byName, plural, t } from "./i18n.js";
@@ -31,7 +30,7 @@ const CHOICES = 8;
 
 /** @extends {Component<ComposerProps, {text: string, choices: Choice[], chosen: number, from: number, picking: boolean}>} */
 export class Composer extends Component {
-	state = { text: this.props.roomState.boxText, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0, picking: false };
+	state = { text: this.props.roomState.box.text, choices: /** @type {Choice[]} */ ([]), chosen: 0, from: 0, picking: false };
 	/** @type {HTMLTextAreaElement|null} */
 	box = null;
 	#stopListening = () => {};
@@ -47,7 +46,7 @@ export class Composer extends Component {
 
 	/** @param {ComposerProps} before @param {Composer["state"]} was */
 	componentDidUpdate(before, was) {
-		if (before.roomState !== this.props.roomState) this.#set(this.props.roomState.boxText);
+		if (before.roomState !== this.props.roomState) this.#set(this.props.roomState.box.text);
 		if (was.text !== this.state.text) this.#fit();
 	}
 
@@ -65,7 +64,7 @@ export class Composer extends Component {
 
 	/** @param {string} text @param {number} [caret] */
 	#set(text, caret = text.length) {
-		this.props.roomState.setBoxText(text);
+		this.props.roomState.box.setText(text);
 		this.setState({ text, choices: [] }, () => this.box?.setSelectionRange(caret, caret));
 	}
 
@@ -77,14 +76,14 @@ export class Composer extends Component {
 		const text = this.state.text.replace(/\s+$/, "");
 		if (!text || this.over > 0) return;
 		const { roomState, say } = this.props;
-		const { writing } = roomState;
+		const { writing } = roomState.box;
 		if (writing?.kind === "edit") {
 			if (text !== writing.m.text) roomState.edit(writing.m, text);
-			roomState.write(null);
+			roomState.box.write(null);
 			return;
 		}
 		this.#set("");
-		roomState.writing = null;
+		roomState.box.writing = null;
 		say(text, { re: writing?.m.n });
 		this.box?.focus();
 	}
@@ -92,23 +91,23 @@ export class Composer extends Component {
 	/** The reader begins to write something else. */
 	#write = (/** @type {RoomState} */ roomState) => {
 		if (roomState !== this.props.roomState) return;
-		this.#set(roomState.boxText);
+		this.#set(roomState.box.text);
 		this.box?.focus();
 	};
 
 	#endWriting = () => {
 		const { roomState, backTo } = this.props;
-		const { writing } = roomState;
-		roomState.write(null);
+		const { writing } = roomState.box;
+		roomState.box.write(null);
 		if (writing?.focused) backTo(writing.m.n);
 	};
 
 	#input = () => {
 		const box = this.box;
 		if (!box) return;
-		this.props.roomState.setBoxText(box.value);
+		this.props.roomState.box.setText(box.value);
 		this.setState({ text: box.value });
-		if (box.value && this.props.roomState.writing?.kind !== "edit") this.props.roomState.room.typing();
+		if (box.value && this.props.roomState.box.writing?.kind !== "edit") this.props.roomState.room.typing();
 		this.#offer(box.value, box.selectionStart);
 	};
 
@@ -209,11 +208,11 @@ export class Composer extends Component {
 		if (event.key === "Enter" && !touchScreen.matches && !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey) {
 			event.preventDefault();
 			this.#send();
-		} else if (event.key === "Escape" && this.props.roomState.writing) {
+		} else if (event.key === "Escape" && this.props.roomState.box.writing) {
 			event.preventDefault();
 			event.stopPropagation(); // the focus may go back to the log, which Escape leaves
 			this.#endWriting();
-		} else if (event.key === "ArrowUp" && !this.state.text && !event.altKey && !this.props.roomState.writing && this.#editLast()) {
+		} else if (event.key === "ArrowUp" && !this.state.text && !event.altKey && !this.props.roomState.box.writing && this.#editLast()) {
 			event.preventDefault();
 		}
 	};
@@ -224,12 +223,12 @@ export class Composer extends Component {
 		const unsent = roomState.sent.findLast((s) => s.state !== "saved" && s.isMessage);
 		if (unsent && client.withdraw(unsent)) {
 			const re = unsent.re > 0 && roomState.room.replica.get(unsent.re);
-			if (re) roomState.startReply(re);
+			if (re) roomState.box.startReply(re);
 			this.#set(unsent.text);
 			return true;
 		}
 		const last = unsent?.state === "failed" || (unsent && client.via === "plain") ? undefined : unsent ?? roomState.lastOwn;
-		if (last) roomState.startEdit(last);
+		if (last) roomState.box.startEdit(last);
 		return last !== undefined;
 	}
 
@@ -252,7 +251,7 @@ export class Composer extends Component {
 		const how = await ask(lines, bytes, many.length, fits);
 		const now = this.state.text;
 		if (how === "one") this.#set(now.slice(0, start) + text + now.slice(end), start + text.length);
-		if (how === "many" && roomState === this.props.roomState) for (const piece of many) say(piece, { re: piece === many[0] && roomState.writing?.kind === "reply" ? roomState.writing.m.n : undefined });
+		if (how === "many" && roomState === this.props.roomState) for (const piece of many) say(piece, { re: piece === many[0] && roomState.box.writing?.kind === "reply" ? roomState.box.writing.m.n : undefined });
 		this.box?.focus();
 	};
 
@@ -260,7 +259,7 @@ export class Composer extends Component {
 	render({ roomState, jump }) {
 		const { text, choices, chosen, picking } = this.state;
 		const over = this.over;
-		const label = roomState.writing?.kind === "edit" ? t.editBox : roomState.writing ? t.replyingTo(displayName(roomState.writing.m)) : t.writeTo(roomState.name);
+		const label = roomState.box.writing?.kind === "edit" ? t.editBox : roomState.box.writing ? t.replyingTo(displayName(roomState.box.writing.m)) : t.writeTo(roomState.name);
 		return html`<form class="composer" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#send(); }}>
 			${choices.length > 0 && html`<ul class="choices" id="choices" role="listbox" aria-label=${t.suggestions}>
 				${choices.map((c, i) => html`<li key=${c.insert} id=${`choice${i}`} role="option" aria-selected=${i === chosen ? "true" : "false"}

@@ -40,17 +40,30 @@ function formatsOf(l) {
 export async function setLanguage(wanted) {
 	const preferred = wanted ? [wanted] : navigator.languages.map((l) => l.toLowerCase().split("-")[0]);
 	language = preferred.find((l) => languages.includes(l)) ?? "en";
-	try {
-		Object.assign(t, english, language === "en" ? {} : (await import(`./lang/${language}.js`)).default);
-	} catch {
+	Object.assign(t, english);
+	await Promise.all([...partsInUse].map(fill)).catch(() => {
 		Object.assign(t, english);
 		language = "en";
-	}
+	});
 	document.documentElement.lang = language;
 	locale = localeOf(language);
 	formats = formatsOf(locale);
 	const age = wanted ? 365 * 24 * 3600 : 0;
 	document.cookie = `ramai-language=${language}; path=/; max-age=${age}; samesite=lax`; // so that the page is served in it
+}
+
+/** The parts of the texts that are in use, as their files in lang/ end. */
+const partsInUse = new Set([""]);
+
+/** Loads the texts of a part, unless it is English: that has them. @param {string} part */
+export function loadTexts(part) {
+	partsInUse.add(part);
+	return fill(part);
+}
+
+/** Takes over the texts of a part in the language. @param {string} part */
+async function fill(part) {
+	if (language !== "en") Object.assign(t, (await import(`./lang/${language}${part}.js`)).default);
 }
 
 /** Adds English texts for which the language has none. @param {Partial<Strings>} more */

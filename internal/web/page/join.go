@@ -61,34 +61,58 @@ func (p *Page) join(name string) []byte {
 	return slices.Concat(header, out.Bytes(), module[len(header):])
 }
 
-// joinPage is join for the page itself: page.js, and later.js, which has what the first view does not need. Vendored modules
-// and those with a default export become functions, because their names would collide with others; the rules of join hold for
-// the rest. TestModules checks this.
+// joinPage is join for the page itself: page.js, and the parts that the first view does not need, in the order of lazy. The first
+// of these is loaded by page.js, and the others by it. Vendored modules and those with a default export become functions, because
+// their names would collide with others; the rules of join hold for the rest. TestModules checks this.
 //
-// later.js is a function to which page.js passes what the modules in it import. It must not import page.js: in a page whose
-// URL has a password, the URL of that import would be another than that of the page's script, and the page would run twice.
-func (p *Page) joinPage(name, laterName string) (first, later []byte) {
+// A part is a function to which the file that loads it passes what the modules in it import. It must not import that file: in a
+// page whose URL has a password, the URL of that import would be another than that of the page's script, and the page would run
+// twice.
+func (p *Page) joinPage(name string, lazy []string) (first []byte, parts [][]byte) {
 	modules := append(p.imports(name), name)
-	rest := slices.DeleteFunc(append(p.imports(laterName), laterName), func(module string) bool { return slices.Contains(modules, module) })
-	var shared []string // what the rest imports from page.js
-	for _, module := range rest {
-		for _, m := range importNames.FindAllSubmatch(p.files[module].plain, -1) {
-			switch imported := path.Join(path.Dir(module), string(m[2])); {
-			case slices.Contains(rest, imported):
-			case isWrapped(imported):
-				shared = append(shared, variable(imported))
-			default:
-				shared = append(shared, strings.Fields(strings.ReplaceAll(string(m[1]), ",", " "))...)
+	mine := make([][]string, len(lazy))   // the modules of each part
+	passed := make([][]string, len(lazy)) // what each part imports from the files before it
+	for i, part := range lazy {
+		mine[i] = slices.DeleteFunc(append(p.imports(part), part), func(module string) bool {
+			return slices.Contains(modules, module) || i > 0 && slices.Contains(mine[0], module)
+		})
+		for imported, names := range p.importedNames(mine[i]) {
+			passed[i] = append(passed[i], names...)
+			if i > 0 && !slices.Contains(mine[0], imported) { // the first part passes it on
+				passed[0] = append(passed[0], names...)
 			}
 		}
 	}
-	slices.Sort(shared)
-	names := strings.Join(slices.Compact(shared), ", ")
-	load := fmt.Sprintf(`await import("./%s")`, laterName)
-	first = bytes.Replace(p.joinModules(modules), []byte(load), fmt.Appendf(nil, "(%s).default({ %s })", load, names), 1)
-	exports := exportLine.Find(p.files[laterName].plain)
-	later = fmt.Appendf(nil, "export default ({ %s }) => {\n%sreturn %s};\n", names, p.joinModules(rest), bytes.TrimPrefix(exports, []byte("export ")))
-	return first, later
+	for i := range lazy {
+		slices.Sort(passed[i])
+		names := strings.Join(slices.Compact(passed[i]), ", ")
+		load := fmt.Sprintf(`await import("./%s")`, lazy[i])
+		parts = append(parts, fmt.Appendf(nil, "export default ({ %s }) => {\n%sreturn %s};\n", names, p.joinModules(mine[i]), bytes.TrimPrefix(exportLine.Find(p.files[lazy[i]].plain), []byte("export "))))
+		call := fmt.Appendf(nil, "(%s).default({ %s })", load, names)
+		if i == 0 {
+			first = bytes.Replace(p.joinModules(modules), []byte(load), call, 1)
+		} else {
+			parts[0] = bytes.Replace(parts[0], []byte(load), call, 1)
+		}
+	}
+	return first, parts
+}
+
+// importedNames returns what modules import from modules that are not among them.
+func (p *Page) importedNames(modules []string) map[string][]string {
+	names := make(map[string][]string)
+	for _, module := range modules {
+		for _, m := range importNames.FindAllSubmatch(p.files[module].plain, -1) {
+			switch imported := path.Join(path.Dir(module), string(m[2])); {
+			case slices.Contains(modules, imported):
+			case isWrapped(imported):
+				names[imported] = append(names[imported], variable(imported))
+			default:
+				names[imported] = append(names[imported], strings.Fields(strings.ReplaceAll(string(m[1]), ",", " "))...)
+			}
+		}
+	}
+	return names
 }
 
 // joinModules returns modules as one file without imports and exports.

@@ -1,7 +1,9 @@
 // What the first view does not need: dialogs, menus, notifications and emoji. It is a second file, which lazy.js loads once the
 // page is idle, with its texts and its styles (later.css).
+import { Announcer } from "./announcer.js";
 import { Ask, AskButton } from "./ask.js";
-import { ConfirmDelete, EditTime, RefusedChange, settledText, WritingBar } from "./changing.js";
+import { Banner } from "./banner.js";
+import { ConfirmDelete, EditTime, RefusedChange, WritingBar } from "./changing.js";
 import { LongPaste, Share } from "./dialogs.js";
 import { Extras } from "./extras.js";
 import { addTexts } from "./i18n.js";
@@ -11,15 +13,17 @@ import { Menu } from "./menu.js";
 import { ActionBar, actionsFor, quickReactions } from "./messagemenu.js";
 import "./moreicons.js";
 import { notify, replaceNotification } from "./notifications.js";
+import { People } from "./peoplelist.js";
 import { EmojiPicker, loadEmoji } from "./picker.js";
+import { drawIcon } from "./pageicon.js";
 import { Questions } from "./questions.js";
 import { HTTPConnection } from "./ramai/http.js";
 import { ReactionPicker } from "./reactions.js";
-import { RoomAbout, RoomBar, settingText, Topic } from "./roombar.js";
+import { RoomAbout, RoomBar, Topic } from "./roombar.js";
 import { Jump, Search } from "./search.js";
 import { Settings } from "./settings.js";
 import { Stage } from "./stage.js";
 
 addTexts(enLater);
 
-export { ActionBar, actionsFor, Ask, AskButton, ConfirmDelete, CopyLink, EditTime, EmojiPicker, Extras, HTTPConnection, Jump, loadEmoji, LongPaste, Menu, notify, Questions, quickReactions, ReactionPicker, RefusedChange, replaceNotification, RoomAbout, RoomBar, Search, Settings, settingText, settledText, Share, Stage, Topic, WritingBar };
+export { ActionBar, actionsFor, Announcer, Ask, AskButton, Banner, ConfirmDelete, CopyLink, drawIcon, EditTime, EmojiPicker, Extras, HTTPConnection, Jump, loadEmoji, LongPaste, Menu, notify, People, Questions, quickReactions, ReactionPicker, RefusedChange, replaceNotification, RoomAbout, RoomBar, Search, Settings, Share, Stage, Topic, WritingBar };

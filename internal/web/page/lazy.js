@@ -1,6 +1,7 @@
 // Loads later.js and later.css when they are needed, or when there is nothing else to do: the first messages do not wait for
 // them, and they are there when the connection breaks.
 import { Component, h } from "./html.js";
+import { loadTexts } from "./i18n.js";
 
 /** @typedef {typeof import("./later.js")} LaterParts */
 
@@ -23,7 +24,7 @@ export const withLater = (f) => loadLater().then(f, () => {});
 
 async function load() {
 	try {
-		const [parts] = await Promise.all([loadModule(), loadStyle()]);
+		const [parts] = await Promise.all([loadModule(), loadStyle(), loadTexts("-later")]);
 		lazy.parts = parts;
 		return parts;
 	} catch (error) {
@@ -53,7 +54,7 @@ export function loadWhenIdle() {
 
 /**
  * Draws a part of later.js, once it is loaded.
- * @extends {Component<{part: "ActionBar"|"AskButton"|"ConfirmDelete"|"CopyLink"|"EditTime"|"Extras"|"RefusedChange"|"RoomBar"|"Stage"|"Topic"|"WritingBar"} & Record<string, any>, {}>}
+ * @extends {Component<{part: "ActionBar"|"Announcer"|"AskButton"|"Banner"|"ConfirmDelete"|"CopyLink"|"EditTime"|"Extras"|"People"|"RefusedChange"|"RoomBar"|"Stage"|"Topic"|"WritingBar"} & Record<string, any>, {}>}
  */
 export class Later extends Component {
 	componentDidMount() {

@@ -128,7 +128,7 @@ export class Log extends Component {
 	#loadVisible() {
 		const { roomState } = this.props;
 		const log = this.element;
-		if (!log || roomState.loading) return;
+		if (!log || roomState.pages.loading) return;
 		const view = log.getBoundingClientRect();
 		for (const el of /** @type {NodeListOf<HTMLElement>} */ (log.querySelectorAll("[data-missing]"))) {
 			const box = el.getBoundingClientRect();
@@ -145,8 +145,8 @@ export class Log extends Component {
 	 */
 	#load(from, to, upwards) {
 		const { roomState } = this.props;
-		if (roomState.timeline.isEmpty(to + 1, roomState.head)) roomState.load({});
-		else roomState.load(upwards ? { before: to + 1 } : { after: from - 1 });
+		if (roomState.timeline.isEmpty(to + 1, roomState.head)) roomState.pages.load({});
+		else roomState.pages.load(upwards ? { before: to + 1 } : { after: from - 1 });
 	}
 
 	/** Scrolls to a message and marks it. If it is deleted, it scrolls to the one after it. @param {number} n */
@@ -157,7 +157,7 @@ export class Log extends Component {
 		}
 		const { roomState } = this.props;
 		roomState.jumpTarget = n;
-		await roomState.loadAround(n);
+		await roomState.pages.loadAround(n);
 		requestAnimationFrame(() => requestAnimationFrame(() => { // once it is drawn
 			const { messages } = roomState.timeline;
 			const nearest = messages[Math.min(roomState.timeline.at(n), messages.length - 1)];
@@ -180,7 +180,7 @@ export class Log extends Component {
 		roomState.resume();
 		if (target) leaveTarget();
 		const { timeline, head, incoming } = roomState;
-		if (timeline.last > 0 && !timeline.isEmpty(timeline.last + 1, head) && incoming.length === 0) await roomState.load({});
+		if (timeline.last > 0 && !timeline.isEmpty(timeline.last + 1, head) && incoming.length === 0) await roomState.pages.load({});
 		this.scroller?.toEnd();
 		this.#scrolled();
 	}
@@ -261,7 +261,7 @@ export class Log extends Component {
 	#changing(m) {
 		const { roomState } = this.props;
 		const pending = roomState.pendingChange(m);
-		const { writing } = roomState;
+		const { writing } = roomState.box;
 		return {
 			quote: m.re ? roomState.quotes.get(m.re) : null,
 			pending,
@@ -287,8 +287,8 @@ export class Log extends Component {
 				return html`<li key=${row.key} class="gone">${plural(t.gone, row.to - row.from + 1)}</li>`;
 			case "missing":
 				return html`<li key=${row.key} class="missing" data-missing=${i === 0 ? "first" : "inner"} data-from=${row.from} data-to=${row.to}>
-					<button type="button" disabled=${roomState.loading} onClick=${() => this.#load(row.from, row.to, true)}>
-						${roomState.loading ? t.loading : plural(t.missing, row.count)}
+					<button type="button" disabled=${roomState.pages.loading} onClick=${() => this.#load(row.from, row.to, true)}>
+						${roomState.pages.loading ? t.loading : plural(t.missing, row.count)}
 					</button>
 				</li>`;
 		}

@@ -127,13 +127,13 @@ export class MessageRow extends Component {
 		const mine = m.by === by;
 		const changing = pending && pending.state !== "failed" ? pending : undefined;
 		const refused = pending?.state === "failed" && html`<${Later} part="RefusedChange" roomState=${roomState} m=${m} pending=${pending} />`;
-		const classes = ["m", head && "head", mine && "mine", roomState.isToMe(m) && "mentioned", target && "target", changing && "changing", editing && "editing", m.gone && "gone-message", m.as && `as-${m.as}`];
+		const classes = ["m", head && "head", mine && "mine", roomState.mentions.isToMe(m) && "mentioned", target && "target", changing && "changing", editing && "editing", m.gone && "gone-message", m.as && `as-${m.as}`];
 		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${fullTime(m.at)} · ${m.n}`}>${timeOfDay(m.at)}</time></a>`;
 		if (m.gone) return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n}><${Tombstone} m=${m} text=${changing ? t.deleting : t.deleted}>${time}<//>${refused}</li>`;
 		const mark = changing ? html` <span class="edited">${t.savingEdit}</span>` : m.edited ? html`<${EditedMark} at=${editedAt} />` : null;
 		return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n} onPointerEnter=${this.#enter} onPointerLeave=${this.#leave}>
 			${skipped > 0 && html`<button type="button" class="skipped" title=${plural(t.skippedLoad, skipped)} aria-label=${plural(t.skippedLoad, skipped)}
-				onClick=${() => roomState.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
+				onClick=${() => roomState.pages.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
 			${head && html`<${Byline} m=${m} mine=${mine}>${time}<//>`}
 			${!head && html`<span class="author">${displayName(m)}: </span>${time}`}
 			${m.re && html`<${QuotedLine} m=${quote} jump=${() => acting.jump(roomState, m.re ?? 0)} />`}

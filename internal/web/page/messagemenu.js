@@ -39,8 +39,8 @@ const copied = async (/** @type {string} */ text) => ((await copyText(text)) ? t
 /** @type {MessageAction[]} */
 export const messageActions = [
 	{ key: "x", icon: "react", label: () => t.otherReaction, quick: true, when: (r) => r.knowsRecords, run: (r, m) => chooseReaction(r, m, placeOf(m)) },
-	{ key: "r", icon: "reply", label: () => t.reply, quick: true, when: (r) => r.knowsRecords, run: (r, m) => r.startReply(m) },
-	{ key: "e", icon: "edit", label: () => t.edit, quick: true, when: (r, m) => r.canChange(m) && !(m.as === "poll" && votesOf(m).some((n) => n > 0)), run: (r, m) => r.startEdit(m) },
+	{ key: "r", icon: "reply", label: () => t.reply, quick: true, when: (r) => r.knowsRecords, run: (r, m) => r.box.startReply(m) },
+	{ key: "e", icon: "edit", label: () => t.edit, quick: true, when: (r, m) => r.canChange(m) && !(m.as === "poll" && votesOf(m).some((n) => n > 0)), run: (r, m) => r.box.startEdit(m) },
 	{ key: "d", icon: "trash", label: () => t.delete, when: (r, m) => r.canChange(m), run: (r, m) => r.confirm(m.n) },
 	{ key: "a", icon: "check", label: (m) => (m.status === "answered" ? t.reopenQuestion : t.markAnswered), when: (r, m) => isAuthor(r, m, "question"), run: (r, m) => void changeSetting(r, `question/${m.n}`, m.status === "answered" ? "open" : "answered") },
 	{ key: "b", icon: "poll", label: (m) => (m.status === "closed" ? t.reopenPoll : t.closePoll), when: (r, m) => isAuthor(r, m, "poll"), run: (r, m) => poll(r, m, m.status === "closed" ? "open" : "closed") },

@@ -42,10 +42,11 @@ var styleComment = regexp.MustCompile(`/\*(?:[^*]|\*+[^*/])*\*+/\n?`)
 // styleSpace matches space that style sheets do not need, besides that after a colon.
 var styleSpace = regexp.MustCompile(`[ \t\n]*([{};,\n])[ \t\n]*`)
 
-const (
-	script = "page.js"  // the page's modules as one file
-	later  = "later.js" // those that the first view does not need
-)
+const script = "page.js" // the page's modules as one file
+
+// lazyParts are the files with what the first view does not need. The first one is loaded once the page is idle, and the others
+// when they are needed.
+var lazyParts = []string{"later.js"}
 
 // file is a file in the encodings that are served.
 type file struct {
@@ -86,15 +87,18 @@ var load = sync.OnceValue(func() *Page {
 			b = bytes.ReplaceAll(styleSpace.ReplaceAll(styleComment.ReplaceAll(b, nil), []byte("$1")), []byte(": "), []byte(":"))
 		}
 		p.files[name] = newFile(name, b)
-		if language, ok := strings.CutPrefix(name, "lang/"); ok && !strings.HasSuffix(name, "-later.js") {
+		if language, ok := strings.CutPrefix(name, "lang/"); ok && !strings.Contains(language, "-") {
 			p.languages = append(p.languages, strings.TrimSuffix(language, ".js"))
 		}
 		return nil
 	})
-	first, rest := p.joinPage("app.js", later)
-	p.files[script], p.files[later] = newFile(script, indentation.ReplaceAll(first, nil)), newFile(later, indentation.ReplaceAll(rest, nil))
+	first, parts := p.joinPage("app.js", lazyParts)
+	p.files[script] = newFile(script, indentation.ReplaceAll(first, nil))
 	sum.Write(first) // they also depend on how they are joined
-	sum.Write(rest)
+	for i, part := range parts {
+		p.files[lazyParts[i]] = newFile(lazyParts[i], indentation.ReplaceAll(part, nil))
+		sum.Write(part)
+	}
 	p.version = hex.EncodeToString(sum.Sum(nil)[:8])
 	p.base = "/page/" + p.version + "/"
 	p.style = string(p.files["app.css"].plain)

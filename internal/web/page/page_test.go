@@ -45,11 +45,17 @@ func handler(p *Page) http.Handler {
 
 // What a browser fetches before it shows anything is small in total, and of one request behind the page.
 func TestFirstLoad(t *testing.T) {
-	const limit = 60_000
 	p := New(nil)
+	for _, language := range p.languages {
+		t.Run(language, func(t *testing.T) { testFirstLoad(t, p, language) })
+	}
+}
+
+func testFirstLoad(t *testing.T, p *Page, language string) {
+	const limit = 60_000
 	h := handler(p)
-	body := get(h, "/").Body.String()
-	total := get(h, "/", "Accept-Encoding", "gzip").Body.Len()
+	body := get(h, "/", "Accept-Language", language).Body.String()
+	total := get(h, "/", "Accept-Language", language, "Accept-Encoding", "gzip").Body.Len()
 	names := regexp.MustCompile(p.base+`([^"]+)"`).FindAllStringSubmatch(body, -1)
 	for _, name := range names {
 		out := get(h, p.base+name[1], "Accept-Encoding", "br, gzip")
@@ -72,41 +78,52 @@ func TestFirstLoad(t *testing.T) {
 // The modules can be joined: no name is declared by two of them, and all of them are in the result.
 func TestModules(t *testing.T) {
 	p := New(nil)
-	laterSource, err := files.ReadFile(later)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p.files = maps.Clone(p.files)
-	p.files[later] = newFile(later, comment.ReplaceAll(laterSource, nil)) // not the joined file, which has its name
-	first, second := p.joinPage("app.js", later)
-	source, rest := string(first), string(second)
-	passed := regexp.MustCompile(`\(await import\("\./later\.js"\)\)\.default\(\{ (.*) \}\)`).FindStringSubmatch(source)
-	if passed == nil {
-		t.Fatalf("%s does not pass anything to %s", script, later)
+	for _, part := range lazyParts { // not the joined file, which has its name
+		laterSource, err := files.ReadFile(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.files[part] = newFile(part, comment.ReplaceAll(laterSource, nil))
 	}
+	first, parts := p.joinPage("app.js", lazyParts)
+	source, rest := string(first), ""
 	outside := regexp.MustCompile(`(?m)^(?:import|export) .*$`)
 	if got := outside.FindAllString(source, -1); got != nil {
 		t.Errorf("%s imports and exports %q, want nothing", script, got)
 	}
-	want := []string{"export default ({ " + passed[1] + " }) => {"}
-	if got := outside.FindAllString(rest, -1); !slices.Equal(got, want) {
-		t.Errorf("%s imports and exports %q, want %q", later, got, want)
-	}
-	exports := exportLine.Find(p.files[later].plain)
-	if result := "return " + strings.TrimPrefix(string(exports), "export ") + "};\n"; len(exports) == 0 || !strings.HasSuffix(rest, result) {
-		t.Errorf("%s does not end with %q", later, result)
-	}
-	for _, name := range strings.Split(passed[1], ", ") {
-		if regexp.MustCompile(`(?m)^let ` + name + `\b`).MatchString(source) {
-			t.Errorf("%s is passed to %s, and is not a constant", name, later)
-		}
-	}
 	declared := make(map[string]string)
 	modules := append(p.imports("app.js"), "app.js")
-	for _, module := range append(p.imports(later), later) {
-		if !slices.Contains(modules, module) {
-			modules = append(modules, module)
+	loader := source
+	for i, part := range parts {
+		name, text := lazyParts[i], string(part)
+		passed := regexp.MustCompile(`\(await import\("\./` + name + `"\)\)\.default\(\{ (.*) \}\)`).FindStringSubmatch(loader)
+		if passed == nil {
+			t.Fatalf("nothing passes anything to %s", name)
 		}
+		want := []string{"export default ({ " + passed[1] + " }) => {"}
+		if got := outside.FindAllString(text, -1); !slices.Equal(got, want) {
+			t.Errorf("%s imports and exports %q, want %q", name, got, want)
+		}
+		exports := exportLine.Find(p.files[name].plain)
+		if result := "return " + strings.TrimPrefix(string(exports), "export ") + "};\n"; len(exports) == 0 || !strings.HasSuffix(text, result) {
+			t.Errorf("%s does not end with %q", name, result)
+		}
+		for _, constant := range strings.Split(passed[1], ", ") {
+			if regexp.MustCompile(`(?m)^let ` + constant + `\b`).MatchString(source + string(parts[0])) {
+				t.Errorf("%s is passed to %s, and is not a constant", constant, name)
+			}
+			if !regexp.MustCompile(`(?m)^(?:(?:async )?(?:function|class) |const |const \{[^}]*\b|export default .*)` + regexp.QuoteMeta(constant) + `\b`).MatchString(loader) {
+				t.Errorf("%s is passed to %s, and is not declared where that is loaded", constant, name)
+			}
+		}
+		for _, module := range append(p.imports(name), name) {
+			if !slices.Contains(modules, module) {
+				modules = append(modules, module)
+			}
+		}
+		rest += text
+		loader = string(parts[0])
 	}
 	for _, module := range modules {
 		text := string(p.files[module].plain)
@@ -136,14 +153,21 @@ func TestModules(t *testing.T) {
 			t.Errorf("%s is declared %d times, or in the wrong file", name, in)
 		}
 	}
-	for _, late := range []string{"vendor/hooks.js", "vendor/qr.js", "vendor/emoji.js", "lang/en-later.js", "lang/id.js"} {
+	for _, late := range []string{"vendor/hooks.js", "vendor/qr.js", "vendor/emoji.js", "lang/en-later.js", "lang/id.js", "lang/id-later.js"} {
 		if strings.Contains(source, "const "+variable(late)+" =") {
 			t.Errorf("%s is loaded before it is needed", late)
 		}
 	}
-	for _, m := range regexp.MustCompile(`(?m)^\t(\w+):`).FindAllStringSubmatch(string(p.files["lang/en-later.js"].plain), -1) {
-		if regexp.MustCompile(`\bt\.` + m[1] + `\b`).MatchString(source) {
-			t.Errorf("%s shows the text %s, which is loaded with %s: move it to lang/en.js", script, m[1], later)
+	for i, part := range lazyParts {
+		before := source
+		if i > 0 {
+			before += string(parts[0])
+		}
+		texts := "lang/en-" + part
+		for _, m := range regexp.MustCompile(`(?m)^\t(\w+):`).FindAllStringSubmatch(string(p.files[texts].plain), -1) {
+			if regexp.MustCompile(`\bt\.` + m[1] + `\b`).MatchString(before) {
+				t.Errorf("%s has the text %s, which is shown before that is loaded: move it", texts, m[1])
+			}
 		}
 	}
 }

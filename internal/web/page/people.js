@@ -5,6 +5,8 @@ import { hue, initials } from "./text.js";
 
 /** @typedef {import("./ramai/room.js").Room} Room */
 
+export const LARGE_ROOM = 200; // people in a room, above which the server sends names only on request
+
 /** The sender's name, or a substitute. @param {{by: string, from: string}} m */
 export const displayName = (m) => m.from || t.guest(m.by.slice(0, 4));
 

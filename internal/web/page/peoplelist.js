@@ -1,7 +1,7 @@
 // The list of people in a room, in the sidebar, with a search field and a menu for each person.
 import { Component, html } from "./html.js";
 import { byName, number, t } from "./i18n.js";
-import { displayName, findNames } from "./people.js";
+import { displayName, findNames, LARGE_ROOM } from "./people.js";
 
 /**
  * @typedef {import("./menu.js").MenuItem} MenuItem
@@ -10,7 +10,6 @@ import { displayName, findNames } from "./people.js";
  */
 
 const MANY_NAMES = 20; // names, above which they can be searched
-export const LARGE_ROOM = 200; // people in a room, above which the server sends names only on request
 const LISTED = 100; // names that are listed at once
 const ASK_AFTER = 250; // ms after the last key until the server is asked for names
 

@@ -1,10 +1,12 @@
 // One room as the page shows it: which messages it has, what is unread, what is being loaded. The position in the room and
 // its bounds belong to the Room of ramai.js; how far someone has read belongs to the ReadMark.
+import { BoxState } from "./boxstate.js";
 import { FloodSampler } from "./flood.js";
+import { Mentions } from "./mentions.js";
+import { Pages } from "./pages.js";
 import { Quotes } from "./quotes.js";
 import { ReadMark } from "./readmark.js";
-import { perTab, shared } from "./storage.js";
-import { mentionsName } from "./text.js";
+import { shared } from "./storage.js";
 import { Timeline } from "./timeline.js";
 
 /**
@@ -15,15 +17,8 @@ import { Timeline } from "./timeline.js";
  * @typedef {import("./ramai/room.js").Room} Room
  */
 
-const PAGE = 100; // messages per request
 const HELD = 1000; // messages in the replica, above which those that nothing shows are dropped
 const CHANGE_TIMES = 1000; // that are kept
-
-/**
- * What the reader is writing: a reply, or a new text of an own message, which may have no number yet. Until it is sent, the draft
- * of a new message is kept.
- * @typedef {{kind: "reply", m: Message, focused: boolean} | {kind: "edit", m: Message|Sent, text: string, focused: boolean}} Writing
- */
 
 export class RoomState {
 	timeline;
@@ -35,20 +30,10 @@ export class RoomState {
 	incoming = [];
 	/** @type {Sent[]} sent from here, until they appear in the timeline */
 	sent = [];
-	draft = "";
-	/** @type {Writing|null} */
-	#writing = null;
 	confirming = 0; // the message whose deletion the reader is asked to confirm; 0: none
 	/** @type {Map<number, string>} by the number of a change: when it was made, as far as is known */
 	changeTimes = new Map();
-	/** @type {Set<number>} unread messages that mention the reader */
-	#mentions = new Set();
-	/** @type {Set<number>} messages that mention the reader since they were edited, after they were read */
-	#edits = new Set();
 	unreadDivider = -1; // stands before the first message after this number; -1: there is none
-	loading = false;
-	/** @type {unknown} why the last request failed; null: it did not */
-	error = null;
 	wasReset = false;
 	paused = 0; // messages that arrived while paused
 	atEnd = true; // the end of the log is on screen
@@ -63,8 +48,6 @@ export class RoomState {
 	revealed = new Set();
 	namesKnown = false; // the server has sent who is here: within a second
 	jumpTarget = 0; // the message that the log is about to scroll to; 0: none
-	/** @type {Promise<boolean>} the last request */
-	#loaded = Promise.resolve(true);
 	#backlog = 0; // messages up to this number arrived while nobody looked, and are read once they were in view
 	#replayTo = 0; // up to this number, messages are replayed and no flood; 0: there is no replay
 
@@ -76,7 +59,9 @@ export class RoomState {
 		this.timeline = new Timeline(room.replica);
 		this.quotes = new Quotes(this);
 		this.read = new ReadMark(room);
-		this.draft = shared.get(`draft.${this.name}`, "");
+		this.box = new BoxState(this);
+		this.mentions = new Mentions(this);
+		this.pages = new Pages(this);
 		this.notify = shared.get(`notify.${this.name}`, "mentions");
 		let first = true;
 		room.on("joined", ({ n, reset }) => {
@@ -88,7 +73,7 @@ export class RoomState {
 		});
 		room.on("message", (m) => {
 			this.incoming.push(m);
-			if (m.n > this.read.n) this.#mentionOf(m);
+			this.mentions.add(m);
 			model.changed();
 		});
 		room.on("changed", (f) => this.#messageChanged(f));
@@ -116,9 +101,10 @@ export class RoomState {
 		this.timeline.reset();
 		this.sampler = new FloodSampler();
 		this.incoming = [];
-		for (const numbers of [this.#mentions, this.#edits, this.changeTimes]) numbers.clear();
+		this.changeTimes.clear();
+		this.mentions.clear();
 		this.quotes.clear();
-		[this.writing, this.confirming] = [null, 0];
+		[this.box.writing, this.confirming] = [null, 0];
 		this.wasReset = true;
 		this.read.toHead();
 		this.updateDivider();
@@ -185,7 +171,7 @@ export class RoomState {
 
 	/** The number of unread messages of others. */
 	get unread() {
-		return this.countAfter(this.read.n) + this.#edits.size;
+		return this.countAfter(this.read.n) + this.mentions.edits;
 	}
 
 	/** The number of messages of others after a number. Those that were not loaded may include numbers that are no messages. @param {number} n */
@@ -196,33 +182,6 @@ export class RoomState {
 		let count = replica.unknown(from, head);
 		for (let i = replica.at(from); i < replica.messages.length; i++) if (!replica.messages[i].gone && replica.messages[i].by !== by) count++;
 		return count;
-	}
-
-	/** The number of unread mentions. */
-	get mentioned() {
-		return this.#mentions.size + this.#edits.size;
-	}
-
-	/** Whether a message mentions the reader, or replies to a message of the reader. @param {Message} m */
-	isToMe(m) {
-		const { by, name } = this.model.client;
-		if (m.gone || m.by === by) return false;
-		return mentionsName(m.text, name) || (by !== "" && m.re !== undefined && this.room.replica.get(m.re)?.by === by);
-	}
-
-	/** Notes an unread message that mentions the reader. @param {Message} m */
-	#mentionOf(m) {
-		if (this.model.hidden.has(m)) return;
-		if (this.isToMe(m)) {
-			this.#mentions.add(m.n);
-			this.model.emit("mention", this, m);
-		} else if (m.re && !m.gone && m.by !== this.model.client.by && !this.room.replica.get(m.re)) {
-			this.quotes.load(m.re).then(() => {
-				const now = this.currentForm(m);
-				if (m.n > this.read.n && !this.#mentions.has(m.n) && this.isToMe(now)) this.#mentionOf(now);
-				this.model.changed();
-			});
-		}
 	}
 
 	/** A message as it is now. @param {Message} m */
@@ -258,13 +217,7 @@ export class RoomState {
 		this.incoming = arrived.map((m) => this.currentForm(m));
 		const changed = this.timeline.refresh();
 		for (const [i, before] of arrived.entries()) if (this.incoming[i] !== before) changed.push({ before, after: this.incoming[i] });
-		for (const { before, after } of changed) {
-			const toMe = this.isToMe(after);
-			if (!toMe) for (const numbers of [this.#mentions, this.#edits]) numbers.delete(after.n);
-			if (!toMe || this.isToMe(before) || this.model.hidden.has(after)) continue;
-			(after.n > this.read.n ? this.#mentions : this.#edits).add(after.n);
-			this.model.emit("mention", this, after);
-		}
+		for (const { before, after } of changed) this.mentions.replace(before, after);
 		return changed;
 	}
 
@@ -278,7 +231,7 @@ export class RoomState {
 	}
 
 	/** @param {Message} m */
-	#important = (m) => m.by === this.model.client.by || (this.isToMe(m) && !this.model.hidden.has(m));
+	#important = (m) => m.by === this.model.client.by || (this.mentions.isToMe(m) && !this.model.hidden.has(m));
 
 	// Changes and replies of the reader.
 
@@ -303,51 +256,6 @@ export class RoomState {
 	/** The change of a message that is not saved. @param {Message|Sent} m @returns {Sent|undefined} */
 	pendingChange(m) {
 		return this.sent.findLast((s) => s.isChange && s.state !== "saved" && (s.target === m || (s.of > 0 && s.of === m.n)));
-	}
-
-	/** What the reader is writing; null: a new message. It survives a reload. */
-	get writing() {
-		return this.#writing;
-	}
-
-	set writing(writing) {
-		this.#writing = writing;
-		this.#storeWriting();
-	}
-
-	#storeWriting() {
-		const { writing, room } = this;
-		perTab.set(`writing.${this.name}`, writing && { kind: writing.kind, log: room.log, n: writing.m.n, id: writing.m.id, text: this.boxText });
-	}
-
-	/** Begins to write a reply, or a new text. @param {Writing|null} writing */
-	write(writing) {
-		this.writing = writing;
-		this.confirming = 0;
-		this.model.emit("write", this);
-		this.model.changed();
-	}
-
-	/** @param {Message|Sent} m @param {string} [text] the text to begin with */
-	startEdit(m, text = this.pendingChange(m)?.text || m.text) {
-		this.write({ kind: "edit", m, text, focused: focusIsInLog() });
-	}
-
-	/** @param {Message} m */
-	startReply(m) {
-		this.write({ kind: "reply", m, focused: focusIsInLog() });
-	}
-
-	/** What the box has. */
-	get boxText() {
-		return this.writing?.kind === "edit" ? this.writing.text : this.draft;
-	}
-
-	/** @param {string} text */
-	setBoxText(text) {
-		if (this.writing?.kind !== "edit") return this.setDraft(text);
-		this.writing.text = text;
-		this.#storeWriting();
 	}
 
 	/** Asks whether to delete a message; 0: no more. @param {number} n */
@@ -432,7 +340,7 @@ export class RoomState {
 	 */
 	markInView(first, last) {
 		if (!this.seen || first === 0) return;
-		for (const n of this.#edits) if (first <= n && n <= last) this.#edits.delete(n);
+		this.mentions.seen(first, last);
 		const next = Math.max(this.read.n + 1, this.room.first);
 		if (this.#caughtUp) this.markRead(this.atEnd && this.incoming.length === 0 ? this.head : last);
 		else if (first <= next || this.timeline.isEmpty(next, first - 1)) this.markRead(last);
@@ -440,8 +348,8 @@ export class RoomState {
 
 	/** Marks everything as read, whether it was in view or not. */
 	markAllRead() {
-		if (this.#edits.size > 0) this.model.changed();
-		this.#edits.clear();
+		if (this.mentions.edits > 0) this.model.changed();
+		this.mentions.seen(0, Infinity);
 		this.markRead(this.room.n);
 	}
 
@@ -458,7 +366,7 @@ export class RoomState {
 	/** @param {number} n */
 	#markRead(n) {
 		if (!this.read.moveTo(n)) return false;
-		for (const m of this.#mentions) if (m <= this.read.n) this.#mentions.delete(m);
+		this.mentions.read(this.read.n);
 		return true;
 	}
 
@@ -480,49 +388,6 @@ export class RoomState {
 		this.model.changed();
 	}
 
-	/** @param {string} draft */
-	setDraft(draft) {
-		this.draft = draft;
-		shared.set(`draft.${this.name}`, draft);
-	}
-
-	/**
-	 * Loads messages: before a number, after one, or the newest. Resolves with false if that failed.
-	 * @param {{before?: number, after?: number, limit?: number}} params
-	 */
-	load(params) {
-		if (!this.loading) this.#loaded = this.#load(params);
-		return this.#loaded;
-	}
-
-	/** @param {{before?: number, after?: number, limit?: number}} params */
-	async #load(params) {
-		this.loading = true;
-		this.error = null;
-		this.model.changed();
-		try {
-			const page = await this.room.client.withRetry(() => this.room.load({ limit: PAGE, ...params }));
-			if (page.log !== this.room.log) return false;
-			this.timeline.addPage(page.messages, params.after !== undefined ? params.after + 1 : this.room.first, page.first);
-			return true;
-		} catch (error) {
-			this.error = error;
-			return false;
-		} finally {
-			this.loading = false;
-			this.model.changed();
-		}
-	}
-
-	/** Loads a message and those around it, unless they are here. @param {number} n */
-	async loadAround(n) {
-		await this.#loaded;
-		if (!this.timeline.has(n)) await this.load({ before: n + 1, limit: PAGE / 2 }); // two requests, because each side may end early
-		const next = this.room.replica.possible(n + 1, this.head)[0]?.[0];
-		if (next && !this.timeline.has(next)) await this.load({ after: n, limit: PAGE / 2 });
-		return this.timeline.has(n);
-	}
-
 	/** The names of who spoke last, the newest first. @param {number} limit */
 	speakers(limit) {
 		/** @type {Set<string>} */
@@ -531,19 +396,4 @@ export class RoomState {
 		for (let i = messages.length - 1; i >= 0 && names.size < limit; i--) if (messages[i].from) names.add(messages[i].from);
 		return [...names];
 	}
-
-	/**
-	 * Loads the messages around a time.
-	 * @param {number} time ms @returns {Promise<number>} the first message at that time or later; 0: there is none
-	 */
-	async find(time) {
-		const page = await this.room.client.withRetry(() => this.room.load({ at: new Date(time).toISOString(), limit: PAGE }));
-		if (page.log !== this.room.log || !page.target) return 0;
-		this.jumpTarget = page.target; // or they would be dropped again, far from those on screen
-		this.timeline.addPage(page.messages, page.messages[0]?.n ?? 0, page.first);
-		return page.target;
-	}
 }
-
-/** Whether a message of the log has the focus: it goes back there. */
-const focusIsInLog = () => typeof document !== "undefined" && document.activeElement?.matches(".log .time") === true;

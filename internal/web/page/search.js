@@ -134,7 +134,7 @@ export function Jump({ model, close, show }) {
 	const go = async () => {
 		setNotice(t.loading);
 		try {
-			const n = await model.current.find(new Date(`${date}T00:00`).getTime());
+			const n = await model.current.pages.find(new Date(`${date}T00:00`).getTime());
 			if (!n) return setNotice(t.jumpNone);
 			close();
 			show(model.current.name, n);

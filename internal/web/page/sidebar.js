@@ -2,7 +2,8 @@
 import { Component, html } from "./html.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
-import { LARGE_ROOM, People } from "./peoplelist.js";
+import { Later } from "./lazy.js";
+import { LARGE_ROOM } from "./people.js";
 import { isRoom } from "./ramai/protocol.js";
 
 /**
@@ -79,7 +80,7 @@ export class Sidebar extends Component {
 			<button>${t.join}</button></div>
 			${wrong && html`<p id="wrong-room" class="error-text" role="alert">${t.joinBad}</p>`}</form>
 			${room.live && html`<h2>${t.allHere(number(room.count))}</h2>
-			<${People} key=${room.name} model=${model} roomState=${model.current} names=${room.names} known=${model.current.namesKnown} me=${client.name} recent=${model.current.speakers(20)} count=${room.count} hidden=${model.hidden.version} openMenu=${openMenu} />`}
+			<${Later} part="People" key=${room.name} model=${model} roomState=${model.current} names=${room.names} known=${model.current.namesKnown} me=${client.name} recent=${model.current.speakers(20)} count=${room.count} hidden=${model.hidden.version} openMenu=${openMenu} />`}
 			<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>
 				<button type="button" onClick=${changeName}>${t.nameChange}</button></div>
 		</nav>`;
@@ -88,7 +89,7 @@ export class Sidebar extends Component {
 
 /** @param {{model: Model, roomState: RoomState, urlOf: (room: string) => string, show: (room: string) => void}} props */
 function RoomItem({ model, roomState, urlOf, show }) {
-	const { name, unread, mentioned } = roomState;
+	const { name, unread, mentions } = roomState;
 	const current = roomState === model.current;
 	const click = (/** @type {MouseEvent} */ e) => {
 		if (e.ctrlKey || e.metaKey || e.shiftKey) return;
@@ -101,7 +102,7 @@ function RoomItem({ model, roomState, urlOf, show }) {
 	};
 	return html`<li class=${current ? "current" : ""}>
 		<a href=${urlOf(name)} aria-current=${current ? "page" : undefined} onClick=${click}>${name}</a>
-		${unread > 0 && roomState.notify !== "nothing" && html`<span class=${mentioned ? "count mentioned" : "count"} aria-label=${t.unread(number(unread))}>${number(unread)}</span>`}
+		${unread > 0 && roomState.notify !== "nothing" && html`<span class=${mentions.count > 0 ? "count mentioned" : "count"} aria-label=${t.unread(number(unread))}>${number(unread)}</span>`}
 		${model.roomStates.size > 1 && html`<button type="button" class="icon" aria-label=${t.leave(name)} title=${t.leave(name)} onClick=${leave}>${icon("leave")}</button>`}
 	</li>`;
 }

@@ -4,6 +4,23 @@
 const forms = (one, other) => ({ one, other });
 
 export default {
+	// Banner.
+	offline: "Offline",
+	reload: "Reload",
+	kept: "Your messages are kept here and sent when the connection is back.",
+	againIn: (/** @type {string} */ s) => `retry in ${s} s`,
+	tryNow: "Retry",
+	trying: "retrying…",
+	caughtUp: "Caught up.",
+	caughtUpNew: forms("Caught up: # new message.", "Caught up: # new messages."),
+	caughtUpGone: forms("# more can no longer be loaded.", "# more can no longer be loaded."),
+	updated: "ramai was updated. Reload the page to use the new version.",
+	reset: "The message history on the server was replaced. Some messages may be missing or appear twice.",
+	flood: (/** @type {string} */ shown, /** @type {string} */ rate) => `Showing ${shown} of ${rate} messages per second. All are saved.`,
+	pause: "Pause",
+	paused: forms("Paused. # new message, saved.", "Paused. # new messages, all saved."),
+	resume: "Resume",
+
 	// What a person does with a message.
 	moreActions: "More actions",
 	copyText: "Copy text",
@@ -165,4 +182,35 @@ export default {
 	saysStageEmpty: "The stage is empty.",
 	/** Texts for the states of a poll. @type {Record<string, string>} */
 	saysPoll: { open: "Poll opened:", closed: "Poll closed:", hidden: "The votes of a poll are hidden:" },
+
+	// People.
+	mention: (/** @type {string} */ name) => `Mention ${name}`,
+	hide: (/** @type {string} */ name) => `Hide ${name} for me`,
+	unhide: (/** @type {string} */ name) => `Show ${name} again`,
+	hiddenMark: "(hidden)",
+	guests: (/** @type {string} */ n) => `and ${n} without a name`,
+	others: (/** @type {string} */ n) => `and ${n} more`,
+	findPerson: "Find a person",
+	nobodyFound: "No one by that name.",
+
+	// Edits and deletions.
+	notEdited: (/** @type {string} */ why) => `Not edited: ${why}`,
+	notDeleted: (/** @type {string} */ why) => `Not deleted: ${why}`,
+	editing: "Editing:",
+	editSaved: "Edit saved.",
+	windowOver: (/** @type {string} */ time) => `Messages can only be changed for ${time}.`,
+	/** Texts for the codes of refused changes; for others, reasons. @type {Record<string, string>} */
+	changeReasons: {
+		gone: "The message was deleted.",
+		not_allowed: "The message can no longer be changed.",
+		author: "Only its author can change this message.",
+		never: "Messages cannot be changed on this server.",
+		too_long: "The text is too long.",
+	},
+
+	// For screen readers.
+	newMessages: forms("# new message", "# new messages"),
+	saysEdited: (/** @type {string} */ who, /** @type {string} */ text) => `${who} edited: ${text}`,
+	saysDeleted: (/** @type {string} */ who) => `${who} deleted a message.`,
+	manyChanges: "Several messages were edited or deleted.",
 };

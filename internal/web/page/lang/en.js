@@ -1,4 +1,4 @@
-// English, for what the page shows at first; en-later.js has the rest. The file of every other language has the keys of both.
+// English, for what the page shows at first; en-later.js has the rest. Every other language has files with the same keys.
 // Numbers arrive formatted for the language. A text that depends on a number has a form for each plural category of the language
 // (see plural in i18n.js), with # in place of the number.
 
@@ -19,24 +19,7 @@ export default {
 	roomsHTTP: "Other rooms are checked every few seconds.",
 	here: (/** @type {string} */ n) => `${n} here`,
 	allHere: (/** @type {string} */ n) => `People here: ${n}`,
-	guests: (/** @type {string} */ n) => `and ${n} without a name`,
-	others: (/** @type {string} */ n) => `and ${n} more`,
-	findPerson: "Find a person",
-	nobodyFound: "No one by that name.",
-
-	// Banner.
-	offline: "Offline",
 	intercepted: "The response did not come from ramai. You may need to sign in again: reload the page.",
-	reload: "Reload",
-	kept: "Your messages are kept here and sent when the connection is back.",
-	againIn: (/** @type {string} */ s) => `retry in ${s} s`,
-	tryNow: "Retry",
-	trying: "retrying…",
-	caughtUp: "Caught up.",
-	caughtUpNew: forms("Caught up: # new message.", "Caught up: # new messages."),
-	caughtUpGone: forms("# more can no longer be loaded.", "# more can no longer be loaded."),
-	updated: "ramai was updated. Reload the page to use the new version.",
-	reset: "The message history on the server was replaced. Some messages may be missing or appear twice.",
 
 	// Message log.
 	log: "Messages",
@@ -56,21 +39,12 @@ export default {
 	markRead: "Mark all as read",
 	toLatest: "Latest",
 	newBelow: (/** @type {string} */ n) => `${n} new`,
-	flood: (/** @type {string} */ shown, /** @type {string} */ rate) => `Showing ${shown} of ${rate} messages per second. All are saved.`,
-	pause: "Pause",
-	paused: forms("Paused. # new message, saved.", "Paused. # new messages, all saved."),
-	resume: "Resume",
 	guest: (/** @type {string} */ tag) => `guest ${tag}`,
 	you: "(you)",
-	newMessages: forms("# new message", "# new messages"),
 	says: (/** @type {string} */ who, /** @type {string} */ text) => `${who}: ${text}`,
 
 	// What a person does with a message, and with people.
-	mention: (/** @type {string} */ name) => `Mention ${name}`,
-	hide: (/** @type {string} */ name) => `Hide ${name} for me`,
-	unhide: (/** @type {string} */ name) => `Show ${name} again`,
 	hidden: (/** @type {string} */ name) => `Message from ${name} hidden`,
-	hiddenMark: "(hidden)",
 	reveal: "Show",
 
 	// Edits, deletions and replies.
@@ -81,24 +55,8 @@ export default {
 	deleting: "deleting…",
 	inReplyTo: "In reply to",
 	tooOld: "The original message is no longer stored.",
-	notEdited: (/** @type {string} */ why) => `Not edited: ${why}`,
-	notDeleted: (/** @type {string} */ why) => `Not deleted: ${why}`,
 	editBox: "Edit your message",
-	editing: "Editing:",
 	replyingTo: (/** @type {string} */ name) => `Reply to ${name}:`,
-	editSaved: "Edit saved.",
-	saysEdited: (/** @type {string} */ who, /** @type {string} */ text) => `${who} edited: ${text}`,
-	saysDeleted: (/** @type {string} */ who) => `${who} deleted a message.`,
-	manyChanges: "Several messages were edited or deleted.",
-	windowOver: (/** @type {string} */ time) => `Messages can only be changed for ${time}.`,
-	/** Texts for the codes of refused changes; for others, reasons. @type {Record<string, string>} */
-	changeReasons: {
-		gone: "The message was deleted.",
-		not_allowed: "The message can no longer be changed.",
-		author: "Only its author can change this message.",
-		never: "Messages cannot be changed on this server.",
-		too_long: "The text is too long.",
-	},
 
 	// State of sent messages.
 	waiting: "waiting",
@@ -125,7 +83,6 @@ export default {
 	close: "Close",
 
 	// Names.
-	name: "Your name",
 	nameOffer: "Choose a name",
 	nameUse: "Join",
 	nameNone: "Continue as guest",
