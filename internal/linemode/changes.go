@@ -115,15 +115,20 @@ func (r *runner) history(ctx context.Context, words string) {
 		r.note("this server has no history")
 		return
 	}
-	r.ask(ctx, func(ctx context.Context) (string, error) {
+	r.askThen(ctx, func(ctx context.Context) (func(), error) {
 		page, err := r.Client.History(ctx, wire.History{Room: r.Room, Limit: count})
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		var b strings.Builder
 		for _, m := range page.Messages {
 			b.WriteString(Indent(fmt.Sprintf("%d  ", m.N), PlainText(m)+Counts(m)))
 		}
-		return cmp.Or(strings.TrimSuffix(b.String(), "\n"), "no messages here yet"), nil
+		return func() {
+			for _, m := range page.Messages {
+				r.sawSender(m)
+			}
+			r.note("%s", cmp.Or(strings.TrimSuffix(b.String(), "\n"), "no messages here yet"))
+		}, nil
 	})
 }

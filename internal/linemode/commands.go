@@ -21,8 +21,10 @@ type command struct {
 	do    func(r *runner, ctx context.Context, words string)
 }
 
-// commands returns all commands, in the order in which they are listed.
-func commands() []command {
+// allCommands returns all commands, in the order in which they are listed: those of line mode, and those that it shares with the screen.
+func allCommands() []command { return append(ownCommands(), sharedCommands()...) }
+
+func ownCommands() []command {
 	return []command{
 		{[]string{"nick", "name"}, "NAME", "set your name; - releases it", (*runner).rename},
 		{[]string{"who", "names"}, "[AN]", "who is here, or names that begin with AN", (*runner).who},
@@ -64,7 +66,7 @@ func (r *runner) command(ctx context.Context, line string) {
 	word, words, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
 	name, words := strings.ToLower(word), strings.TrimSpace(words)
 	var known []string
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		if slices.Contains(c.names, name) {
 			if words == "" && c.words != "" && c.words[0] != '[' {
 				r.note("/%s %s: %s", name, c.words, c.help)
@@ -87,7 +89,7 @@ func (r *runner) command(ctx context.Context, line string) {
 }
 
 func (r *runner) help(context.Context, string) {
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		r.note("%-22s %s", strings.TrimSpace("/"+c.names[0]+" "+c.words), c.help)
 	}
 	r.note("%-22s post a line that begins with a slash", "//TEXT")
@@ -111,13 +113,21 @@ const askTimeout = 10 * time.Second
 
 // ask prints the result of find, or its error, as a note. It does not wait for it.
 func (r *runner) ask(ctx context.Context, find func(context.Context) (string, error)) {
+	r.askThen(ctx, func(ctx context.Context) (func(), error) {
+		answer, err := find(ctx)
+		return func() { r.note("%s", answer) }, err
+	})
+}
+
+// askThen runs find in the background, and then what it returns, or prints its error.
+func (r *runner) askThen(ctx context.Context, find func(context.Context) (func(), error)) {
 	r.asking++
 	r.helpers.Go(func() {
 		waiting, cancel := context.WithTimeout(ctx, askTimeout)
 		defer cancel()
 		answer, err := find(waiting)
 		if err != nil {
-			answer = client.OneLine(err.Error())
+			answer = func() { r.note("%s", client.OneLine(err.Error())) }
 		}
 		select {
 		case r.answers <- answer:

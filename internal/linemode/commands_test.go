@@ -63,7 +63,7 @@ func TestCommands(t *testing.T) {
 	r, _, notes := newRunner(0)
 	r.Commands = true
 	r.read(t.Context(), inputLine{text: "/help"})
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		if !strings.Contains(notes.String(), "/"+c.names[0]) {
 			t.Errorf("/help does not list %s:\n%s", c.names[0], notes)
 		}

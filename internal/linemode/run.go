@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ramai/client"
+	"ramai/internal/commands"
 	"ramai/internal/exitcode"
 	"ramai/wire"
 )
@@ -73,11 +74,16 @@ type runner struct {
 	outages     []string // reasons reported since the connection broke
 	refusals    []string // reasons reported since a message was last saved
 
-	marked  bool        // a command has marked a message
-	left    bool        // a command has ended the input
-	asking  int         // commands that wait for an answer
-	answers chan string // of those commands
-	helpers *sync.WaitGroup
+	marked     bool        // a command has marked a message
+	left       bool        // a command has ended the input
+	asking     int         // commands that wait for an answer
+	answers    chan func() // of those commands: each writes an answer
+	unanswered *question   // what the next line answers; nil: nothing
+	people     commands.People
+	authors    authors
+	clockKnown bool          // a message has arrived since
+	clockAhead time.Duration // of the clock here before the server's, at most
+	helpers    *sync.WaitGroup
 }
 
 // next is what Client.Next returned.
@@ -93,7 +99,7 @@ func (r *runner) run(ctx context.Context, stdin io.Reader) error {
 	defer stop(nil)
 	input := make(chan inputLine)
 	defer startReading(&running, stdin, input, ctx.Done())()
-	r.helpers, r.answers = &running, make(chan string)
+	r.helpers, r.answers = &running, make(chan func())
 	events := make(chan next)
 	running.Go(func() { r.receive(ctx, events) })
 
@@ -129,7 +135,7 @@ func (r *runner) run(ctx context.Context, stdin io.Reader) error {
 			giveUp.Reset(exitTimeout)
 		case answer := <-r.answers:
 			r.asking--
-			r.note("%s", answer)
+			answer()
 		}
 		if eof && r.remaining() < before {
 			giveUp.Reset(exitTimeout)
@@ -196,6 +202,9 @@ func (r *runner) note(format string, args ...any) { fmt.Fprintf(r.Notes, format+
 func (r *runner) read(ctx context.Context, line inputLine) {
 	r.lineNumber++
 	text, slash := strings.CutPrefix(line.text, "/")
+	if r.unanswered != nil && r.answerQuestion(ctx, line.text) {
+		return
+	}
 	switch {
 	case !slash || !r.Commands:
 		r.post(line)
@@ -262,6 +271,12 @@ func (r *runner) handle(e client.Event) error {
 	case wire.Joined:
 		r.joined(f)
 	case wire.Message:
+		if r.Commands {
+			r.sawSender(f)
+			if f.N > r.showUntil {
+				r.sawTime(f.At.Std())
+			}
+		}
 		r.shown = f.N
 		r.seen(f.N, f.As, f.SenderID == r.senderID && !f.Gone)
 	case wire.Changed:

@@ -24,7 +24,7 @@ func bind(specs []string) (bindings, error) {
 	for _, a := range actions() {
 		add(a.name, a.keys)
 	}
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		add(c.name, c.keys)
 	}
 	wished := map[string]string{}
@@ -106,7 +106,7 @@ func defaults(name string) []string {
 			return a.keys
 		}
 	}
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		if c.name == name {
 			return c.keys
 		}

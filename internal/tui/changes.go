@@ -25,6 +25,7 @@ type writing struct {
 
 // itemOf makes the item of a message.
 func (t *timeline) itemOf(m client.ShownMessage) *item {
+	t.people.senders.Saw(m.Message)
 	it := &item{n: m.N, at: m.At.Std(), senderID: m.SenderID, displayName: m.DisplayName, id: m.ID, own: m.SenderID == t.self.senderID}
 	if it.own {
 		it.state = client.Saved

@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"ramai/client"
+	"ramai/internal/commands"
 	"ramai/internal/nearest"
 	"ramai/wire"
 )
@@ -24,8 +25,10 @@ type command struct {
 	do    func(s *screen, words string) tea.Cmd
 }
 
-// commands returns all commands, in the order in which they are offered.
-func commands() []command {
+// allCommands returns all commands, in the order in which they are offered: those of the screen, and those that it shares with line mode.
+func allCommands() []command { return append(ownCommands(), sharedCommands()...) }
+
+func ownCommands() []command {
 	return []command{
 		{"join", "ROOM", []string{"alt+j"}, "go to a room", true, func(s *screen, words string) tea.Cmd { return s.join(words, 0) }},
 		{"leave", "[ROOM]", []string{"alt+x"}, "leave this room, or another", false, (*screen).leaveRoom},
@@ -67,7 +70,7 @@ func commands() []command {
 func beginsCommand(text string) bool {
 	word, ok := strings.CutPrefix(text, "/")
 	word, _, _ = strings.Cut(strings.ToLower(word), " ")
-	return ok && slices.ContainsFunc(commands(), func(c command) bool { return strings.HasPrefix(c.name, word) })
+	return ok && slices.ContainsFunc(allCommands(), func(c command) bool { return strings.HasPrefix(c.name, word) })
 }
 
 // command runs a line that begins with a slash.
@@ -78,8 +81,10 @@ func (s *screen) command(line string) tea.Cmd {
 	name := strings.ToLower(word)
 	if known, ok := otherNames[name]; ok {
 		name = known
+	} else if shared := commands.Find(name); shared != nil {
+		name = shared.Name
 	}
-	for _, command := range commands() {
+	for _, command := range allCommands() {
 		if command.name != name {
 			continue
 		}
@@ -114,11 +119,14 @@ func unknownCommand(name string, method ansi.Method) string {
 	}
 	words := "there is no command /" + oneLine(name, method)
 	var known []string
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		known = append(known, c.name)
 	}
 	for other := range otherNames {
 		known = append(known, other)
+	}
+	for _, c := range commands.Table() {
+		known = append(known, c.Also...)
 	}
 	if best := nearest.Word(name, known); best != "" {
 		return words + "; did you mean /" + best + "?"

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"ramai/internal/commands"
 )
 
 // emoji has a line for each emoji, with its names. tools/page/vendor.mjs generates it from the page's data.
@@ -53,9 +55,21 @@ func (c *composer) candidates(e *editor) *completion {
 			d.labels, d.texts = append(d.labels, shown), append(d.texts, put)
 		}
 	}
+	name, args, ok := strings.Cut(before, " ")
+	if shared := commands.Find(strings.TrimPrefix(name, "/")); ok && c.isCommand() && shared != nil {
+		start, texts := shared.Complete(c.host(), args)
+		d.before = name + " " + start
+		for _, text := range texts {
+			add(oneLine(text, c.method), text+" ")
+		}
+		if len(texts) > 0 {
+			return d
+		}
+		return nil
+	}
 	switch {
 	case d.before == "" && strings.HasPrefix(word, "/"):
-		for _, command := range commands() {
+		for _, command := range allCommands() {
 			if strings.HasPrefix("/"+command.name, strings.ToLower(word)) {
 				add("/"+command.name, "/"+command.name+" ")
 			}
@@ -124,7 +138,7 @@ func (c *composer) matches() []command {
 		return nil
 	}
 	var fit []command
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		if strings.HasPrefix(c.name, strings.ToLower(word)) {
 			fit = append(fit, c)
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"ramai/internal/commands"
 )
 
 // composer is the input area. It edits the draft of the room that is shown, completes words, offers matching commands, and
@@ -12,8 +14,9 @@ import (
 type composer struct {
 	*shared
 	bindings  bindings
-	shown     func() *room    // whose draft it edits
-	roomNames func() []string // to complete
+	shown     func() *room         // whose draft it edits
+	roomNames func() []string      // to complete
+	host      func() commands.Host // to complete, too
 
 	question   *pasteQuestion // nil: no question is open
 	completion *completion    // nil: Tab was not the last key

@@ -13,7 +13,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(b)
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		key := map[string]string{"quit": "Ctrl-D", "retry": "Ctrl-R"}[c.name] // keys that also do something else
 		if len(c.keys) > 0 {
 			key = shownKey(c.keys[0])

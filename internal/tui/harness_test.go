@@ -234,7 +234,7 @@ func (st *harness) do(cmd tea.Cmd) {
 		if msg.Msg == "\a" {
 			st.bell++
 		}
-	case page, proof, settingsPage, notice, questionsAnswer, whoAnswer, foundAnswer, roomsAnswer, reachable:
+	case page, proof, settingsPage, notice, questionsAnswer, whoAnswer, foundAnswer, commandAnswer, roomsAnswer, reachable:
 		st.send(msg)
 	}
 }

@@ -23,7 +23,7 @@ func (s *screen) helpPanel() *panel {
 			p.rows = append(p.rows, row{before: []span{{text: key, kind: mention}, {text: " "}}, text: []span{{text: help, kind: dim}}})
 			return
 		}
-		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), kind: mention}, {text: fmt.Sprintf("%-18s", words)}}, text: []span{{text: help, kind: dim}}})
+		p.rows = append(p.rows, row{before: []span{{text: fmt.Sprintf("%-12s", key), kind: mention}, {text: fmt.Sprintf("%-19s", words)}}, text: []span{{text: help, kind: dim}}})
 	}
 	add("Enter", "", "post it")
 	add("Alt-Enter", "", "a new line")
@@ -32,7 +32,7 @@ func (s *screen) helpPanel() *panel {
 	for _, a := range actions() {
 		add(s.bindings.keyOf(a.name), "", a.help)
 	}
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		add(s.bindings.keyOf(c.name), strings.TrimSpace("/"+c.name+" "+c.words), c.help)
 	}
 	for _, a := range messageActions() {

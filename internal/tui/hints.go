@@ -40,6 +40,9 @@ func (s *screen) currentHints() (all hints) {
 		all.add("Up Down", "choose")
 		all.add("Enter", "go")
 		all.add("Esc", "close")
+	case s.panel != nil && s.panel.confirm != nil:
+		all.add("y", s.panel.yes)
+		all.add("Esc", "cancel")
 	case s.panel != nil:
 		all.add("PgUp PgDn", "scroll")
 		all.add("Esc", "close")

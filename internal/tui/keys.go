@@ -125,7 +125,7 @@ func (s *screen) perform(name string) tea.Cmd {
 			return a.do(s)
 		}
 	}
-	for _, c := range commands() {
+	for _, c := range allCommands() {
 		if c.name == name {
 			if c.needs {
 				s.room().writing.edits = 0

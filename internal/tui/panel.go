@@ -8,7 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// panel covers the messages until it is closed: who is here, search results, help.
+// panel covers the messages until it is closed: who is here, search results, help, a question.
 type panel struct {
 	title    string
 	rows     []row
@@ -16,6 +16,8 @@ type panel struct {
 	chosen   int                                 // index of the chosen row
 	top      int                                 // first visible line
 	pick     func(i int) tea.Msg                 // the message that choosing a row sends; nil: rows cannot be chosen
+	confirm  func() tea.Msg                      // the message that the key y sends; nil: the panel asks nothing
+	yes      string                              // what that key does
 	below    func(b *style, height int) []string // draws the lines below the rows, at most height; nil: none
 	openedAt time.Time                           // when it opened, if the server's answer opened it; zero: a key did
 
@@ -32,16 +34,25 @@ type row struct {
 	senderID string
 }
 
-// panelGrace is the time in which a user cannot have noticed a new panel.
-const panelGrace = 300 * time.Millisecond
+// Times in which a user cannot have noticed a new panel, or not have read the question that it asks.
+const (
+	panelGrace   = 300 * time.Millisecond
+	confirmGrace = time.Second
+)
 
 // key handles a key, and reports whether the panel is to be closed and whether the key was for it. typing: a draft is being
 // written, so a letter belongs there.
 func (p *panel) key(key string, height int, typing bool, now time.Time, st *style) (chosen tea.Msg, closed, handled bool) {
 	step := 0
 	p.layout(st)
-	if now.Sub(p.openedAt) < panelGrace { // the key was meant for what was shown before
+	if since := now.Sub(p.openedAt); since < panelGrace || p.confirm != nil && since < confirmGrace { // the key was meant for what was shown before
 		return nil, true, false
+	}
+	if p.confirm != nil && (key == "y" || key == "n") { // even while a draft is being written: the question is above it
+		if key == "y" {
+			chosen = p.confirm()
+		}
+		return chosen, true, true
 	}
 	switch key {
 	case "esc", "q":

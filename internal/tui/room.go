@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"ramai/client"
+	"ramai/internal/commands"
 	"ramai/wire"
 )
 
@@ -36,7 +37,8 @@ type room struct {
 type people struct {
 	present  int
 	names    []string
-	speakers []string // latest first
+	speakers []string        // latest first
+	senders  commands.People // of the messages that have been in memory
 	typing   []wire.Sender
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"ramai/client"
+	"ramai/internal/commands"
 	"ramai/wire"
 )
 
@@ -74,7 +75,8 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 	h.moreKey = keys.keyOf("more")
 	h.restyle()
 	s := &screen{Config: config, shared: h, bindings: keys, rooms: roomList{shared: h, first: config.Room}, status: status{shared: h, plain: c.Plain()}, attention: attention{shared: h, bell: config.Bell, notify: config.Notify}}
-	s.composer = composer{shared: h, bindings: keys, shown: s.rooms.shown, roomNames: s.rooms.names}
+	s.composer = composer{shared: h, bindings: keys, shown: s.rooms.shown, roomNames: s.rooms.names,
+		host: func() commands.Host { return &host{screen: s, r: s.room()} }}
 	s.enterRooms()
 	if config.Notice != "" {
 		s.status.update(notice{text: oneLine(config.Notice, s.method), isError: true})
@@ -195,6 +197,10 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 		s.openPanel(showPanel{s.linkPanel(msg), s.Reachable != nil})
 	case goTo:
 		return s.goTo(msg)
+	case continuation:
+		return s.withHost(msg.room, msg.do)
+	case commandAnswer:
+		s.showAnswer(msg)
 	case tea.KeyPressMsg:
 		s.attention.update(msg)
 		return s.key(msg)

@@ -1,0 +1,109 @@
+package commands
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"ramai/wire"
+)
+
+// A Host is where a command runs, in one room: the screen or line mode. Its methods are called only while the command runs, except that
+// functions it was given may be called later. The texts it gets may contain text of others; it makes them safe to show.
+type Host interface {
+	Room() string
+	SenderID() string                                                 // of this user; empty: not known yet
+	People() *People                                                  // the senders of the room's messages
+	Author(n uint64) string                                           // the sender id of message n; empty: the message is not in memory
+	Now() time.Time                                                   // the server's time, as far as it is known
+	When(t time.Time) string                                          // a time as people read it, such as 14:02
+	Set(s wire.Set) error                                             // changes a setting of the room; the room and the id are filled in
+	Inform(words string)                                              // shows what was done
+	Warn(words string)                                                // shows why nothing was done
+	Confirm(c Confirmation)                                           // asks before something that cannot be undone
+	Choose(c Choice)                                                  // asks which one is meant
+	Ask(ask func(ctx context.Context, server Server) (Answer, error)) // asks the server, and shows the answer or the error
+}
+
+// Server answers requests. Its methods wait for the answer.
+type Server interface {
+	Settings(ctx context.Context, ask wire.StateRequest) (wire.Settings, error)
+}
+
+// A Confirmation is a question with one answer that does something.
+type Confirmation struct {
+	Question string
+	Rows     []Row  // what it is about; may be nil
+	Yes      string // what Do does, in a word or two
+	Do       func(h Host)
+}
+
+// A Choice is a question whose answer is one of several rows.
+type Choice struct {
+	Title string
+	Rows  []Row
+	Do    func(h Host, i int) // is given the index of the chosen row
+}
+
+// An Answer is what the server has said. Without rows, the title is all of it.
+type Answer struct {
+	Title string
+	Rows  []Row
+}
+
+// A Row is a line of a list.
+type Row struct {
+	SenderID string // whose colour Name has; may be empty
+	Name     string // may be empty
+	Text     string
+}
+
+// A Command is a word after a slash.
+type Command struct {
+	Name  string
+	Also  []string // its other names
+	Args  string   // as people read them; optional ones are in brackets
+	Takes []Kind   // the same, to complete them
+	Help  string
+	Run   func(h Host, args string)
+}
+
+// Kind is what an argument of a command is.
+type Kind uint8
+
+// The kinds of arguments.
+const (
+	PersonArg Kind = iota + 1
+	TimeArg
+	TextArg
+)
+
+// Required reports whether a command needs an argument.
+func (c *Command) Required() bool { return c.Args != "" && c.Args[0] != '[' }
+
+// Is reports whether a word is one of the command's names.
+func (c *Command) Is(word string) bool { return word == c.Name || slices.Contains(c.Also, word) }
+
+// Table returns all commands, in the order in which they are listed.
+func Table() []Command {
+	return []Command{
+		{Name: "whois", Args: "PERSON", Takes: []Kind{PersonArg}, Help: "who somebody is: their sender id and their newest message", Run: whois},
+	}
+}
+
+// Find returns the command with a name, or nil.
+func Find(word string) *Command {
+	table := Table()
+	i := slices.IndexFunc(table, func(c Command) bool { return c.Is(word) })
+	if i < 0 {
+		return nil
+	}
+	return &table[i]
+}
+
+// lastWord splits args before their last word.
+func lastWord(args string) (before, word string) {
+	i := strings.LastIndexByte(args, ' ')
+	return strings.TrimSpace(args[:i+1]), args[i+1:]
+}

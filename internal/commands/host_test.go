@@ -1,0 +1,101 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/wire"
+)
+
+var start = time.Date(2026, 11, 25, 14, 2, 0, 0, time.UTC)
+
+// fakeHost records what commands do, one line each.
+type fakeHost struct {
+	people  People
+	authors map[uint64]string
+	said    []string
+	choice  *Choice
+	confirm *Confirmation
+	fail    error
+}
+
+func newHost() *fakeHost {
+	h := &fakeHost{authors: map[uint64]string{}}
+	for i, m := range []wire.Message{
+		{SenderID: "idOfBudi00000000", DisplayName: "budi"},
+		{SenderID: "idOfAnna00000000", DisplayName: "anna"},
+		{SenderID: "idOfAnnaMaria000", DisplayName: "Anna Maria"},
+		{SenderID: "idOfOther0000000", DisplayName: "аnna"}, // with a Cyrillic а
+		{SenderID: "idOfMe0000000000", DisplayName: "me"},
+		{SenderID: "guestAbc00000000"},
+		{SenderID: "idOfSeven0000000", DisplayName: "7"},
+	} {
+		m.N, m.At = uint64(10+i), wire.TimeOf(start)
+		h.people.Saw(m)
+		h.authors[m.N] = m.SenderID
+	}
+	return h
+}
+
+func (h *fakeHost) note(format string, args ...any) {
+	h.said = append(h.said, fmt.Sprintf(format, args...))
+}
+
+func (h *fakeHost) Room() string            { return "lobby" }
+func (h *fakeHost) SenderID() string        { return "idOfMe0000000000" }
+func (h *fakeHost) People() *People         { return &h.people }
+func (h *fakeHost) Author(n uint64) string  { return h.authors[n] }
+func (h *fakeHost) Now() time.Time          { return start }
+func (h *fakeHost) When(t time.Time) string { return t.UTC().Format("15:04") }
+func (h *fakeHost) Inform(words string)     { h.note("%s", words) }
+func (h *fakeHost) Warn(words string)       { h.note("! %s", words) }
+func (h *fakeHost) Confirm(c Confirmation)  { h.confirm = &c; h.note("? %s", c.Question) }
+func (h *fakeHost) Choose(c Choice) {
+	h.choice = &c
+	h.note("? %s", c.Title)
+	for _, r := range c.Rows {
+		h.note("  %s %s", r.Name, r.Text)
+	}
+}
+
+func (h *fakeHost) Set(s wire.Set) error {
+	value, err := json.Marshal(s.Value)
+	h.note("set %s %s", s.Key, value)
+	if err != nil {
+		return err
+	}
+	return h.fail
+}
+
+func (h *fakeHost) Ask(ask func(context.Context, Server) (Answer, error)) {
+	answer, err := ask(context.Background(), h)
+	if err != nil {
+		h.note("! %v", err)
+		return
+	}
+	h.note("%s", answer.Title)
+	for _, r := range answer.Rows {
+		h.note("  %s %s", r.Name, r.Text)
+	}
+}
+
+func (h *fakeHost) Settings(context.Context, wire.StateRequest) (wire.Settings, error) {
+	return wire.Settings{}, nil
+}
+
+// run runs a line, and returns what it has done.
+func (h *fakeHost) run(t *testing.T, line string) string {
+	t.Helper()
+	word, args, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
+	c := Find(word)
+	if c == nil {
+		t.Fatalf("there is no command %s", word)
+	}
+	h.said = nil
+	c.Run(h, args)
+	return strings.Join(h.said, "\n")
+}
