@@ -3,54 +3,42 @@ package qr
 
 import (
 	"fmt"
-	"image/color"
 	"strings"
 
-	"github.com/boombuler/barcode"
-	"github.com/boombuler/barcode/qr"
+	"rsc.io/qr"
 )
 
 // MaxText is the limit of a text, in bytes. A larger code has modules that a phone cannot tell apart on a projector.
 const MaxText = 512
 
-// quietZone is the light border around a code in a terminal, in modules.
+// quietZone is the light border around a code in a terminal, in modules. The standard requires 4; on a screen 2 are enough.
 const quietZone = 2
 
 // A Code is a QR code: a square of modules, each of which is dark or light.
-type Code struct {
-	size int
-	dark []bool // row by row
-}
+type Code struct{ code *qr.Code }
 
-// Encode returns the QR code of a text of at most MaxText bytes.
+// Encode returns the QR code of a text of at most MaxText bytes, with the lowest level of error correction, which has the fewest
+// modules: a screen has no dirt.
 func Encode(text string) (Code, error) {
 	if text == "" || len(text) > MaxText {
 		return Code{}, fmt.Errorf("a QR code of %d bytes (want 1 to %d)", len(text), MaxText)
 	}
-	drawn, err := qr.EncodeWithColor(text, qr.M, qr.Unicode, barcode.ColorScheme16)
+	code, err := qr.Encode(text, qr.L)
 	if err != nil {
 		return Code{}, fmt.Errorf("encode a QR code: %w", err)
 	}
-	c := Code{size: drawn.Bounds().Dx()}
-	for y := range c.size {
-		for x := range c.size {
-			c.dark = append(c.dark, drawn.At(x, y) == color.Color(color.Black))
-		}
-	}
-	return c, nil
+	return Code{code}, nil
 }
 
 // isDark reports whether a module is dark. Everything outside of the code is light.
-func (c Code) isDark(x, y int) bool {
-	return x >= 0 && x < c.size && y >= 0 && y < c.size && c.dark[y*c.size+x]
-}
+func (c Code) isDark(x, y int) bool { return c.code.Black(x, y) }
 
 // Rows returns the rows of the code, without a border: each has a "1" for a dark module and a "0" for a light one.
 func (c Code) Rows() []string {
-	rows := make([]string, c.size)
+	rows := make([]string, c.code.Size)
 	for y := range rows {
 		var row strings.Builder
-		for x := range c.size {
+		for x := range c.code.Size {
 			if c.isDark(x, y) {
 				row.WriteByte('1')
 			} else {
@@ -66,9 +54,9 @@ func (c Code) Rows() []string {
 // drawn in the colour of the text, so the text must be darker than its background.
 func (c Code) Blocks() []string {
 	var lines []string
-	for y := -quietZone; y < c.size+quietZone; y += 2 {
+	for y := -quietZone; y < c.code.Size+quietZone; y += 2 {
 		var line strings.Builder
-		for x := -quietZone; x < c.size+quietZone; x++ {
+		for x := -quietZone; x < c.code.Size+quietZone; x++ {
 			upper, lower := c.isDark(x, y), c.isDark(x, y+1)
 			switch {
 			case upper && lower:

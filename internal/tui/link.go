@@ -6,10 +6,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
-	"rsc.io/qr"
 
+	"ramai/internal/qr"
 	"ramai/wire"
 )
 
@@ -90,41 +91,21 @@ func (s *screen) linkPanel(m showLink) *panel {
 	return p
 }
 
-// quietZone is the empty border of a QR code, in modules. The standard requires 4; on a screen 2 are enough.
-const quietZone = 2
-
-// qrCode draws a QR code of at most height rows, two modules in each cell. If it does not fit, it returns a message with
-// the size that is needed.
+// qrCode draws a QR code of at most height rows. If it does not fit, it returns a message with the size that is needed.
 func (b *style) qrCode(text string, height int) []string {
-	code, err := qr.Encode(text, qr.L)
+	code, err := qr.Encode(text)
 	if err != nil {
-		return nil // too long for any QR code
+		return nil // too long
 	}
-	size := code.Size + 2*quietZone
-	rows := (size + 1) / 2
-	if rows > height || size+1 > b.width {
-		return b.dimmed(fmt.Sprintf("The QR code does not fit: it needs %d columns and %d rows.", size+1, rows))
+	lines := code.Blocks()
+	if width := utf8.RuneCountInString(lines[0]) + 1; len(lines) > height || width > b.width {
+		return b.dimmed(fmt.Sprintf("The QR code does not fit: it needs %d columns and %d rows.", width, len(lines)))
 	}
-	lines := make([]string, rows)
-	for y := range lines {
-		var line strings.Builder
-		for x := range size {
-			cell := 0
-			if code.Black(x-quietZone, 2*y-quietZone) {
-				cell = 1
-			}
-			if code.Black(x-quietZone, 2*y+1-quietZone) {
-				cell += 2
-			}
-			line.WriteString(halfBlocks[cell])
-		}
-		lines[y] = " " + b.qr.Styled(line.String())
+	for i := range lines {
+		lines[i] = " " + b.qr.Styled(lines[i])
 	}
 	return lines
 }
-
-// halfBlocks are cells with none, the upper, the lower, or both halves filled.
-var halfBlocks = [...]string{" ", "▀", "▄", "█"}
 
 // maxRoomPages is how many pages of the list of rooms are fetched, with wire.MaxRooms rooms each.
 const maxRoomPages = 4

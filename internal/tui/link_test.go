@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
+
+	"ramai/internal/qr"
 	"ramai/wire"
 )
 
@@ -72,39 +75,23 @@ func TestLinkMoves(t *testing.T) {
 	st.has("The address of message 2 in lobby", "http://10.0.0.7:2000/#n2")
 }
 
-// TestQRCode converts the cells of the code back into modules: the finder patterns are in place, and the code has a border.
+// TestQRCode compares the lines with those of package qr, which tests them.
 func TestQRCode(t *testing.T) {
+	const link = "http://192.168.1.5:2000/r/team"
 	st := newHarness(t, 80, 24, nil)
-	lines := st.style.qrCode("http://192.168.1.5:2000/r/team", 20)
-	var dark [][]bool
-	for _, line := range lines {
-		_, cells, _ := strings.Cut(line, "m")
-		cells, _, _ = strings.Cut(cells, "\x1b")
-		var upper, lower []bool
-		for _, c := range cells {
-			half := slices.Index(halfBlocks[:], string(c))
-			upper, lower = append(upper, half&1 != 0), append(lower, half&2 != 0)
-		}
-		dark = append(dark, upper, lower)
+	code, err := qr.Encode(link)
+	if err != nil {
+		t.Fatal(err)
 	}
-	size := len(dark[0])
-	if size != 25+2*quietZone {
-		t.Fatalf("the code has %d modules", size)
+	var got []string
+	for _, line := range st.style.qrCode(link, 20) {
+		got = append(got, strings.TrimPrefix(ansi.Strip(line), " "))
 	}
-	for _, at := range [][2]int{{quietZone, quietZone}, {size - quietZone - 7, quietZone}, {quietZone, size - quietZone - 7}} {
-		for y := range 7 {
-			for x := range 7 {
-				ring := max(max(x-3, 3-x), max(y-3, 3-y))
-				if got := dark[at[1]+y][at[0]+x]; got != (ring != 2) {
-					t.Fatalf("the finder pattern at %v has %v at %d, %d:\n%s", at, got, x, y, strings.Join(lines, "\n"))
-				}
-			}
-		}
+	if want := code.Blocks(); !slices.Equal(got, want) {
+		t.Errorf("the code is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	for i := range size {
-		if dark[0][i] || dark[i][0] || dark[size-1][i] || dark[i][size-1] {
-			t.Fatal("the code has no border")
-		}
+	if lines := st.style.qrCode(link, 5); len(lines) == 0 || !strings.Contains(lines[0], "does not fit") {
+		t.Errorf("in 5 rows the code is %q", lines)
 	}
 	if lines := st.style.qrCode(strings.Repeat("x", 5000), 20); lines != nil {
 		t.Errorf("a text of 5,000 bytes has a code of %d lines", len(lines))
