@@ -272,6 +272,7 @@ func appendRef(dst []byte, ref string) []byte {
 }
 
 func appendSaved(dst []byte, s Saved) []byte {
+	dst = slices.Grow(dst, len(`{"type":"saved","room":"","id":"","n":,"at":"","ref":""}`)+len(s.Room)+len(s.ID)+20+len(timeLayout)+len(s.Ref))
 	dst = append(dst, `{"type":"saved","room":`...)
 	dst = appendString(dst, s.Room)
 	dst = append(dst, `,"id":`...)

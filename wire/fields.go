@@ -12,87 +12,111 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// fields holds the fields of one JSON object, as slices of it; nil: missing.
-type fields [len(fieldNames)]jsontext.Value
+// fields are the known fields of one JSON object. They refer to its bytes.
+type fields []member
+
+// A member is one field of a JSON object.
+type member struct {
+	name  string // one of fieldNames
+	value jsontext.Value
+	text  string // the value as a string, once it was read as one
+}
 
 // fieldNames are the fields of all requests.
 var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix", "re", "of", "as", "options", "key",
 	"on", "value", "until"}
 
-// field returns the index of a field in fieldNames, or -1.
-func field(name string) int {
-	for i, known := range fieldNames {
-		if name == known {
-			return i
-		}
+// knownFields has the names by themselves.
+var knownFields = make(map[string]string, len(fieldNames))
+
+func init() {
+	for _, name := range fieldNames {
+		knownFields[name] = name
 	}
-	return -1
+}
+
+// knownField returns the name that is quoted in JSON, or "" if no request has such a field.
+func knownField(quoted jsontext.Value) string {
+	inside := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(inside, '\\') < 0 {
+		return knownFields[string(inside)]
+	}
+	var short [64]byte // holds all known names, with each character escaped
+	if len(quoted) > len(short) {
+		return ""
+	}
+	plain, err := jsontext.AppendUnquote(short[:0], quoted)
+	if err != nil {
+		return ""
+	}
+	return knownFields[string(plain)]
 }
 
 // A splitter splits a JSON object. Strings that are not UTF-8 are left to the code that reads the field; in unused
 // fields they do no harm.
 type splitter struct {
-	input bytes.Buffer
-	json  jsontext.Decoder
+	input  bytes.Buffer
+	json   jsontext.Decoder
+	fields fields
 }
 
 var splitters = sync.Pool{New: func() any { return new(splitter) }}
 
-// split splits one JSON object in a single pass.
-func split(b []byte) (f fields, bad *CodedError) {
-	s := splitters.Get().(*splitter)
+// release returns s to the pool. Its fields are not valid any more.
+func (s *splitter) release() {
+	s.input = bytes.Buffer{} // the caller of split owns the bytes
+	s.json.Reset(&s.input)
+	clear(s.fields)
+	s.fields = s.fields[:0]
+	splitters.Put(s)
+}
+
+// split splits one JSON object in a single pass, into s.fields. If a field is there twice, the last one counts.
+func (s *splitter) split(b []byte) *CodedError {
 	s.input = *bytes.NewBuffer(b)
 	s.json.Reset(&s.input, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	defer func() {
-		s.input = bytes.Buffer{} // the caller owns b
-		s.json.Reset(&s.input)
-		splitters.Put(s)
-	}()
-	broken := func(err error) (fields, *CodedError) {
-		return fields{}, &CodedError{Code: BadFrame, Reason: "a frame is one JSON object: " + describeJSONError(err)}
+	broken := func(err error) *CodedError {
+		return &CodedError{Code: BadFrame, Reason: "a frame is one JSON object: " + describeJSONError(err)}
 	}
 	start, err := s.json.ReadToken()
 	if err != nil {
 		return broken(err)
 	}
 	if start.Kind() != '{' {
-		return fields{}, &CodedError{Code: BadFrame, Reason: fmt.Sprintf(`a frame is one JSON object with a "type", not %s`, kindName(start.Kind()))}
+		return &CodedError{Code: BadFrame, Reason: fmt.Sprintf(`a frame is one JSON object with a "type", not %s`, kindName(start.Kind()))}
 	}
 	for s.json.PeekKind() != '}' {
-		name, err := s.json.ReadValue()
+		quoted, err := s.json.ReadValue()
 		if err != nil {
 			return broken(err)
 		}
-		i := -1
-		if len(name) < 2+maxFieldName*len(`\u0000`) {
-			var short [64]byte
-			if plain, err := jsontext.AppendUnquote(short[:0], name); err == nil {
-				i = field(string(plain))
-			}
-		}
+		name := knownField(quoted)
 		value, err := s.json.ReadValue()
 		if err != nil {
 			return broken(err)
 		}
-		if i >= 0 {
-			end := s.json.InputOffset()
-			f[i] = b[end-int64(len(value)) : end]
+		if name == "" {
+			continue
+		}
+		end := s.json.InputOffset()
+		value = b[end-int64(len(value)) : end]
+		if m := s.fields.member(name); m != nil {
+			m.value = value
+		} else {
+			s.fields = append(s.fields, member{name: name, value: value})
 		}
 	}
 	if _, err := s.json.ReadToken(); err != nil {
 		return broken(err)
 	}
 	if _, err := s.json.ReadToken(); err != io.EOF {
-		return fields{}, &CodedError{Code: BadFrame, Reason: "a frame is one JSON object, and nothing after it"}
+		return &CodedError{Code: BadFrame, Reason: "a frame is one JSON object, and nothing after it"}
 	}
-	if f.value("type") == nil {
-		return fields{}, &CodedError{Code: BadFrame, Reason: `a frame is one JSON object with a "type"`}
+	if s.fields.value("type") == nil {
+		return &CodedError{Code: BadFrame, Reason: `a frame is one JSON object with a "type"`}
 	}
-	return f, nil
+	return nil
 }
-
-// maxFieldName is the length of the longest of fieldNames.
-const maxFieldName = len("session")
 
 // kindName describes a kind of JSON value.
 func kindName(k jsontext.Kind) string {
@@ -117,38 +141,60 @@ func wrongKind(want string, v jsontext.Value) *CodedError {
 	return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("it must be %s, not %s", want, kindName(v.Kind()))}
 }
 
-// value returns a field, or nil if it is missing or null.
-func (f *fields) value(name string) jsontext.Value {
-	if v := f[field(name)]; len(v) > 0 && v.Kind() != 'n' {
+// member returns a field, or nil if it is missing.
+func (f fields) member(name string) *member {
+	for i := range f {
+		if f[i].name == name {
+			return &f[i]
+		}
+	}
+	return nil
+}
+
+// raw returns the value of a field, also if it is null, or nil if it is missing.
+func (f fields) raw(name string) jsontext.Value {
+	if m := f.member(name); m != nil {
+		return m.value
+	}
+	return nil
+}
+
+// value returns the value of a field, or nil if it is missing or null.
+func (f fields) value(name string) jsontext.Value {
+	if v := f.raw(name); len(v) > 0 && v.Kind() != 'n' {
 		return v
 	}
 	return nil
 }
 
 // isNull reports whether a field is null.
-func (f *fields) isNull(name string) bool { return f[field(name)] != nil && f.value(name) == nil }
+func (f fields) isNull(name string) bool { return f.raw(name) != nil && f.value(name) == nil }
 
 // string returns a string field, or "" if it is missing. Strings that would have to be changed are errors.
-func (f *fields) string(name string) (string, *CodedError) {
-	v := f.value(name)
-	if v == nil {
+func (f fields) string(name string) (string, *CodedError) {
+	m := f.member(name)
+	switch {
+	case m == nil || len(m.value) == 0 || m.value.Kind() == 'n':
 		return "", nil
+	case m.text != "":
+		return m.text, nil
+	case m.value.Kind() != '"':
+		return "", wrongKind("a string", m.value)
 	}
-	if v.Kind() != '"' {
-		return "", wrongKind("a string", v)
+	if inside := m.value[1 : len(m.value)-1]; bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
+		m.text = string(inside)
+		return m.text, nil
 	}
-	if inside := v[1 : len(v)-1]; bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
-		return string(inside), nil
-	}
-	b, err := jsontext.AppendUnquote(nil, v)
+	b, err := jsontext.AppendUnquote(nil, m.value)
 	if err != nil {
 		return "", &CodedError{Code: BadRequest, Reason: `it is not valid Unicode: it has bytes that are not UTF-8, or an escape from \ud800 to \udfff without its other half`}
 	}
-	return string(b), nil
+	m.text = string(b)
+	return m.text, nil
 }
 
 // number returns a number from 0 to limit, or nil if it is missing.
-func (f *fields) number(name string, limit uint64) (*uint64, *CodedError) {
+func (f fields) number(name string, limit uint64) (*uint64, *CodedError) {
 	v := f.value(name)
 	if v == nil {
 		return nil, nil
@@ -167,7 +213,7 @@ func (f *fields) number(name string, limit uint64) (*uint64, *CodedError) {
 const maxPosition = 1024
 
 // bool returns true or false. It must not be missing.
-func (f *fields) bool(name string) (bool, *CodedError) {
+func (f fields) bool(name string) (bool, *CodedError) {
 	switch v := f.value(name); {
 	case v == nil:
 		return false, &CodedError{Code: BadRequest, Reason: "it is missing; it is true or false"}
@@ -179,7 +225,7 @@ func (f *fields) bool(name string) (bool, *CodedError) {
 }
 
 // strings returns an array of strings, or nil if it is missing. Strings that would have to be changed are errors.
-func (f *fields) strings(name string) ([]string, *CodedError) {
+func (f fields) strings(name string) ([]string, *CodedError) {
 	v := f.value(name)
 	if v == nil {
 		return nil, nil
@@ -195,7 +241,7 @@ func (f *fields) strings(name string) ([]string, *CodedError) {
 }
 
 // position returns a position, or nil if it is missing.
-func (f *fields) position(name string) (*Position, *CodedError) {
+func (f fields) position(name string) (*Position, *CodedError) {
 	v := f.value(name)
 	if v == nil {
 		return nil, nil
@@ -211,7 +257,7 @@ func (f *fields) position(name string) (*Position, *CodedError) {
 }
 
 // positionOrNumber returns a position, also if it is a bare number, or nil if it is missing.
-func (f *fields) positionOrNumber(name string) (*Position, *CodedError) {
+func (f fields) positionOrNumber(name string) (*Position, *CodedError) {
 	switch v := f.value(name); {
 	case v == nil:
 		return nil, nil
@@ -228,7 +274,7 @@ func (f *fields) positionOrNumber(name string) (*Position, *CodedError) {
 }
 
 // time returns a time, or nil if it is missing.
-func (f *fields) time(name string) (*Time, *CodedError) {
+func (f fields) time(name string) (*Time, *CodedError) {
 	if f.value(name) == nil {
 		return nil, nil
 	}
@@ -241,7 +287,7 @@ func (f *fields) time(name string) (*Time, *CodedError) {
 }
 
 // room returns the room of a request.
-func (f *fields) room() (string, *CodedError) {
+func (f fields) room() (string, *CodedError) {
 	room, bad := f.string("room")
 	if bad == nil {
 		bad = CheckRoom(room)
@@ -251,7 +297,7 @@ func (f *fields) room() (string, *CodedError) {
 
 // posted returns the room and the id of a request that is answered by Saved or Refused. With an error it also returns the
 // field that the error is about. The id is empty if it is the id that is wrong.
-func (f *fields) posted() (room, id, where string, bad *CodedError) {
+func (f fields) posted() (room, id, where string, bad *CodedError) {
 	if id, bad = f.string("id"); bad == nil {
 		bad = CheckID(id)
 	}
@@ -265,7 +311,7 @@ func (f *fields) posted() (room, id, where string, bad *CodedError) {
 }
 
 // target returns the number of a message.
-func (f *fields) target(name string) (uint64, *CodedError) {
+func (f fields) target(name string) (uint64, *CodedError) {
 	n, bad := f.number(name, math.MaxUint64)
 	if bad == nil && (n == nil || *n == 0) {
 		bad = &CodedError{Code: BadRequest, Reason: "it must be the number of a message, from 1"}
@@ -277,7 +323,7 @@ func (f *fields) target(name string) (uint64, *CodedError) {
 }
 
 // key returns the key of a setting or the beginning of one, or "" if it is missing.
-func (f *fields) key(name string) (string, *CodedError) {
+func (f fields) key(name string) (string, *CodedError) {
 	s, bad := f.string(name)
 	if bad == nil && len(s) > MaxSettingKey {
 		bad = &CodedError{Code: BadRequest, Reason: fmt.Sprintf("it has %d bytes; a key has at most %d", len(s), MaxSettingKey)}

@@ -21,10 +21,12 @@ type Request struct {
 // an invalid Say, Change or Set that has a valid id.
 func ParseRequest(b []byte) (Request, *CodedError) {
 	var r Request
-	f, bad := split(bytes.TrimPrefix(b, []byte(BOM)))
-	if bad != nil {
+	s := splitters.Get().(*splitter)
+	defer s.release()
+	if bad := s.split(bytes.TrimPrefix(b, []byte(BOM))); bad != nil {
 		return r, bad
 	}
+	f := s.fields
 	kind, bad := f.string("type")
 	if bad != nil {
 		return r, &CodedError{Code: BadFrame, Reason: `the field "type": ` + bad.Reason}

@@ -87,8 +87,7 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 
 // parseValue parses the value of a setting.
 func parseValue(j jsontext.Value) (v Value, bad *CodedError) {
-	var f fields
-	f[field("value")] = j
+	f := fields{{name: "value", value: j}}
 	switch j.Kind() {
 	case 'n':
 	case '"':
@@ -281,7 +280,7 @@ func parseSet(f fields) (Frame, string, *CodedError) {
 	if set.Key, bad = f.string("key"); bad != nil {
 		return set, "key", bad
 	}
-	raw := f[field("value")]
+	raw := f.raw("value")
 	if raw == nil { // a client that omits the value does not mean to unset the key
 		return set, "value", &CodedError{Code: BadRequest, Reason: "it is missing; null unsets the key"}
 	}
