@@ -806,3 +806,55 @@ test("own marks of messages that came with the page are loaded once the room is 
 	await settled();
 	assert.equal(polls().length, 0, "once");
 });
+
+test("a client that may not read a room any more forgets it, and joins it again once it may", async () => {
+	const room = connect("http://chat.test/r/tea");
+	client = room.client;
+	await settled();
+	const [socket] = Socket.made;
+	socket.open();
+	room.replica;
+	socket.receive({ ...joined("tea", 1), role: "guest" });
+	socket.receive(message("tea", 1));
+	assert.deepEqual([room.role, room.n, room.replica.messages.length], ["guest", 1, 1]);
+	socket.receive({ type: "left", room: "tea", code: "not_allowed", reason: "banned", rule: "person", params: { action: "ban" }, until: "2026-12-01T00:00:00Z" });
+	assert.deepEqual([room.live, room.role, room.n, room.replica.messages.length], [false, "none", 0, 0]);
+	assert.deepEqual([room.left.rule, room.left.params.action, room.left.until], ["person", "ban", "2026-12-01T00:00:00Z"]);
+	socket.receive(message("tea", 2));
+	assert.equal(room.replica.messages.length, 0, "late bytes of the room");
+	socket.receive({ type: "role", room: "tea", role: "guest", until: "2027-01-01T00:00:00Z" });
+	assert.deepEqual(socket.sentOf("join").map((f) => f.last), [50, 50]);
+	socket.receive({ ...joined("tea", 2), role: "guest" });
+	assert.deepEqual([room.left, room.live, room.role], [null, true, "guest"]);
+});
+
+test("a request that is not repeated settles with its answer, its refusal, or the end of the connection", async () => {
+	const room = connect("http://chat.test/r/tea");
+	client = room.client;
+	await settled();
+	const [socket] = Socket.made;
+	socket.open();
+	const asked = ["a", "b", "c"].map((what) => client.request({ type: "moderate", room: "tea", what }).then((f) => f.count, (why) => [why.code, why.rule]));
+	const refs = socket.sentOf("moderate").map((f) => f.ref);
+	socket.receive({ type: "preview", room: "tea", count: 3, ref: refs[1] });
+	socket.receive({ type: "error", code: "not_allowed", reason: "no", rule: "role", params: { role: "owner" }, ref: refs[0] });
+	socket.drop();
+	assert.deepEqual(await Promise.all(asked), [["not_allowed", "role"], 3, ["unavailable", ""]]);
+});
+
+test("the end of a rule travels with it, and is kept with what is not sent", async () => {
+	const room = connect("http://chat.test/r/tea");
+	client = room.client;
+	await settled();
+	const sent = room.set("lock", "on", "2026-12-01T00:00:00Z");
+	assert.deepEqual([client.pending[0].key, client.pending[0].until, room.settingEnd("lock")], ["lock", "2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z"]);
+	const [socket] = Socket.made;
+	socket.open();
+	socket.receive({ ...joined("tea", 4), state: { slow: 5 } });
+	assert.deepEqual(socket.sentOf("set"), [{ type: "set", room: "tea", id: sent.id, key: "lock", value: "on", until: "2026-12-01T00:00:00Z", ref: sent.id }]);
+	socket.receive({ type: "state", room: "tea", n: 5, at: "", key: "lock", value: "on", until: "2026-12-01T00:00:00Z", by: "me", from: "", id: sent.id });
+	assert.equal((await sent.saved).n, 5);
+	assert.deepEqual([room.setting("lock"), room.settingEnd("lock"), room.settingEnd("slow")], ["on", "2026-12-01T00:00:00Z", ""]);
+	room.replica.addSettings({}, { n: 5, settings: [{ key: "lock", value: "on", until: "2026-12-01T00:00:00Z" }, { key: "slow", value: 5, until: "2026-12-02T00:00:00Z" }], more: false });
+	assert.equal(room.settingEnd("slow"), "2026-12-02T00:00:00Z");
+});

@@ -17,7 +17,7 @@ export function refusalOf(response, body) {
 	if (body.code === undefined && !again) {
 		return new Refusal(NOT_RAMAI, "the response did not come from ramai; a proxy in front of it may ask you to sign in: reload the page");
 	}
-	return new Refusal(body.code ?? "internal", body.reason ?? `HTTP ${response.status}`, again ? wait || POST_AGAIN : 0);
+	return Refusal.of({ ...body, code: body.code ?? "internal", reason: body.reason ?? `HTTP ${response.status}` }, again ? wait || POST_AGAIN : 0);
 }
 
 /** Requests to the server's API. */

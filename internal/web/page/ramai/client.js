@@ -4,7 +4,7 @@ import { TransportChoice } from "./choice.js";
 import { Emitter } from "./emitter.js";
 import { Outbox } from "./outbox.js";
 import { Marks } from "./marks.js";
-import { newSession, NOT_RAMAI, Refusal, roomOf } from "./protocol.js";
+import { newSession, NOT_RAMAI, randomToken, Refusal, roomOf } from "./protocol.js";
 import { Room } from "./room.js";
 import { SocketConnection } from "./socket.js";
 
@@ -80,6 +80,8 @@ export class Client extends Emitter {
 	#focused = "";
 	#typed = 0;
 	#renaming = false; // the server has not answered yet
+	/** @type {Map<string, {resolve: (frame: any) => void, reject: (why: Refusal) => void}>} by ref: what waits for an answer */
+	#requests = new Map();
 	/** @type {ReturnType<typeof setTimeout>|undefined} */
 	#connectTimer;
 	/** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -190,6 +192,18 @@ export class Client extends Emitter {
 		this.wanted = name;
 		this.#renaming = true;
 		return this.#send({ type: "name", name });
+	}
+
+	/**
+	 * Sends a request that is not repeated over another connection. Resolves with the frame that answers it, and rejects with a Refusal.
+	 * @param {object} frame @returns {Promise<any>}
+	 */
+	request(frame) {
+		const ref = randomToken(9);
+		return new Promise((resolve, reject) => {
+			if (this.#send({ ...frame, ref })) this.#requests.set(ref, { resolve, reject });
+			else reject(new Refusal("unavailable", "there is no connection over a WebSocket"));
+		});
 	}
 
 	/** @param {string} room */
@@ -309,8 +323,13 @@ export class Client extends Emitter {
 
 	/** @param {Room} room */
 	#enter(room) {
-		if (this.#http) this.#http.join();
+		if (this.#http) this.#http.join(room);
 		else this.#send({ type: "join", room: room.name, ...(room.log ? { after: room.position } : { last: room.last }) });
+	}
+
+	/** See Room.joinAgain. @param {Room} room */
+	joinAgain(room) {
+		if (this.state === "live") this.#enter(room);
 	}
 
 	/** @param {object} frame */
@@ -326,6 +345,8 @@ export class Client extends Emitter {
 		this.#attempts++;
 		this.#outbox.stop();
 		this.#marks.stop();
+		for (const { reject } of this.#requests.values()) reject(new Refusal("unavailable", "the connection broke before the server answered"));
+		this.#requests.clear();
 		for (const room of this.rooms.values()) room.disconnected();
 	}
 
@@ -390,6 +411,12 @@ export class Client extends Emitter {
 
 	/** @param {any} f */
 	#receive(f) {
+		const request = this.#requests.get(f.ref);
+		if (request) {
+			this.#requests.delete(f.ref);
+			if (f.type === "error" || f.type === "refused") return request.reject(Refusal.of(f));
+			request.resolve(f);
+		}
 		switch (f.type) {
 			case "welcome":
 				this.limits = f.limits;
@@ -409,10 +436,10 @@ export class Client extends Emitter {
 				this.#outbox.settle(f.id, f.n, f.at);
 				return;
 			case "refused":
-				this.#outbox.refused(f.id, new Refusal(f.code, f.reason, f.retry_after_ms), f.retry_after_ms !== undefined);
+				this.#outbox.refused(f.id, Refusal.of(f), f.retry_after_ms !== undefined);
 				return;
 			case "error": {
-				const why = new Refusal(f.code, f.reason, f.retry_after_ms);
+				const why = Refusal.of(f);
 				if (f.ref && this.#outbox.find(f.ref)) this.#outbox.refused(f.ref, why, false);
 				else if (!this.#marks.refused(f.ref, why)) this.#refused(f);
 				return;
@@ -437,7 +464,7 @@ export class Client extends Emitter {
 			}
 			[this.#renaming, this.wanted] = [false, this.name];
 		}
-		this.emit("refused", new Refusal(f.code, f.reason, f.retry_after_ms));
+		this.emit("refused", Refusal.of(f));
 	}
 
 	/** The server has answered over the WebSocket. */

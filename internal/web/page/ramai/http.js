@@ -21,8 +21,8 @@ const INTERCEPTED_AGAIN = 5_000; // ms until a failed request is repeated if som
  * Posts a message, or changes one, or sets something. Rejects with a Refusal.
  * @param {API} api @param {Sent} sent @param {AbortSignal} closed @returns {Promise<{n: number, at: string}>}
  */
-async function post(api, { id, room, text, of, deletes, key, value, body }, closed) {
-	if (key) return request(api, "PUT", `${room}/state/${key}`, { value }, id, "n", closed);
+async function post(api, { id, room, text, of, deletes, key, setting: { key: _, ...setting }, body }, closed) {
+	if (key) return request(api, "PUT", `${room}/state/${key}`, setting, id, "n", closed);
 	if (!of) return request(api, "POST", `${room}/messages`, body, id, "n", closed);
 	return request(api, deletes ? "DELETE" : "PATCH", `${room}/messages/${of}`, deletes ? undefined : { text }, id, "n", closed);
 }
@@ -125,8 +125,9 @@ export class HTTPConnection {
 		this.#poll();
 	}
 
-	/** A room was joined. */
-	join() {
+	/** A room was joined. @param {Room} room */
+	join(room) {
+		if (room.left && this.#stream?.room === room) this.#read(this.#stream);
 		this.#listen();
 		if (this.#nextPoll) this.#poll();
 	}
@@ -181,7 +182,11 @@ export class HTTPConnection {
 			failed = error;
 		}
 		if (this.#stream !== stream) return;
-		if (failed instanceof Refusal && failed.code === "rate_limited") { // the rest of the connection is fine
+		if (failed instanceof Refusal && failed.code === "not_allowed") {
+			room.receive({ ...failed, type: "left" });
+		} else if (!failed && room.left) {
+			// the stream said so; nothing follows
+		} else if (failed instanceof Refusal && failed.code === "rate_limited") { // the rest of the connection is fine
 			this.#streamAgain = setTimeout(() => this.#stream === stream && this.#read(stream), failed.retryAfter);
 		} else {
 			this.#broken(this.#retryAfter || undefined, failed);
@@ -215,7 +220,7 @@ export class HTTPConnection {
 	async #poll() {
 		clearTimeout(this.#nextPoll);
 		this.#nextPoll = undefined;
-		const others = () => [...this.#rooms.values()].filter((r) => r !== this.#stream?.room);
+		const others = () => [...this.#rooms.values()].filter((r) => r !== this.#stream?.room && !r.left);
 		const room = others().find((r) => !r.live) ?? others()[this.#polls++ % others().length];
 		let refused = false;
 		if (room) {
@@ -226,8 +231,9 @@ export class HTTPConnection {
 					if (log && !page.reset && page.skipped?.length) await this.#catchUp(room, page.head ?? 0); // some may be changes
 					else room.receivePage(page);
 				}
-			} catch {
+			} catch (error) {
 				refused = true; // or unreachable, which the stream will notice too
+				if (error instanceof Refusal && error.code === "not_allowed" && !this.closed) room.receive({ ...error, type: "left" });
 			}
 		}
 		if (this.closed) return;

@@ -5,11 +5,11 @@ import { NOT_PLAIN, randomToken, Refusal } from "./protocol.js";
  * @typedef {import("./protocol.js").Value} Value
  *
  * What is stored of a Sent. ofId is the id of the message that it changes, if that has no number yet.
- * @typedef {{id: string, room: string, text: string, since?: number, re?: number, of?: number, ofId?: string, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value}} Pending
+ * @typedef {{id: string, room: string, text: string, since?: number, re?: number, of?: number, ofId?: string, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value, until?: string}} Pending
  *
  * What a Sent is, besides its text: a message, which may reply to the message re and be a question or a poll with options; a change of
- * the message of, which may be a Sent without a number; or a new value of the setting key.
- * @typedef {{re?: number, of?: number|Sent, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value}} Kind
+ * the message of, which may be a Sent without a number; or a new value of the setting key, which ends at until if that is not empty.
+ * @typedef {{re?: number, of?: number|Sent, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value, until?: string}} Kind
  *
  * How the current connection sends.
  * @typedef {object} Sender
@@ -32,7 +32,7 @@ export class Sent {
 	since = 0; // the first attempt, by Date.now()
 
 	/** @param {string} id @param {string} room @param {string} text @param {Kind} [kind] */
-	constructor(id, room, text, { re = 0, of = 0, deletes = false, as = "", options, key = "", value = null } = {}) {
+	constructor(id, room, text, { re = 0, of = 0, deletes = false, as = "", options, key = "", value = null, until = "" } = {}) {
 		this.id = id;
 		this.room = room;
 		this.text = text;
@@ -45,6 +45,7 @@ export class Sent {
 		this.options = options; // of a poll
 		this.key = key; // of a setting; empty: it is none
 		this.value = value;
+		this.until = until; // when the setting ends; empty: it has no end
 		/** Resolves with this once it is saved; rejects with a Refusal. @type {Promise<Sent>} */
 		this.saved = new Promise((resolve, reject) => {
 			this.resolve = resolve;
@@ -65,10 +66,16 @@ export class Sent {
 
 	/** The frame to send. An older server's error has the ref alone. */
 	get frame() {
-		const { room, id, of, key, value, text } = this;
-		if (key) return { type: "set", room, id, key, value, ref: id };
+		const { room, id, of, text } = this;
+		if (this.key) return { type: "set", room, id, ...this.setting, ref: id };
 		if (this.isChange) return { type: "change", room, id, of, text: this.deletes ? null : text, ref: id };
 		return { type: "say", room, id, ...this.body };
+	}
+
+	/** What a setting is, besides its room and its id. */
+	get setting() {
+		const { key, value, until } = this;
+		return { key, value, ...(until && { until }) };
 	}
 
 	/** What a message is, besides its room and its id. */
@@ -79,8 +86,8 @@ export class Sent {
 
 	/** What to store of it. @returns {Pending} */
 	get stored() {
-		const { id, room, since, of, target, deletes, key, value, body } = this;
-		return { id, room, ...body, since, ...(of && { of }), ...(target && { ofId: target.id }), ...(deletes && { deletes }), ...(key && { key, value }) };
+		const { id, room, since, of, target, deletes, key, setting, body } = this;
+		return { id, room, ...body, since, ...(of && { of }), ...(target && { ofId: target.id }), ...(deletes && { deletes }), ...(key && setting) };
 	}
 }
 

@@ -57,13 +57,31 @@ export function randomToken(bytes) {
 /** A new session secret. */
 export const newSession = () => randomToken(16);
 
+/** The roles in a room, from the lowest to the highest. */
+export const ROLES = ["none", "reader", "guest", "known", "trusted", "moderator", "owner"];
+
+/** Whether a role is another one or higher. Of a server without roles there is none, and anyone may do what a guest may. @param {string} role @param {string} least */
+export const hasRole = (role, least) => ROLES.indexOf(role || "guest") >= ROLES.indexOf(least);
+
 /** An error that the server answered with. */
 export class Refusal extends Error {
+	rule = ""; // of the room, by which it was refused; empty: it was none
+	/** @type {Record<string, Value>} parameters of the rule */
+	params = {};
+	until = ""; // when the rule ends, RFC 3339; empty: it has no end
+
 	/** @param {string} code one of the protocol's codes @param {string} reason in English */
 	constructor(code, reason, retryAfter = 0) {
 		super(reason);
 		this.code = code;
 		this.reason = reason;
 		this.retryAfter = retryAfter; // ms; 0: do not retry
+	}
+
+	/** The refusal in a frame, or in the body of a response. @param {any} f @param {number} [retryAfter] */
+	static of(f, retryAfter = f.retry_after_ms) {
+		const refusal = new Refusal(f.code, f.reason, retryAfter);
+		[refusal.rule, refusal.params, refusal.until] = [f.rule ?? "", f.params ?? {}, f.until ?? ""];
+		return refusal;
 	}
 }

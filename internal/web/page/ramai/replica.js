@@ -14,7 +14,7 @@ import { isVote } from "./protocol.js";
  * @typedef {{before?: number, after?: number, at?: string, limit?: number, as?: "question"|"poll"}} PageParams
  *
  * A change or a setting of this client, as outbox.js has it.
- * @typedef {{of: number, text: string, deletes: boolean, key?: string, value?: Value}} OwnChange
+ * @typedef {{of: number, text: string, deletes: boolean, key?: string, value?: Value, until?: string}} OwnChange
  *
  * A message as a screen shows it. tally is at least 1 for each of mine, the keys of one's own marks, sorted. status: of a poll open,
  * closed or hidden; of a question open or answered. pending: a part of it is not saved.
@@ -111,7 +111,7 @@ export class Replica {
 	#heard = [];
 	/** @type {Map<number, string[]>} by number: the keys of one's own marks, sorted; replaced, not changed */
 	#mine = new Map();
-	/** @type {Map<string, {value: Value, n: number}>} the settings, each as of n */
+	/** @type {Map<string, {value: Value, until: string, n: number}>} the settings, each as of n */
 	#settings = new Map();
 	staleSettings = false; // settings may have changed in a gap: add all of them with addSettings
 	#joinedAt = 0; // n of the newest joined. It has all settings, except that those of polls and questions may be left out
@@ -190,7 +190,7 @@ export class Replica {
 				this.#hear(f);
 				break;
 			case "state":
-				if ("value" in f) this.#set(f.key, f.value, f.n); // else it is hidden
+				if ("value" in f) this.#set(f.key, f.value, f.n, f.until); // else it is hidden
 				break;
 		}
 		if (typeof f.n !== "number") return;
@@ -200,17 +200,17 @@ export class Replica {
 	}
 
 	/** Applies a change or a setting of this client that is saved, whose frame may not have arrived. @param {OwnChange & {n: number}} sent */
-	applySaved({ n, of, text, deletes, key, value = null }) {
-		if (key) this.#set(key, value, n);
+	applySaved({ n, of, text, deletes, key, value = null, until }) {
+		if (key) this.#set(key, value, n, until);
 		else this.#hear({ type: "changed", n, of, text: deletes ? null : text });
 	}
 
 	/**
 	 * Adds a page of settings, as Room.settings returns it. What it leaves out is unset.
-	 * @param {{prefix?: string, after?: string}} params @param {{n: number, settings: {key: string, value: Value}[], more: boolean}} page
+	 * @param {{prefix?: string, after?: string}} params @param {{n: number, settings: {key: string, value: Value, until?: string}[], more: boolean}} page
 	 */
 	addSettings({ prefix = "", after = "" }, { n, settings, more }) {
-		for (const { key, value } of settings) this.#set(key, value, n);
+		for (const { key, value, until } of settings) this.#set(key, value, n, until);
 		const last = settings.at(-1)?.key ?? after;
 		for (const key of this.#settings.keys()) {
 			if (key.startsWith(prefix) && key > after && (!more || key <= last) && !settings.some((s) => s.key === key)) this.#set(key, null, n);
@@ -295,6 +295,11 @@ export class Replica {
 			return kept.length > 0 ? kept : null;
 		}
 		return key === "stage" && Number(value) < this.first ? null : value;
+	}
+
+	/** When a setting ends, RFC 3339; empty: it has no end, or that is not known. @param {string} key @param {OwnChange[]} [outbox] */
+	settingEnd(key, outbox = []) {
+		return (outbox.findLast((s) => s.key === key) ?? this.#settings.get(key))?.until ?? "";
 	}
 
 	/** The message with a number, if it is here. @param {number} n @returns {Message|undefined} */
@@ -426,10 +431,10 @@ export class Replica {
 		else this.#mine.delete(n);
 	}
 
-	/** Notes a setting as of a number, unless a newer one is known. @param {string} key @param {Value} value @param {number} n */
-	#set(key, value, n) {
+	/** Notes a setting as of a number, unless a newer one is known. @param {string} key @param {Value} value @param {number} n @param {string} [until] */
+	#set(key, value, n, until = "") {
 		const known = this.#settings.get(key)?.n ?? (STATUS.test(key) ? 0 : this.#joinedAt);
-		if (known < n) this.#settings.set(key, { value, n });
+		if (known < n || (known === n && until)) this.#settings.set(key, { value, until, n }); // joined has no ends
 	}
 
 	/** Notes all settings as of a number. @param {Record<string, Value>} state @param {number} n */

@@ -1,6 +1,6 @@
 // A room as the server describes it. It owns the reader's position: the numbers received, and the bounds of the room.
 import { Emitter } from "./emitter.js";
-import { Refusal } from "./protocol.js";
+import { hasRole, Refusal } from "./protocol.js";
 import { Replica } from "./replica.js";
 
 /**
@@ -30,6 +30,8 @@ const PUSHED = 200; // connections in a room, above which the server pushes no n
  * - gap({from, to}): these numbers are deleted
  * - joined({n, first, count, reset}): the state of the room; missed messages follow. reset: it is another history
  * - presence(), typing(): count, names or typists have changed
+ * - role(): role or roleUntil have changed
+ * - left(Refusal): you may no longer read the room. Nothing follows until you join again
  */
 export class Room extends Emitter {
 	log = "";
@@ -44,6 +46,10 @@ export class Room extends Emitter {
 	/** @type {Typist[]} */
 	typists = [];
 	live = false; // joined over this connection, or polled over HTTP
+	role = ""; // yours in this room; empty: not known, or the server has no roles
+	roleUntil = ""; // when that ends, RFC 3339; empty: it has no end
+	/** @type {Refusal|null} why you may not read the room; null: you may */
+	left = null;
 	/** @type {Replica|null} */
 	#replica = null;
 	/** @type {PageParams|null} messages that came without own marks, because the page did not know whose */
@@ -99,16 +105,16 @@ export class Room extends Emitter {
 	/**
 	 * Changes a setting of the room: topic, pin (numbers of messages), stage (the number of a message), poll/N (open, closed or
 	 * hidden), question/N (open or answered).
-	 * @param {string} key @param {import("./protocol.js").Value} value null unsets it
+	 * @param {string} key @param {import("./protocol.js").Value} value null unsets it @param {string} [until] when a rule ends, RFC 3339
 	 */
-	set(key, value) {
-		return this.client.say(this.name, "", { key, value });
+	set(key, value, until) {
+		return this.client.say(this.name, "", { key, value, until });
 	}
 
 	/**
 	 * A page of the room's settings, in the order of their keys: those that begin with prefix, and follow the key after.
 	 * @param {{prefix?: string, after?: string, limit?: number}} [params]
-	 * @returns {Promise<{n: number, settings: {key: string, value: import("./protocol.js").Value}[], more: boolean}>}
+	 * @returns {Promise<{n: number, settings: {key: string, value: import("./protocol.js").Value, until?: string}[], more: boolean}>}
 	 */
 	async settings(params = {}) {
 		const page = await this.client.get(`/api/v1/rooms/${this.name}/state`, "settings", params);
@@ -142,6 +148,11 @@ export class Room extends Emitter {
 	/** A setting, as it will be once what is pending is saved. null: it is not set. @param {string} key */
 	setting(key) {
 		return this.replica.setting(key, this.#outbox);
+	}
+
+	/** When a setting ends, RFC 3339; empty: it has no end, or that is not known. @param {string} key */
+	settingEnd(key) {
+		return this.replica.settingEnd(key, this.#outbox);
 	}
 
 	get #outbox() {
@@ -205,6 +216,20 @@ export class Room extends Emitter {
 		this.client.leave(this.name);
 	}
 
+	/** Joins the room again after the event left. The answer is the event joined, or left. */
+	joinAgain() {
+		this.client.joinAgain(this);
+	}
+
+	/** This client may not read the room any more: whatever it has of the room goes. @param {Refusal} why */
+	#leftBy(why) {
+		this.disconnected();
+		this.#replica?.reset();
+		[this.log, this.epoch, this.n, this.head, this.first, this.count, this.names] = ["", "", 0, 0, 1, 0, []];
+		[this.left, this.role, this.roleUntil] = [why, "none", ""];
+		this.emit("left", why);
+	}
+
 	/** Marks it as not joined: the connection is gone. */
 	disconnected() {
 		this.live = false;
@@ -213,7 +238,7 @@ export class Room extends Emitter {
 
 	/** Applies a frame. @param {any} f */
 	receive(f) {
-		if (!this.live && f.type !== "joined" && f.type !== "reset") return; // late frames from before the room was left and joined again
+		if (!this.live && !["joined", "reset", "left", "role"].includes(f.type)) return; // late frames from before the room was left and joined again
 		this.#replica?.apply(f);
 		switch (f.type) {
 			case "joined":
@@ -251,6 +276,14 @@ export class Room extends Emitter {
 			case "marked":
 				this.emit("marked", f);
 				return;
+			case "role":
+				[this.role, this.roleUntil] = [f.role, f.until ?? ""];
+				if (this.left && hasRole(this.role, "reader")) this.joinAgain();
+				this.emit("role");
+				return;
+			case "left":
+				this.#leftBy(Refusal.of(f));
+				return;
 		}
 		if (typeof f.n !== "number" || f.n <= this.n) return;
 		this.#advance(f.n); // also of a kind that this version does not know
@@ -268,6 +301,8 @@ export class Room extends Emitter {
 		this.first = f.first;
 		this.count = f.count;
 		this.live = true;
+		this.left = null;
+		if (f.role) [this.role, this.roleUntil] = [f.role, ""];
 		if (this.#unmarked) this.#loadMarks(this.#unmarked);
 		this.emit("joined", { n: f.n, first: f.first, count: f.count, reset });
 	}
