@@ -19,6 +19,8 @@ type shared struct {
 	ctx  context.Context // ends with the screen
 	now  func() time.Time
 
+	sleep func(ctx context.Context, d time.Duration)
+
 	queue []tea.Msg // sent and not yet routed
 }
 

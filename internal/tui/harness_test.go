@@ -139,7 +139,7 @@ func (f *fakeChat) Who(_ context.Context, ask wire.Who) (wire.Who, error) {
 }
 
 func (f *fakeChat) Settings(_ context.Context, ask wire.StateRequest) (p wire.Settings, err error) {
-	if len(f.settings) > 0 {
+	if len(f.settings) > 0 && f.fail == nil {
 		p, f.settings = f.settings[0], f.settings[1:]
 	}
 	return p, f.note("settings %s after %q", ask.Room, ask.After)
@@ -200,6 +200,7 @@ func newHarness(t testing.TB, width, height int, change func(*Config, *fakeChat)
 		t.Fatal(err)
 	}
 	st.status.ticking = true // the test controls the clock
+	st.sleep = func(_ context.Context, d time.Duration) { st.now = st.now.Add(d) }
 	st.send(tea.WindowSizeMsg{Width: width, Height: height})
 	return st
 }
@@ -234,7 +235,7 @@ func (st *harness) do(cmd tea.Cmd) {
 		if msg.Msg == "\a" {
 			st.bell++
 		}
-	case page, proof, settingsPage, notice, questionsAnswer, whoAnswer, foundAnswer, commandAnswer, roomsAnswer, reachable:
+	case page, proof, settingsPage, settingsRetry, notice, questionsAnswer, whoAnswer, foundAnswer, commandAnswer, roomsAnswer, reachable:
 		st.send(msg)
 	}
 }

@@ -231,9 +231,19 @@ func TestSettingsAfterGap(t *testing.T) {
 		t.Error("the settings are stale after they were loaded")
 	}
 
-	st.chat.fail = errors.New("disconnected")
-	st.receive(wire.Gap{Room: wire.Lobby, From: 43, To: 50})
-	st.has(" Exam on Monday")
+	st.chat.fail = errors.New("disconnected") // asked again after a while
+	st.chat.settings = []wire.Settings{{Room: wire.Lobby, N: 46, Settings: []wire.Setting{topic("Retried")}}}
+	before := st.now
+	st.receive(wire.Gap{Room: wire.Lobby, From: 43, To: 46})
+	if st.has(" Retried"); st.now.Sub(before) != settingsRetryAfter {
+		t.Errorf("asked again after %v", st.now.Sub(before))
+	}
+	st.chat.fail = &wire.CodedError{Code: wire.BadFrame} // an older server
+	before = st.now
+	st.receive(wire.Gap{Room: wire.Lobby, From: 47, To: 50})
+	if st.has(" Retried"); st.now != before {
+		t.Error("an older server is asked again")
+	}
 	late := settingsPage{ask: wire.StateRequest{Room: wire.Lobby}, generation: st.room().settingsGeneration, page: wire.Settings{Room: wire.Lobby, N: 50, Settings: []wire.Setting{topic("Dropped")}}}
 	st.chat.settings = []wire.Settings{{Room: wire.Lobby, N: 61, Settings: []wire.Setting{topic("Newest")}}}
 	st.receive(wire.Gap{Room: wire.Lobby, From: 51, To: 60})

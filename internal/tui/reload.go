@@ -1,6 +1,11 @@
 package tui
 
 import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
 	tea "charm.land/bubbletea/v2"
 
 	"ramai/wire"
@@ -13,6 +18,12 @@ type settingsPage struct {
 	page       wire.Settings
 	err        error
 }
+
+// settingsRetry asks for that page again.
+type settingsRetry struct{ settingsPage }
+
+// settingsRetryAfter is how long the room waits after an error before it asks again.
+const settingsRetryAfter = 5 * time.Second
 
 // reloadSettings loads all settings of the room if some may have changed in a gap. Pages that are on their way are older
 // than the gap and are dropped.
@@ -34,11 +45,19 @@ func (r *room) askSettings(after string) tea.Cmd {
 	}
 }
 
-// settingsLoaded takes a page of settings, and asks for the next one. After an error, the settings stay as they are until the
-// next gap or join: the connection is lost, or the server is an older one.
+// settingsLoaded takes a page of settings, and asks for the next one, or after an error for the same one again.
 func (r *room) settingsLoaded(p settingsPage) tea.Cmd {
-	if p.generation != r.settingsGeneration || p.err != nil {
+	switch {
+	case p.generation != r.settingsGeneration:
 		return nil
+	case p.err != nil && isFinal(p.err):
+		return nil
+	case p.err != nil:
+		ctx, sleep := r.ctx, r.sleep
+		return func() tea.Msg {
+			sleep(ctx, settingsRetryAfter)
+			return settingsRetry{p}
+		}
 	}
 	r.timeline.replica.AddSettings(p.ask, p.page)
 	for _, it := range r.timeline.items {
@@ -51,4 +70,21 @@ func (r *room) settingsLoaded(p settingsPage) tea.Cmd {
 		return r.askSettings(p.page.Settings[n-1].Key)
 	}
 	return nil
+}
+
+// isFinal reports whether the server would answer a request for settings with this error again: it is an older one, or the user may not
+// read them.
+func isFinal(err error) bool {
+	var coded *wire.CodedError
+	return errors.As(err, &coded) && slices.Contains([]wire.Code{wire.BadFrame, wire.BadRequest, wire.NotAllowed}, coded.Code)
+}
+
+// sleep waits for a time, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

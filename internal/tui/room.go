@@ -113,6 +113,11 @@ func (r *room) update(msg any) tea.Cmd {
 		return r.proven(msg)
 	case settingsPage:
 		return r.settingsLoaded(msg)
+	case settingsRetry:
+		if msg.generation != r.settingsGeneration {
+			return nil
+		}
+		return r.askSettings(msg.ask.After)
 	case submit:
 		return r.submit(msg.text)
 	case submitLines:

@@ -70,7 +70,7 @@ func newScreen(ctx context.Context, config Config, c chat) (*screen, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &shared{display: newDisplay(config), chat: c, ctx: ctx, now: config.Now}
+	h := &shared{display: newDisplay(config), chat: c, ctx: ctx, now: config.Now, sleep: sleep}
 	h.self.asked, h.self.onName = config.Name, config.OnName
 	h.moreKey = keys.keyOf("more")
 	h.restyle()
@@ -168,6 +168,8 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 	case proof:
 		return s.toRoom(msg.room, msg)
 	case settingsPage:
+		return s.toRoom(msg.ask.Room, msg)
+	case settingsRetry:
 		return s.toRoom(msg.ask.Room, msg)
 	case submit, submitLines:
 		return s.room().update(msg)
@@ -269,12 +271,7 @@ func (s *screen) tick() tea.Cmd {
 	s.status.ticking, next = true, min(next, time.Second) // a shorter wait may become necessary meanwhile
 	ctx := s.ctx
 	return func() tea.Msg {
-		timer := time.NewTimer(next)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+		sleep(ctx, next)
 		return tick{}
 	}
 }
