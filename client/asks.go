@@ -157,8 +157,11 @@ func (c *core) onError(now time.Time, f wire.Error, raw []byte) {
 	case !ok:
 		c.emit(RequestFailed{Error: f}, raw)
 	case a.done != nil:
-		a.done(nil, &wire.CodedError{Code: f.Code, Reason: f.Reason})
+		a.done(nil, &wire.CodedError{Code: f.Code, Reason: f.Reason, Rule: f.Rule, Params: f.Params, Until: f.Until})
 	default:
+		if j, ok := a.frame.(wire.Join); ok && f.Rule != "" {
+			c.drop(j.Room)
+		}
 		c.emit(RequestFailed{Request: a.frame, Error: f}, raw)
 	}
 }

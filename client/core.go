@@ -171,6 +171,10 @@ func (c *core) received(now time.Time, b []byte) error {
 		return c.unknown(f, b)
 	case wire.Joined:
 		return c.joined(f, b)
+	case wire.Left:
+		c.left(f, b)
+	case wire.OwnRole:
+		c.emitIn(f.Room, f, b)
 	case wire.Gap:
 		return c.gap(f, b)
 	case wire.Saved:

@@ -109,6 +109,36 @@ func TestPosition(t *testing.T) {
 	}
 }
 
+// TestLeftForGood: a room that the sender may no longer read is not joined again on the next connection, and what is still
+// under way of it is dropped. Other rooms are not affected. The user may join it again.
+func TestLeftForGood(t *testing.T) {
+	c := opened(t, 3)
+	c.join(room{name: "den", last: 5})
+	sent(c, time.Time{})
+	feed(t, c, time.Time{}, wire.Joined{Room: "den", HistoryID: "L", N: 1, First: 1, Role: wire.RoleGuest})
+	role := wire.OwnRole{Room: "den", Role: wire.RoleModerator}
+	left := wire.Left{Room: "den", Code: wire.NotAllowed, Rule: wire.RulePerson, Reason: "banned"}
+	got := feed(t, c, time.Time{}, role, left, left, wire.Message{Room: "den", N: 2}, role, wire.Message{Room: wire.Lobby, N: 4})
+	if want := []wire.Frame{role, left, wire.Message{Room: wire.Lobby, N: 4}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("events %+v, want %+v", got, want)
+	}
+	c.disconnected(time.Time{}, errCut)
+	c.connected()
+	feed(t, c, time.Time{}, welcome(""), welcome(""))
+	if got := sent(c, time.Time{}); len(got) != 2 || !strings.Contains(got[1], `"join","room":"lobby"`) {
+		t.Errorf("after reconnecting it sends %q, want a hello and a join of the lobby", got)
+	}
+	feed(t, c, time.Time{}, wire.Joined{Room: wire.Lobby, HistoryID: "L", N: 4, First: 1})
+	c.join(room{name: "den"})
+	if got := sent(c, time.Time{}); len(got) != 1 || !strings.Contains(got[0], `"join","room":"den"`) {
+		t.Errorf("the user joins again, and it sends %q", got)
+	}
+	refused := wire.Error{Code: wire.NotAllowed, Rule: wire.RuleRole, Request: "join", Room: "den"}
+	if got := feed(t, c, time.Time{}, refused); len(got) != 1 || c.find("den") != nil {
+		t.Errorf("a rule refuses the join: events %+v, and the room is kept: %v", got, c.find("den") != nil)
+	}
+}
+
 func TestReset(t *testing.T) {
 	c := newCore()
 	c.join(room{name: "r", historyID: "old", n: 7})

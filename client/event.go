@@ -10,8 +10,11 @@ import (
 //
 // Frame is what the server sent: [wire.Welcome], [wire.Joined], [wire.Message], [wire.Changed], [wire.Tally], [wire.State],
 // [wire.Gap], [wire.Marked], [wire.Saved], [wire.Refused], [wire.Presence], [wire.Typing], [wire.Name], [wire.Epoch],
-// [wire.Restarting], or [wire.Unknown] from a newer server; or one of this package's own: [Sent], [Disconnected],
+// [wire.Restarting], [wire.Left], [wire.OwnRole], or [wire.Unknown] from a newer server; or one of this package's own: [Sent], [Disconnected],
 // [RequestFailed], [Line]. A wire.Marked is about this sender, also if another connection of the sender has marked the message.
+//
+// After a wire.Left the client is not in the room any more, and does not join it again by itself. The same holds after a
+// RequestFailed of a Join that a rule of the room has refused.
 //
 // A Sent follows the frame that changes the state of what was sent.
 type Event struct {

@@ -40,15 +40,25 @@ func (c *core) join(r room) {
 
 // leave undoes join.
 func (c *core) leave(name string) {
-	i := slices.IndexFunc(c.rooms, func(r *room) bool { return r.name == name })
-	if i < 0 {
-		return
-	}
-	c.rooms = slices.Delete(c.rooms, i, i+1)
-	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return !a.sent && a.isJoin(name) })
-	if c.open {
+	if c.drop(name) && c.open {
 		c.extra = append(c.extra, wire.Append(nil, wire.Leave{Room: name}))
 	}
+}
+
+// left removes a room that the sender may no longer read.
+func (c *core) left(f wire.Left, raw []byte) {
+	if c.drop(f.Room) {
+		c.emit(f, raw)
+	}
+}
+
+// drop removes a room that cannot be joined now, so that it is not joined again on the next connection. It reports whether the
+// room was there.
+func (c *core) drop(name string) bool {
+	before := len(c.rooms)
+	c.rooms = slices.DeleteFunc(c.rooms, func(r *room) bool { return r.name == name })
+	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return !a.sent && a.isJoin(name) })
+	return len(c.rooms) < before
 }
 
 // request returns the join that resumes the room.

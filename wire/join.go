@@ -25,8 +25,34 @@ type Joined struct {
 	Unread    *int             `json:"unread,omitempty"` // messages after the position of the Join, at most MaxLast; nil without one, and from older servers
 	Reset     bool             `json:"reset,omitempty"`  // the position belongs to another history: replayed as if Last were DefaultJoin
 	Ref       string           `json:"ref,omitempty"`    // of the request
+	Role      Role             `json:"role,omitzero"`    // of this sender in the room; none from older servers
 	State     map[string]Value `json:"state,omitempty"`  // settings as of N, at most StateBytes of them
 	Mine      Mine             `json:"mine,omitempty"`   // of the messages that are replayed
+}
+
+// Left ("left") says that the sender may no longer read a room, and is not in it any more: nothing follows of the room. It
+// may join again when it has been given a role.
+type Left struct {
+	Room   string `json:"room"`
+	Code   Code   `json:"code"`
+	Reason string `json:"reason"`
+	Rule   string `json:"rule,omitempty"`   // with Params and Until: the rule of the room, see CodedError
+	Params Params `json:"params,omitempty"` // of the rule
+	Until  Time   `json:"until,omitempty"`  // the rule ends then
+}
+
+// OwnRole ("role") says which role the receiver has in a room from now on. It is sent to those in the room whose role has
+// changed.
+type OwnRole struct {
+	Room  string `json:"room"`
+	Role  Role   `json:"role"`
+	Until Time   `json:"until,omitempty"` // the role ends then; 0: it has no end
+	Ref   string `json:"ref,omitempty"`   // of the request, if it answers one
+}
+
+// LeftBy returns the frame for a room that cannot be read because of e.
+func LeftBy(room string, e *CodedError) Left {
+	return Left{Room: room, Code: e.Code, Reason: e.Reason, Rule: e.Rule, Params: e.Params, Until: e.Until}
 }
 
 // Epoch says that another epoch has begun: in all rooms of the connection, everything that follows is of this epoch.
@@ -42,6 +68,8 @@ var (
 	_ = request(Join{}, parseJoin)
 	_ = request(Leave{}, ofRoom(func(room string) Frame { return Leave{Room: room} }))
 	_ = answer[Joined]()
+	_ = answer[Left]()
+	_ = answer[OwnRole]()
 	_ = answer[Epoch]()
 	_ = answer[Reset]()
 )
@@ -54,6 +82,12 @@ func (Leave) Type() string { return "leave" }
 
 // Type implements Frame.
 func (Joined) Type() string { return "joined" }
+
+// Type implements Frame.
+func (Left) Type() string { return "left" }
+
+// Type implements Frame.
+func (OwnRole) Type() string { return "role" }
 
 // Type implements Frame.
 func (Epoch) Type() string { return "epoch" }

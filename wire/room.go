@@ -19,3 +19,5 @@ func (f Tally) RoomName() string    { return f.Room }
 func (f Marked) RoomName() string   { return f.Room }
 func (f State) RoomName() string    { return f.Room }
 func (f Unknown) RoomName() string  { return f.Room }
+func (f Left) RoomName() string     { return f.Room }
+func (f OwnRole) RoomName() string  { return f.Room }

@@ -301,6 +301,8 @@ func (r *runner) handle(e client.Event) error {
 		r.disconnected(client.OneLine(f.Err.Error()))
 	case client.RequestFailed:
 		return r.requestFailed(f)
+	case wire.Left:
+		return exitcode.With(exitcode.Refused, fmt.Errorf("the room %s: %s", r.Room, client.OneLine(f.Reason)))
 	}
 	return nil
 }

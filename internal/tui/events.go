@@ -110,7 +110,11 @@ func (s *screen) handle(frame wire.Frame) tea.Cmd {
 			}
 		}
 	}
-	return s.rooms.update(frame)
+	cmd := s.rooms.update(frame)
+	if f, ok := frame.(wire.Left); ok {
+		s.joinFailed(f.Room)
+	}
+	return cmd
 }
 
 // joinFailed removes a room that could not be joined from the screen, unless it is the only one or something in it would be

@@ -61,6 +61,8 @@ func (r *room) update(msg any) tea.Cmd {
 	switch msg := msg.(type) {
 	case wire.Joined:
 		return r.joined(msg)
+	case wire.Left:
+		r.left(msg)
 	case wire.Epoch:
 		r.serverEpoch = msg.Epoch
 	case wire.Message:
@@ -166,6 +168,21 @@ func (r *room) joined(f wire.Joined) tea.Cmd {
 		return r.prove()
 	}
 	return nil
+}
+
+// left forgets everything about a room that the user may no longer read.
+func (r *room) left(f wire.Left) {
+	r.warn("the room %s: %s", r.name, oneLine(f.Reason, r.method))
+	r.people = people{}
+	t := &r.timeline
+	t.replace(nil, true)
+	t.replica, t.joined, t.historyID, t.originals = client.Replica{}, false, "", originals{}
+	t.first, t.received, t.latest, t.head = 1, 0, 0, 0
+	t.jumpTarget, t.jumpTargetAt, t.pendingJump, t.unreadDivider, t.selected = 0, 0, false, false, 0
+	r.settingsGeneration++
+	r.settings = roomSettings{}
+	r.read.remembered, r.read.unproven, r.read.mentions = false, false, 0
+	r.read.upTo, r.read.joinedAt = 0, 0
 }
 
 // jumpWhenReady goes to the jump target of the timeline, once it is known to exist.
