@@ -98,6 +98,7 @@ type Outcome struct {
 	DisplayName string    // of a command that added a record: the sender's name at that time
 	Body        string    // of the record that the command added; empty if it added none
 	Renamed     []string  // senders whose name changed
+	SignedIn    string    // of a SignIn: the sender who is signed in; of a SignOut: whose sessions have ended
 	FormerVote  string    // of a Mark that is a vote: the key of the sender's former vote
 	Replaced    []Record  // rows of the room that the command has rewritten, as they are now
 	Err         *wire.CodedError

@@ -46,6 +46,13 @@ func examples() []eventlog.Command {
 		{Kind: eventlog.Mark, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.MarkBody{Of: 600, Key: "up"}},
 		{Kind: eventlog.Tally, Room: "lobby"},
 		{Kind: eventlog.PruneMarks},
+		{Kind: eventlog.SignIn, SenderID: "0123456789abcdef", Body: eventlog.SignInBody{
+			Proof: eventlog.ProofDigest(eventlog.JWTProof, "https://school.example", "anna"), Kind: eventlog.JWTProof, Label: "anna at https://school.example",
+			Session: eventlog.SessionDigest("BBBBBBBBBBBBBBBBBBBBBB"), From: eventlog.SessionDigest("AAAAAAAAAAAAAAAAAAAAAA"),
+		}},
+		{Kind: eventlog.SignIn, SenderID: "0123456789abcdef", Body: eventlog.SignInBody{Session: eventlog.SessionDigest("BBBBBBBBBBBBBBBBBBBBBB")}},
+		{Kind: eventlog.SignOut, SenderID: "0123456789abcdef", Body: eventlog.SignOutBody{All: true}},
+		{Kind: eventlog.SignOut, SenderID: "0123456789abcdef", Body: eventlog.SignOutBody{Session: eventlog.SessionDigest("BBBBBBBBBBBBBBBBBBBBBB")}},
 	}
 }
 

@@ -44,10 +44,12 @@ const (
 	Tally          Kind = 17
 	PruneMarks     Kind = 18
 	Set            Kind = 19
+	SignIn         Kind = 20
+	SignOut        Kind = 21
 )
 
 // Current is this version of the program.
-var Current = &Program{level: 3, kinds: []leveledKind{
+var Current = &Program{level: 4, kinds: []leveledKind{
 	Say:            {sayKind{}, 0},
 	ReserveName:    {reserveNameKind{}, 0},
 	ReleaseName:    {releaseNameKind{}, 0},
@@ -67,6 +69,8 @@ var Current = &Program{level: 3, kinds: []leveledKind{
 	Tally:          {tallyKind{}, 3},
 	PruneMarks:     {pruneMarksKind{}, 3},
 	Set:            {setKind{}, 3},
+	SignIn:         {signInKind{}, 4},
+	SignOut:        {signOutKind{}, 4},
 }}
 
 // ErrLevel is wrapped in errors of a program whose level is below the stored one. Only a newer program helps.

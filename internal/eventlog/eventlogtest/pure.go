@@ -217,6 +217,8 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			return markIn(rapid.SampledFrom(someRooms).Draw(t, "room"), by, rapid.Uint64Range(1, 8).Draw(t, "of"), rapid.SampledFrom([]string{"up", "👍", "❤️"}).Draw(t, "key"), rapid.IntRange(0, 3).Draw(t, "on") > 0)
 		case eventlog.Tally:
 			return tally(rapid.SampledFrom(someRooms).Draw(t, "room"))
+		case eventlog.SignIn, eventlog.SignOut:
+			return anySession(t, kind)
 		case eventlog.PruneMarks:
 			return pruneMarks()
 		case eventlog.Barrier:

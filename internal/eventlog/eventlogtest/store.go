@@ -65,12 +65,17 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"keep", testRetention},
 		{"rolled back", testRolledBack},
 		{"free", testFree},
+		{"signing in", testSignIn},
+		{"signing out", testSignOut},
+		{"names and sessions", testSignInNames},
+		{"limit of sessions", testSessionLimit},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, fresh(t))) })
 	}
 	t.Run("opened again", func(t *testing.T) { testReopened(t, fresh(t)) })
 	t.Run("changes, opened again", func(t *testing.T) { testChangeReopened(t, fresh(t)) })
 	t.Run("settings, opened again", func(t *testing.T) { testSetReopened(t, fresh(t)) })
+	t.Run("sessions, opened again", func(t *testing.T) { testSessionsReopened(t, fresh(t)) })
 	t.Run("starts", func(t *testing.T) { testStarts(t, fresh(t)) })
 	t.Run("epochs", func(t *testing.T) { testEpochs(t, fresh(t)) })
 	t.Run("epochs of removed rooms", func(t *testing.T) { testEpochsOfRemoved(t, fresh(t)) })
