@@ -48,11 +48,11 @@ func (changeKind) check(c *Command) error {
 }
 
 func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[ChangeBody](&o.Command)
+	body, err := bodyOf[ChangeBody](o.Command)
 	if err != nil {
 		return err
 	}
-	row, message, refused, err := c.changeable(tx, &o.Command, body.Of)
+	row, message, refused, err := c.changeable(tx, o.Command, body.Of)
 	if err != nil {
 		return err
 	}

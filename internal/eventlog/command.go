@@ -91,7 +91,7 @@ const (
 
 // An Outcome is a command and its result.
 type Outcome struct {
-	Command     Command
+	Command     *Command // in its batch or submission, not a copy
 	Status      Status
 	N           uint64    // of a command that added a record: its number in the room; of a Trim or RemoveRoom: the oldest number that is left, or the next one
 	At          wire.Time // of a command that added a record: its time; otherwise that of the batch

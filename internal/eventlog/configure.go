@@ -48,7 +48,7 @@ func (configureKind) check(c *Command) error {
 }
 
 func (configureKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[ConfigureBody](&o.Command)
+	body, err := bodyOf[ConfigureBody](o.Command)
 	if err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 	outcomes := make([]Outcome, len(b.Commands))
 	for i := range b.Commands {
 		o := &outcomes[i]
-		o.Command, o.At, o.Status = b.Commands[i], c.at, Saved
+		o.Command, o.At, o.Status = &b.Commands[i], c.at, Saved
 		d, err := b.of().kind(o.Command.Kind)
 		if err == nil {
 			err = d.decide(c, tx, o)

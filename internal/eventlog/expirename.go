@@ -29,7 +29,7 @@ func (expireNameKind) check(c *Command) error {
 // decide also corrects a name that was last used in the future, that is, while the clock was ahead: it expires as if it
 // was used now.
 func (expireNameKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[ExpireNameBody](&o.Command)
+	body, err := bodyOf[ExpireNameBody](o.Command)
 	if err != nil {
 		return err
 	}

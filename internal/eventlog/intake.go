@@ -285,7 +285,7 @@ func (f *flight) refuse(i int, reason string, retry time.Duration) {
 		f.refused = make([]Outcome, len(f.submissions))
 	}
 	s := &f.submissions[i]
-	f.refused[i] = Outcome{Command: s.Command, Status: Refused, Err: &wire.CodedError{Code: wire.Unavailable, Reason: reason, RetryAfter: retry}}
+	f.refused[i] = Outcome{Command: &s.Command, Status: Refused, Err: &wire.CodedError{Code: wire.Unavailable, Reason: reason, RetryAfter: retry}}
 	if s.Kind.isPost() && s.ReplyTo != nil {
 		s.ReplyTo.fencedBelow = max(s.ReplyTo.fencedBelow, s.Fence+1)
 	}
@@ -296,7 +296,7 @@ func (f *flight) refuseForGood(i int, cause error) {
 	if f.refused == nil {
 		f.refused = make([]Outcome, len(f.submissions))
 	}
-	f.refused[i] = Outcome{Command: f.submissions[i].Command, Status: Refused, Err: &wire.CodedError{Code: wire.Internal, Reason: cause.Error()}}
+	f.refused[i] = Outcome{Command: &f.submissions[i].Command, Status: Refused, Err: &wire.CodedError{Code: wire.Internal, Reason: cause.Error()}}
 }
 
 // isRefused reports whether the i-th submission is refused.

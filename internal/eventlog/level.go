@@ -37,7 +37,7 @@ func (levelKind) check(c *Command) error {
 
 // decide may raise the level above the program's own, which stops the program at the next batch.
 func (levelKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[LevelBody](&o.Command)
+	body, err := bodyOf[LevelBody](o.Command)
 	if err != nil || body.Level <= c.level {
 		return err
 	}

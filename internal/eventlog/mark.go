@@ -45,7 +45,7 @@ func (markKind) check(c *Command) error {
 }
 
 func (markKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[MarkBody](&o.Command)
+	body, err := bodyOf[MarkBody](o.Command)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (unregisterNameKind) check(c *Command) error {
 }
 
 func (unregisterNameKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[UnregisterNameBody](&o.Command)
+	body, err := bodyOf[UnregisterNameBody](o.Command)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (removeRoomKind) check(c *Command) error {
 }
 
 func (removeRoomKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[RemoveRoomBody](&o.Command)
+	body, err := bodyOf[RemoveRoomBody](o.Command)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func (renewKeysKind) check(c *Command) error {
 }
 
 func (renewKeysKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[RenewKeysBody](&o.Command)
+	body, err := bodyOf[RenewKeysBody](o.Command)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (reserveNameKind) check(c *Command) error {
 }
 
 func (reserveNameKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[ReserveNameBody](&o.Command)
+	body, err := bodyOf[ReserveNameBody](o.Command)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (rotateIDsKind) check(c *Command) error {
 }
 
 func (rotateIDsKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[RotateIDsBody](&o.Command)
+	body, err := bodyOf[RotateIDsBody](o.Command)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (sayKind) decodeBody(data []byte, c *Command) error {
 }
 
 func (sayKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	say := &o.Command
+	say := o.Command
 	refused, err := c.refusedSay(tx, o)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (c *Delta) refusedAs(say *Command) *wire.CodedError {
 
 // refusedSay sets the number and the time of a message, or returns why it cannot be posted.
 func (c *Delta) refusedSay(tx Tx, o *Outcome) (*wire.CodedError, error) {
-	say := &o.Command
+	say := o.Command
 	if refused := c.refusedRoom(say.Room); refused != nil {
 		return refused, nil
 	}

@@ -74,7 +74,7 @@ func (setKind) decodeBody(data []byte, c *Command) error {
 }
 
 func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[SetBody](&o.Command)
+	body, err := bodyOf[SetBody](o.Command)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
 
 // refusedSet returns why a key cannot be set to a value.
 func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, value wire.Value) (*wire.CodedError, error) {
-	cmd := &o.Command
+	cmd := o.Command
 	if refused := c.refusedRoom(cmd.Room); refused != nil {
 		return refused, nil
 	}

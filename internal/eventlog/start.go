@@ -48,7 +48,7 @@ func (startKind) check(c *Command) error {
 }
 
 func (startKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[StartBody](&o.Command)
+	body, err := bodyOf[StartBody](o.Command)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (trimKind) check(c *Command) error {
 }
 
 func (trimKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[TrimBody](&o.Command)
+	body, err := bodyOf[TrimBody](o.Command)
 	if err != nil {
 		return err
 	}

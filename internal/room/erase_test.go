@@ -43,7 +43,7 @@ func (st *harness) feed(kind eventlog.Kind, room string, status eventlog.Status,
 		}
 	}}
 	c := eventlog.Command{Kind: kind, Room: room}
-	st.Feed([]eventlog.Outcome{{Command: c, Status: status, Replaced: replaced}}, []eventlog.Submission{{Command: c, ReplyTo: to, Ref: "ref"}})
+	st.Feed([]eventlog.Outcome{{Command: &c, Status: status, Replaced: replaced}}, []eventlog.Submission{{Command: c, ReplyTo: to, Ref: "ref"}})
 	st.check()
 	return func() bool {
 		st.tb.Helper()

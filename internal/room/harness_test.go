@@ -191,7 +191,7 @@ func (g *countingMember) RemoteAddr() netip.AddrPort { return g.from }
 func (g *countingMember) Interrupt() { g.interrupts++ }
 
 func (g *countingMember) Marked(o *eventlog.Outcome, _ *eventlog.ReplyTo) {
-	g.marked = append(g.marked, o.Command)
+	g.marked = append(g.marked, *o.Command)
 }
 
 func (g *countingMember) Wake() {

@@ -65,9 +65,9 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 func batchOf(s *Session) weak.Pointer[eventlog.Outcome] {
 	outcomes := make([]eventlog.Outcome, 1000)
 	origin := &s.ensurePublisher().replyTo
-	outcomes[500].Command = eventlog.Command{Kind: eventlog.Say, Room: wire.Lobby, ID: "x"}
+	outcomes[500].Command = &eventlog.Command{Kind: eventlog.Say, Room: wire.Lobby, ID: "x"}
 	s.publisher.inFlight++
-	origin.Deliver(&eventlog.Submission{Command: outcomes[500].Command}, &outcomes[500])
+	origin.Deliver(&eventlog.Submission{Command: *outcomes[500].Command}, &outcomes[500])
 	return weak.Make(&outcomes[0])
 }
 

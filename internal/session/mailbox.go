@@ -43,7 +43,7 @@ func (s *Session) Renamed(asked *eventlog.ReplyTo) {
 
 // deliver receives an outcome from the sequencer.
 func (s *Session) deliver(of *eventlog.Submission, o *eventlog.Outcome) {
-	c := &o.Command
+	c := o.Command
 	r := &reply{
 		kind: c.Kind, status: o.Status, room: c.Room, id: c.ID, n: o.N, at: o.At, formerVote: o.FormerVote, err: o.Err,
 		fence: of.Fence, ref: of.Ref,

@@ -16,7 +16,7 @@ func TestMailboxHoldsNoText(t *testing.T) {
 	} {
 		c.ID = "a"
 		s := newHarness(t, setting{}).joined(wire.Lobby).s
-		s.deliver(&eventlog.Submission{}, &eventlog.Outcome{Command: c, Status: eventlog.Saved, N: 1})
+		s.deliver(&eventlog.Submission{}, &eventlog.Outcome{Command: &c, Status: eventlog.Saved, N: 1})
 		held := s.mailbox.Load().reply
 		if held.body != nil {
 			t.Errorf("%v: the mailbox holds %+v", c.Kind, held.body)

@@ -32,7 +32,7 @@ func BenchmarkSay(b *testing.B) {
 				if _, err := l.s.Received(received); err != nil {
 					b.Fatal(err)
 				}
-				submitted.ReplyTo.Deliver(&submitted, &eventlog.Outcome{Command: submitted.Command, Status: eventlog.Saved, N: 1})
+				submitted.ReplyTo.Deliver(&submitted, &eventlog.Outcome{Command: &submitted.Command, Status: eventlog.Saved, N: 1})
 				for {
 					answer, ok := l.s.Next(1 << 10)
 					if !ok {

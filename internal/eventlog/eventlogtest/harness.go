@@ -64,7 +64,7 @@ func newHarness(t fatal, store eventlog.Store, seq eventlog.Sequencer, opt event
 			if out.Command.Kind == eventlog.Start {
 				continue
 			}
-			o.fed = append(o.fed, out.Command.ID+nameOf(&out.Command)+" "+summary(*out))
+			o.fed = append(o.fed, out.Command.ID+nameOf(out.Command)+" "+summary(*out))
 			if len(submissions) == 0 {
 				continue
 			}
