@@ -88,7 +88,7 @@ func (signInKind) check(c *Command) error {
 }
 
 func (signInKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[SignInBody](&o.Command)
+	body, err := bodyOf[SignInBody](o.Command)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (signOutKind) check(c *Command) error {
 }
 
 func (signOutKind) decide(c *Delta, tx Tx, o *Outcome) error {
-	body, err := bodyOf[SignOutBody](&o.Command)
+	body, err := bodyOf[SignOutBody](o.Command)
 	if err != nil {
 		return err
 	}
