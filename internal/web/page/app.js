@@ -22,7 +22,7 @@ import { shared } from "./storage.js";
  * @typedef {import("./ramai/protocol.js").Message} Message
  * @typedef {import("./roomstate.js").RoomState} RoomState
  * @typedef {"one"|"many"|""} PasteChoice
- * @typedef {"Ask"|"Questions"|"ReactionPicker"|"RoomAbout"} DialogPart a part of later.js that is a dialog
+ * @typedef {"Ask"|"ModerationPart"|"Questions"|"ReactionPicker"|"RoomAbout"} DialogPart a part of later.js that is a dialog
  * @typedef {{kind: "share"|"search"|"jump"|"settings"} | {kind: "menu", title: string, items: MenuItem[], quick?: QuickItem[], at: DOMRect} | {kind: "part", part: DialogPart, props?: object} | {kind: "paste", lines: number, bytes: number, count: number, fits: boolean, done: (choice: PasteChoice) => void}} OpenDialog
  */
 
@@ -32,15 +32,16 @@ const onStage = query.get("view") === "stage"; // the page is on a projector
 const urlOf = (/** @type {string} */ room) => pathOf(room) + (embedded ? "?embed" : "");
 
 const NOTICE = 2500; // ms that a notice is shown
+const UNDO = 8000; // the same with a way to undo
 
 /** @param {string} theme */
 function setTheme(theme) {
 	document.documentElement.dataset.theme = theme;
 }
 
-/** @extends {Component<{model: Model}, {dialog: OpenDialog|null, menu: boolean, naming: boolean, refused: string, target: number, error: string, notice: string}>} */
+/** @extends {Component<{model: Model}, {dialog: OpenDialog|null, menu: boolean, naming: boolean, refused: string, target: number, error: unknown, notice: string, undo: (() => void)|null}>} */
 class App extends Component {
-	state = { dialog: /** @type {OpenDialog|null} */ (null), menu: false, naming: false, refused: "", target: 0, error: "", notice: "" };
+	state = { dialog: /** @type {OpenDialog|null} */ (null), menu: false, naming: false, refused: "", target: 0, error: /** @type {unknown} */ (""), notice: "", undo: /** @type {(() => void)|null} */ (null) };
 	/** @type {Log|null} */
 	log = null;
 	wish = shared.get("name") || t.guestName(randomOf(t.adjectives), randomOf(t.animals));
@@ -58,10 +59,11 @@ class App extends Component {
 		model.on("mention", (/** @type {RoomState} */ r, /** @type {Message} */ m) => r.notify === "mentions" && alert(r.name, m));
 		model.on("jump", (/** @type {RoomState} */ r, /** @type {number} */ n) => this.#acting.jump(r, n));
 		model.on("dialog", (/** @type {DialogPart} */ part, /** @type {object} */ props) => this.#openPart(part, props));
-		model.on("problem", (/** @type {unknown} */ error) => this.setState({ error: errorText(error) }));
+		model.on("problem", (/** @type {unknown} */ error) => this.setState({ error }));
+		model.on("done", (/** @type {string} */ text, /** @type {() => void} */ undo) => this.#notice(text, undo));
 		model.on("arrived", (/** @type {RoomState} */ r, /** @type {Message[]} */ messages) => r.notify === "all" && alert(r.name, messages[messages.length - 1]));
 		model.client.on("refused", (error) => {
-			if (!this.#renaming) return this.setState({ error: errorText(error) });
+			if (!this.#renaming) return this.setState({ error });
 			this.#renaming = false;
 			const focus = () => /** @type {HTMLInputElement|null} */ (document.getElementById("name"))?.select();
 			this.setState({ naming: true, refused: error.code === "bad_request" ? t.reasons.bad_name ?? errorText(error) : errorText(error) }, focus);
@@ -175,12 +177,17 @@ class App extends Component {
 		}
 	};
 
-	/** Shows a notice for a moment. @param {string} notice */
-	#notice(notice) {
+	/** Shows a notice for a moment. undo: what undoes what it is about @param {string} notice @param {(() => void)|null} [undo] */
+	#notice(notice, undo = null) {
 		clearTimeout(this.#noticeTimer);
-		this.setState({ notice });
-		this.#noticeTimer = setTimeout(() => this.setState({ notice: "" }), NOTICE);
+		this.setState({ notice, undo });
+		this.#noticeTimer = setTimeout(() => this.setState({ notice: "", undo: null }), undo ? UNDO : NOTICE);
 	}
+
+	#undo = () => {
+		this.state.undo?.();
+		this.setState({ notice: "", undo: null });
+	};
 
 	#openMenu = (/** @type {string} */ title, /** @type {MenuItem[]} */ items, /** @type {DOMRect} */ at, /** @type {QuickItem[]} */ quick = []) => this.setState({ dialog: { kind: "menu", title, items, quick, at } });
 
@@ -327,8 +334,9 @@ class App extends Component {
 		const { menu } = this.state;
 		return html`<header class="header">
 			${!embedded && html`<button type="button" class="icon menu" aria-label=${t.menu} aria-expanded=${menu ? "true" : "false"} onClick=${() => this.#menu(!menu)}>${icon("menu")}</button>`}
-			<div class="heading"><h1><button type="button" class="plain room-name" title=${t.aboutRoom(model.current.name)} onClick=${() => this.#openPart("RoomAbout")}><span>${model.current.name}</span><${Later} part="Topic" roomState=${model.current} /></button></h1><${Status} model=${model} showPeople=${embedded ? null : () => this.#menu(!menu)} /></div>
+			<div class="heading"><h1><button type="button" class="plain room-name" title=${t.aboutRoom(model.current.name)} onClick=${() => this.#openPart("RoomAbout")}><span class="name-line"><span>${model.current.name}</span><${Later} part="RuleMarks" roomState=${model.current} /></span><${Later} part="Topic" roomState=${model.current} /></button></h1><${Status} model=${model} showPeople=${embedded ? null : () => this.#menu(!menu)} /></div>
 			${embedded && model.client.via === "socket" && html`<button type="button" class="my-name" title=${t.nameNew} onClick=${this.#changeName}><bdi>${model.client.name || t.nameOffer}</bdi></button>`}
+			<${Later} part="ModerationButton" roomState=${model.current} />
 			${this.#dialogButton("search")}
 			${!embedded && this.#dialogButton("jump")}
 			${this.#dialogButton("share")}
@@ -338,7 +346,7 @@ class App extends Component {
 
 	#error() {
 		const { current } = this.props.model;
-		const error = this.state.error || (current.pages.error ? loadError(current.pages.error) : "");
+		const error = this.state.error ? errorText(this.state.error) : current.pages.error ? loadError(current.pages.error) : "";
 		if (!error) return null;
 		const close = () => {
 			current.pages.error = null;
@@ -352,7 +360,7 @@ class App extends Component {
 	}
 
 	/** @param {{model: Model}} props @param {App["state"]} state */
-	render({ model }, { menu, target }) {
+	render({ model }, { menu }) {
 		const { current } = model;
 		return html`<div class=${embedded ? "app embedded" : "app"}>
 			${!embedded && this.#sidebar()}
@@ -361,19 +369,26 @@ class App extends Component {
 				${this.#header()}
 				<${Later} part="Banner" model=${model} />
 				<${Later} part="RoomBar" roomState=${current} jump=${(/** @type {number} */ n) => this.#acting.jump(current, n)} open=${this.#openPart} />
-				<${Log} key=${current.name} model=${model} roomState=${current} target=${target} acting=${this.#acting} leaveTarget=${this.#leaveTarget} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
-				<div class="footer">
-					${this.#jumpButtons()}
-					<p class="notice-text" role="status">${this.state.notice}</p>
-					${this.#error()}
-					${this.#nameCard()}
-					${this.#typing()}
-					<${Composer} model=${model} roomState=${current} say=${this.#say} jump=${this.#acting.jump} backTo=${this.#acting.backTo} ask=${this.#askAboutPaste} noFiles=${this.#noFiles} />
-				</div>
+				${current.room.left ? html`<${Later} part="LeftRoom" roomState=${current} show=${this.#open} />` : this.#conversation()}
 				<${Later} part="Announcer" model=${model} />
 			</main>
 			${this.#dialog()}
 		</div>`;
+	}
+
+	/** The messages, and what is below them. */
+	#conversation() {
+		const { model, model: { current } } = this.props;
+		const { target } = this.state;
+		return html`<${Log} key=${current.name} model=${model} roomState=${current} target=${target} acting=${this.#acting} leaveTarget=${this.#leaveTarget} ready=${(/** @type {Log} */ log) => { this.log = log; }} />
+			<div class="footer">
+				${this.#jumpButtons()}
+				<p class="notice-text" role="status">${this.state.notice}${this.state.undo && html` <button type="button" class="plain" onClick=${this.#undo}>${t.undo}</button>`}</p>
+				${this.#error()}
+				${this.#nameCard()}
+				${this.#typing()}
+				<${Composer} model=${model} roomState=${current} say=${this.#say} jump=${this.#acting.jump} backTo=${this.#acting.backTo} ask=${this.#askAboutPaste} noFiles=${this.#noFiles} />
+			</div>`;
 	}
 }
 

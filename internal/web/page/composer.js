@@ -74,8 +74,8 @@ export class Composer extends Component {
 
 	#send() {
 		const text = this.state.text.replace(/\s+$/, "");
-		if (!text || this.over > 0) return;
 		const { roomState, say } = this.props;
+		if (!text || this.over > 0 || lazy.parts?.silenceOf(roomState)) return;
 		const { writing } = roomState.box;
 		if (writing?.kind === "edit") {
 			if (text !== writing.m.text) roomState.edit(writing.m, text);
@@ -260,11 +260,13 @@ export class Composer extends Component {
 		const { text, choices, chosen, picking } = this.state;
 		const over = this.over;
 		const label = roomState.box.writing?.kind === "edit" ? t.editBox : roomState.box.writing ? t.replyingTo(displayName(roomState.box.writing.m)) : t.writeTo(roomState.name);
-		return html`<form class="composer" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#send(); }}>
+		const silence = lazy.parts?.silenceOf(roomState) ?? null;
+		return html`<form class=${lazy.parts?.closesBox(silence) ? "composer closed" : "composer"} onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); this.#send(); }}>
 			${choices.length > 0 && html`<ul class="choices" id="choices" role="listbox" aria-label=${t.suggestions}>
 				${choices.map((c, i) => html`<li key=${c.insert} id=${`choice${i}`} role="option" aria-selected=${i === chosen ? "true" : "false"}
 					onMouseDown=${(/** @type {Event} */ e) => { e.preventDefault(); this.#complete(c); }}>${c.label}</li>`)}
 			</ul>`}
+			${silence && html`<${Later} part="Silence" silence=${silence} />`}
 			<${Later} part="WritingBar" roomState=${roomState} jump=${(/** @type {number} */ n) => jump(roomState, n)} end=${this.#endWriting} />
 			<textarea rows="1" dir="auto" value=${text} placeholder=${t.write} aria-label=${label} enterkeyhint=${touchScreen.matches ? "enter" : "send"} autocomplete="off"
 				aria-haspopup="listbox" aria-autocomplete="list" aria-controls=${choices.length > 0 ? "choices" : undefined}
@@ -275,7 +277,7 @@ export class Composer extends Component {
 			${roomState.knowsRecords && html`<${Later} part="AskButton" model=${this.props.model} />`}
 			<button type="button" class="icon emoji" aria-label=${t.emoji} title=${t.emoji} aria-expanded=${picking ? "true" : "false"} onClick=${() => loadLater().then(() => this.setState({ picking: !picking }), () => {})}>${icon("emoji")}</button>
 			${picking && lazy.parts && html`<${lazy.parts?.EmojiPicker} pick=${this.#pick} close=${this.#closePicker} />`}
-			<button type="submit" class="send" aria-label=${t.send} title=${t.send} disabled=${!text.trim() || over > 0}>
+			<button type="submit" class="send" aria-label=${t.send} title=${t.send} disabled=${!text.trim() || over > 0 || silence !== null}>
 				<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 12 20 4l-5 16-3.5-6.5z" /><path d="m11.5 13.5 8.5-9.5" /></svg>
 			</button>
 		</form>`;

@@ -4,15 +4,15 @@ import { html } from "./html.js";
 import { plural, t } from "./i18n.js";
 import { CopyLink, linkTo } from "./invite.js";
 
-/** @param {{title: string, close: () => void, children?: any, wide?: boolean}} props */
-export function Dialog({ title, close, children, wide }) {
+/** drawer: at the side of the screen, or at the bottom of a phone @param {{title: string, close: () => void, children?: any, wide?: boolean, drawer?: boolean}} props */
+export function Dialog({ title, close, children, wide, drawer }) {
 	const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
 	useLayoutEffect(() => { // before the next key press
 		const from = /** @type {HTMLElement|null} */ (document.activeElement);
 		ref.current?.showModal();
 		return () => from?.focus?.();
 	}, []);
-	return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby="title" onClose=${close}
+	return html`<dialog ref=${ref} class=${drawer ? "drawer" : wide ? "wide" : ""} aria-labelledby="title" onClose=${close}
 		onClick=${(/** @type {MouseEvent} */ e) => e.target === ref.current && close()}>
 		<div class="sheet">
 			<header><h2 id="title">${title}</h2><button type="button" class="icon" aria-label=${t.close} title=${t.close} onClick=${close}>

@@ -3,7 +3,7 @@ import en from "./lang/en.js";
 import { Refusal } from "./ramai/protocol.js";
 
 /**
- * @typedef {typeof en & typeof import("./lang/en-later.js").default} Strings
+ * @typedef {typeof en & typeof import("./lang/en-later.js").default & typeof import("./lang/en-moderation.js").default} Strings
  *
  * A text with a number, by the plural categories of its language; # stands for the number.
  * @typedef {{other: string} & Partial<Record<Intl.LDMLPluralRule, string>>} Forms
@@ -88,11 +88,23 @@ export const loadError = (error) => t.failedToLoad(error instanceof TypeError ? 
 export function errorText(error) {
 	if (!(error instanceof Refusal)) return error instanceof Error ? error.message : String(error);
 	if (error.code === "not_ramai") return t.intercepted;
-	return t.reasons[error.code] ?? error.reason;
+	return explain(error) || (t.reasons[error.code] ?? error.reason);
 }
+
+/** Explains refusals by rules of a room; empty: it was none. @type {(refusal: Refusal) => string} */
+let explain = () => "";
+
+/** @param {typeof explain} f */
+export const explainWith = (f) => void (explain = f);
 
 /** The time of day. @param {string|number} at */
 export const timeOfDay = (at) => formats.time.format(new Date(at));
+
+/** A number of units, such as minutes. @param {number} n @param {string} unit */
+export const inUnit = (n, unit) => new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }).format(n);
+
+/** Day and time. @param {string} at */
+export const fullDay = (at) => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
 
 /** Date and time in full. @param {string} at */
 export const fullTime = (at) => formats.full.format(new Date(at));

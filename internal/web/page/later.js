@@ -9,6 +9,7 @@ import { Extras } from "./extras.js";
 import { addTexts } from "./i18n.js";
 import { CopyLink } from "./invite.js";
 import enLater from "./lang/en-later.js";
+import { LeftRoom } from "./leftroom.js";
 import { Menu } from "./menu.js";
 import { ActionBar, actionsFor, quickReactions } from "./messagemenu.js";
 import "./moreicons.js";
@@ -19,11 +20,13 @@ import { drawIcon } from "./pageicon.js";
 import { Questions } from "./questions.js";
 import { HTTPConnection } from "./ramai/http.js";
 import { ReactionPicker } from "./reactions.js";
+import { ModerationButton, ModerationPart } from "./moderators.js";
 import { RoomAbout, RoomBar, Topic } from "./roombar.js";
+import { closesBox, RuleMarks, Silence, silenceOf } from "./rules.js";
 import { Jump, Search } from "./search.js";
 import { Settings } from "./settings.js";
 import { Stage } from "./stage.js";
 
 addTexts(enLater);
 
-export { ActionBar, actionsFor, Announcer, Ask, AskButton, Banner, ConfirmDelete, CopyLink, drawIcon, EditTime, EmojiPicker, Extras, HTTPConnection, Jump, loadEmoji, LongPaste, Menu, notify, People, Questions, quickReactions, ReactionPicker, RefusedChange, replaceNotification, RoomAbout, RoomBar, Search, Settings, Share, Stage, Topic, WritingBar };
+export { ActionBar, actionsFor, Announcer, Ask, AskButton, Banner, closesBox, ConfirmDelete, CopyLink, drawIcon, EditTime, EmojiPicker, Extras, HTTPConnection, Jump, LeftRoom, loadEmoji, LongPaste, Menu, ModerationButton, ModerationPart, notify, People, Questions, quickReactions, ReactionPicker, RefusedChange, replaceNotification, RoomAbout, RoomBar, RuleMarks, Search, Settings, Share, Silence, silenceOf, Stage, Topic, WritingBar };

@@ -24,7 +24,7 @@ export const withLater = (f) => loadLater().then(f, () => {});
 
 async function load() {
 	try {
-		const [parts] = await Promise.all([loadModule(), loadStyle(), loadTexts("-later")]);
+		const [parts] = await Promise.all([loadModule(), loadStyle("later.css"), loadTexts("-later")]);
 		lazy.parts = parts;
 		return parts;
 	} catch (error) {
@@ -35,11 +35,11 @@ async function load() {
 
 const loadModule = async () => await import("./later.js");
 
-/** Adds later.css to the page. The URL is without the host: that of the script may have a password, which styles may not. */
-const loadStyle = () => new Promise((loaded, failed) => {
+/** Adds a style sheet to the page. The URL is without the host: that of the script may have a password, which styles may not. @param {string} name */
+export const loadStyle = (name) => new Promise((loaded, failed) => {
 	const link = document.createElement("link");
 	link.rel = "stylesheet";
-	link.href = new URL("later.css", import.meta.url).pathname;
+	link.href = new URL(name, import.meta.url).pathname;
 	link.onload = loaded;
 	link.onerror = () => {
 		link.remove();
@@ -54,7 +54,7 @@ export function loadWhenIdle() {
 
 /**
  * Draws a part of later.js, once it is loaded.
- * @extends {Component<{part: "ActionBar"|"Announcer"|"AskButton"|"Banner"|"ConfirmDelete"|"CopyLink"|"EditTime"|"Extras"|"People"|"RefusedChange"|"RoomBar"|"Stage"|"Topic"|"WritingBar"} & Record<string, any>, {}>}
+ * @extends {Component<{part: "ActionBar"|"Announcer"|"AskButton"|"Banner"|"ConfirmDelete"|"CopyLink"|"EditTime"|"Extras"|"LeftRoom"|"ModerationButton"|"People"|"RefusedChange"|"RoomBar"|"RuleMarks"|"Silence"|"Stage"|"Topic"|"WritingBar"} & Record<string, any>, {}>}
  */
 export class Later extends Component {
 	componentDidMount() {

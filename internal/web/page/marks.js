@@ -41,15 +41,16 @@ export function toggleMark(roomState, m, key) {
 /** The votes for the options of a poll. @param {ShownMessage} m */
 export const votesOf = (m) => (m.options ?? []).map((_, i) => countOf(m, String(i)));
 
-/** Changes a setting. If it is refused, the page says why. @param {RoomState} roomState @param {string} key @param {string|number|number[]|null} value */
-export function changeSetting(roomState, key, value) {
+/** Changes a setting. If it is refused, the page says why. @param {RoomState} roomState @param {string} key @param {string|number|number[]|null} value @param {string} [until] when a rule ends */
+export function changeSetting(roomState, key, value, until) {
 	const { room, model } = roomState;
-	const sent = room.set(key, value);
+	const sent = room.set(key, value, until);
 	sent.saved.catch((/** @type {unknown} */ error) => {
 		model.emit("problem", error);
 		model.client.withdraw(sent);
 	});
 	roomState.model.changed();
+	return sent;
 }
 
 /** Pins a message, or unpins it. @param {RoomState} roomState @param {number} n */

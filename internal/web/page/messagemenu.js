@@ -6,8 +6,10 @@ import { t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { linkTo } from "./invite.js";
 import { changeSetting, isMine, QUICK_REACTIONS, togglePin, votesOf } from "./marks.js";
+import { openModeration } from "./moderators.js";
 import { displayName } from "./people.js";
 import { chooseReaction, react } from "./reactions.js";
+import { moderates } from "./rules.js";
 
 /**
  * @typedef {import("./menu.js").MenuItem} MenuItem
@@ -42,6 +44,8 @@ export const messageActions = [
 	{ key: "r", icon: "reply", label: () => t.reply, quick: true, when: (r) => r.knowsRecords, run: (r, m) => r.box.startReply(m) },
 	{ key: "e", icon: "edit", label: () => t.edit, quick: true, when: (r, m) => r.canChange(m) && !(m.as === "poll" && votesOf(m).some((n) => n > 0)), run: (r, m) => r.box.startEdit(m) },
 	{ key: "d", icon: "trash", label: () => t.delete, when: (r, m) => r.canChange(m), run: (r, m) => r.confirm(m.n) },
+	{ key: "d", icon: "trash", label: () => t.deleteAsModerator, when: (r, m) => moderates(r) && !r.canChange(m), run: (r, m) => r.confirm(m.n) },
+	{ key: "w", icon: "shield", label: (m) => t.moderatePerson(displayName(m)), when: (r, m) => moderates(r) && m.by !== r.model.client.by, run: (r, m) => openModeration(r.model, "PersonCard", { person: { by: m.by, from: m.from } }) },
 	{ key: "a", icon: "check", label: (m) => (m.status === "answered" ? t.reopenQuestion : t.markAnswered), when: (r, m) => isAuthor(r, m, "question"), run: (r, m) => void changeSetting(r, `question/${m.n}`, m.status === "answered" ? "open" : "answered") },
 	{ key: "b", icon: "poll", label: (m) => (m.status === "closed" ? t.reopenPoll : t.closePoll), when: (r, m) => isAuthor(r, m, "poll"), run: (r, m) => poll(r, m, m.status === "closed" ? "open" : "closed") },
 	{ key: "v", icon: "hide", label: (m) => (m.status === "hidden" ? t.showVotes : t.hideVotes), when: (r, m) => isAuthor(r, m, "poll") && m.status !== "closed", run: (r, m) => poll(r, m, m.status === "hidden" ? "open" : "hidden") },

@@ -1,5 +1,6 @@
 // The state of the page: the connection, the rooms, unsent messages. It draws nothing, and announces changes with the event
 // "change", at most once per frame.
+import { clock } from "./clock.js";
 import { HiddenPeople } from "./hidden.js";
 import { loadLater } from "./lazy.js";
 import { Outage } from "./outage.js";
@@ -38,6 +39,7 @@ const FLOODED = 100;
  * - announce(RoomState, string, () => string): say this to screen readers; a later text with the same key replaces it
  * - dialog(string, object): open a part of later.js as a dialog
  * - problem(error): what the reader wanted was refused
+ * - done(string, () => void): something was done, and how to undo it
  * - insert(string): write this into the message box
  */
 export class Model extends Emitter {
@@ -49,7 +51,6 @@ export class Model extends Emitter {
 	current;
 	outage = new Outage(this);
 	hidden = new HiddenPeople();
-	clockAhead = 0; // ms that this clock is ahead of the server's, as far as is known
 	#scheduled = false;
 
 	/**
@@ -220,7 +221,8 @@ export class Model extends Emitter {
 			if (!this.client.outbox.includes(sent)) roomState.sent = roomState.sent.filter((s) => s !== sent);
 			else if (!roomState.sent.includes(sent)) roomState.sent.push(sent);
 		}
-		if (sent.state === "saved") this.clockAhead = Date.now() - Date.parse(sent.at);
+		if (sent.state === "saved") clock.ahead = Date.now() - Date.parse(sent.at);
+		if (roomState && sent.state === "failed" && sent.isMessage && sent.why?.rule) roomState.takeBack(sent);
 		if (roomState && sent.isChange && sent.state === "saved") {
 			roomState.noteChange(sent.n, sent.at);
 			roomState.refresh();

@@ -46,7 +46,7 @@ const script = "page.js" // the page's modules as one file
 
 // lazyParts are the files with what the first view does not need. The first one is loaded once the page is idle, and the others
 // when they are needed.
-var lazyParts = []string{"later.js"}
+var lazyParts = []string{"later.js", "moderation.js"}
 
 // file is a file in the encodings that are served.
 type file struct {

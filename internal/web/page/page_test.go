@@ -153,7 +153,7 @@ func TestModules(t *testing.T) {
 			t.Errorf("%s is declared %d times, or in the wrong file", name, in)
 		}
 	}
-	for _, late := range []string{"vendor/hooks.js", "vendor/qr.js", "vendor/emoji.js", "lang/en-later.js", "lang/id.js", "lang/id-later.js"} {
+	for _, late := range []string{"vendor/hooks.js", "vendor/qr.js", "vendor/emoji.js", "lang/en-later.js", "lang/en-moderation.js", "lang/id.js", "lang/id-later.js"} {
 		if strings.Contains(source, "const "+variable(late)+" =") {
 			t.Errorf("%s is loaded before it is needed", late)
 		}

@@ -1,7 +1,9 @@
 // The list of people in a room, in the sidebar, with a search field and a menu for each person.
 import { Component, html } from "./html.js";
 import { byName, number, t } from "./i18n.js";
+import { openModeration } from "./moderators.js";
 import { displayName, findNames, LARGE_ROOM } from "./people.js";
+import { moderates } from "./rules.js";
 
 /**
  * @typedef {import("./menu.js").MenuItem} MenuItem
@@ -63,6 +65,7 @@ export class People extends Component {
 		const person = { by: roomState.timeline.messages.findLast((m) => m.from === name)?.by ?? "", from: name };
 		const hidden = model.hidden.has(person);
 		openMenu(name, [
+			...(moderates(roomState) && person.by ? [{ key: "w", icon: /** @type {const} */ ("shield"), label: t.moderatePerson(name), run: () => openModeration(model, "PersonCard", { person }) }] : []),
 			{ key: "m", icon: "mention", label: t.mention(name), run: () => model.mention(name) },
 			hidden
 				? { key: "h", icon: "show", label: t.unhide(name), run: () => model.unhide(person) }

@@ -6,9 +6,11 @@ import { html } from "./html.js";
 import { number, plural, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { changeSetting, togglePin } from "./marks.js";
+import { openModeration } from "./moderators.js";
 import { displayName } from "./people.js";
 import { loadQuestions, questionsOf } from "./questions.js";
 import { pathOf, textSize } from "./ramai/protocol.js";
+import { moderates, RuleList } from "./rules.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -74,6 +76,8 @@ export function RoomAbout({ model, close, jump }) {
 	return html`<${Dialog} title=${t.aboutRoom(roomState.name)} close=${close}>
 		${roomState.knowsRecords && html`<form onSubmit=${save}><label class="field">${t.topic}<div class="line"><input dir="auto" value=${text} placeholder=${t.topicHint} onInput=${(/** @type {any} */ e) => setText(e.target.value)} /><button class="primary">${t.nameSave}</button></div></label>
 			${tried && over > 0 && html`<p class="error-text" role="alert">${plural(t.over, over)}</p>`}</form>`}
+		<${RuleList} roomState=${roomState} />
+		${moderates(roomState) && html`<div class="buttons"><button type="button" onClick=${() => openModeration(model, "Drawer")}>${icon("shield")} ${t.moderate}</button></div>`}
 		<h3>${t.pinnedMessages}</h3>
 		${pins.length === 0 && html`<p class="note">${t.noPins}</p>`}
 		<ul class="pins">${pins.toReversed().map((n) => html`<li key=${n}><button type="button" class="plain" dir="auto" onClick=${() => go(n)}>${lineOf(roomState.quotes.get(n))}</button>

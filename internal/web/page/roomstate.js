@@ -1,6 +1,7 @@
 // One room as the page shows it: which messages it has, what is unread, what is being loaded. The position in the room and
 // its bounds belong to the Room of ramai.js; how far someone has read belongs to the ReadMark.
 import { BoxState } from "./boxstate.js";
+import { clock } from "./clock.js";
 import { FloodSampler } from "./flood.js";
 import { Mentions } from "./mentions.js";
 import { Pages } from "./pages.js";
@@ -51,6 +52,9 @@ export class RoomState {
 	#backlog = 0; // messages up to this number arrived while nobody looked, and are read once they were in view
 	#replayTo = 0; // up to this number, messages are replayed and no flood; 0: there is no replay
 
+	/** @type {import("./ramai/protocol.js").Refusal|null} by which rule the last message was refused, unless that may have changed */
+	refusedBy = null;
+
 	/** @param {Model} model @param {Room} room */
 	constructor(model, room) {
 		this.model = model;
@@ -86,6 +90,7 @@ export class RoomState {
 			model.changed();
 		});
 		room.on("state", (f) => {
+			if (["person", "address"].includes(f.key) || f.key === this.refusedBy?.rule) this.refusedBy = null;
 			model.emit("setting", this, f);
 			model.changed();
 		});
@@ -93,11 +98,18 @@ export class RoomState {
 			this.namesKnown = true;
 			model.changed();
 		});
+		room.on("role", () => {
+			this.refusedBy = null;
+			model.changed();
+		});
+		room.on("left", () => {
+			this.#forgetAll();
+			model.changed();
+		});
 		for (const event of ["typing", "marked"]) room.on(event, () => model.changed());
 	}
 
-	/** The room has another history. */
-	#reset() {
+	#forgetAll() {
 		this.timeline.reset();
 		this.sampler = new FloodSampler();
 		this.incoming = [];
@@ -105,6 +117,11 @@ export class RoomState {
 		this.mentions.clear();
 		this.quotes.clear();
 		[this.box.writing, this.confirming] = [null, 0];
+	}
+
+	/** The room has another history. */
+	#reset() {
+		this.#forgetAll();
 		this.wasReset = true;
 		this.read.toHead();
 		this.updateDivider();
@@ -237,9 +254,9 @@ export class RoomState {
 
 	/** Whether the reader can edit and delete a message now. @param {Message} m */
 	canChange(m) {
-		const { client, clockAhead } = this.model;
+		const { client } = this.model;
 		const limit = client.limits.edit_window_ms ?? 0;
-		return client.via !== "plain" && m.by === client.by && !m.gone && Date.now() - clockAhead - Date.parse(m.at) < limit;
+		return client.via !== "plain" && m.by === client.by && !m.gone && Date.now() - clock.ahead - Date.parse(m.at) < limit;
 	}
 
 	/** Whether the server knows replies, reactions, questions, polls and settings. */
@@ -275,6 +292,16 @@ export class RoomState {
 	edit(m, text) {
 		this.dropFailed(m);
 		this.room.edit("saved" in m ? m : m.n, text);
+	}
+
+	/** A rule of the room has refused a message. Its text goes back into the box, which says why, unless there is another in it. @param {Sent} sent */
+	takeBack(sent) {
+		this.refusedBy = sent.why;
+		if (this.box.draft || this.box.writing || sent.as || !this.model.client.withdraw(sent)) return;
+		this.box.setDraft(sent.text);
+		const re = sent.re > 0 && this.room.replica.get(sent.re);
+		if (re) this.box.startReply(re);
+		else this.model.emit("write", this);
 	}
 
 	/** Gives up a change that was refused. @param {Message|Sent} m */

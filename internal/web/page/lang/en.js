@@ -81,6 +81,7 @@ export default {
 	noFiles: "Files cannot be sent here. Share a link to the file instead.",
 	cancel: "Cancel",
 	close: "Close",
+	undo: "Undo",
 
 	// Names.
 	nameOffer: "Choose a name",

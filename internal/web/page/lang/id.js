@@ -71,6 +71,7 @@ export default {
 	noFiles: "File tidak bisa dikirim di sini. Bagikan tautannya saja.",
 	cancel: "Batal",
 	close: "Tutup",
+	undo: "Batalkan",
 
 	nameOffer: "Anda ingin dipanggil siapa?",
 	nameUse: "Gabung",
