@@ -29,6 +29,7 @@ type say struct {
 	options        []string // of a message
 	key            string   // of a setting; empty: it is a message or a change
 	value          wire.Value
+	until          wire.Time // of a setting
 	firstSent      time.Time // wall-clock time; zero: never
 }
 
@@ -45,7 +46,7 @@ func (s *say) blocked() bool { return s.ofID != "" && s.of == 0 }
 func (s *say) frame() []byte {
 	switch {
 	case s.key != "":
-		return appendRef(wire.Append(nil, wire.Set{Room: s.room, ID: s.id, Key: s.key, Value: s.value}), s.id)
+		return appendRef(wire.Append(nil, wire.Set{Room: s.room, ID: s.id, Key: s.key, Value: s.value, Until: s.until}), s.id)
 	case s.changes():
 		f := wire.Change{Room: s.room, ID: s.id, Of: s.of}
 		if !s.deletes {
@@ -146,7 +147,7 @@ func (c *core) post(s say) string {
 // sent returns the message as a value.
 func (s *say) sent(state State) Sent {
 	return Sent{Room: s.room, ID: s.id, Text: s.text, Re: s.re, Of: s.of, OfID: s.ofID, Deletes: s.deletes,
-		As: s.as, Options: s.options, Key: s.key, Value: s.value, State: state}
+		As: s.as, Options: s.options, Key: s.key, Value: s.value, Until: s.until, State: state}
 }
 
 // messages returns all messages without a final state.
@@ -211,11 +212,21 @@ func (o *outbox) release(room, id string) (s say, ok bool) {
 
 // fail removes message i from the outbox.
 func (c *core) fail(i int, code wire.Code, reason string) {
+	c.failBy(i, wire.Refused{Code: code, Reason: reason})
+}
+
+// failBy is fail with the answer of the server.
+func (c *core) failBy(i int, why wire.Refused) {
 	f := c.outbox.says[i].sent(Failed)
-	f.Code, f.Reason = code, reason
+	f.refuse(why)
 	c.outbox.remove(i)
 	c.emit(f, nil)
-	c.failChanges(f.Room, f.ID, code, "the message was not saved: "+reason)
+	c.failChanges(f.Room, f.ID, why.Code, "the message was not saved: "+why.Reason)
+}
+
+// refuse notes why the server has refused s for good.
+func (s *Sent) refuse(why wire.Refused) {
+	s.Code, s.Reason, s.Rule, s.Params, s.RuleUntil = why.Code, why.Reason, why.Rule, why.Params, why.Until
 }
 
 // failChanges removes the changes of a message from the outbox, because the message has no number.
@@ -316,7 +327,7 @@ func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	if s, ok := o.release(f.Room, f.ID); ok { // a moderator rejected it
 		c.emit(f, raw)
 		rejected := s.sent(Failed)
-		rejected.Code, rejected.Reason = f.Code, f.Reason
+		rejected.refuse(f)
 		c.emit(rejected, nil)
 		return
 	}
@@ -326,7 +337,7 @@ func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	}
 	c.emit(f, raw)
 	if f.RetryAfterMS == 0 {
-		c.fail(i, f.Code, f.Reason)
+		c.failBy(i, f)
 		return
 	}
 	wait := retryAfter(f.RetryAfterMS)
@@ -341,7 +352,7 @@ func (c *core) refusedByOlder(f wire.Error) bool {
 	if f.Ref == "" || i < 0 {
 		return false
 	}
-	c.fail(i, f.Code, f.Reason)
+	c.failBy(i, wire.Refused{Code: f.Code, Reason: f.Reason, Rule: f.Rule, Params: f.Params, Until: f.Until})
 	return true
 }
 

@@ -166,7 +166,7 @@ func (r *Replica) Apply(f wire.Frame) {
 	case wire.State:
 		r.received(f.N)
 		if _, hidden := wire.HiddenKey(f.Key); !hidden { // else the frame has no value
-			r.settings.set(f.Key, f.Value, f.N)
+			r.settings.set(f.Key, f.Value, f.Until, f.N)
 		}
 	case wire.Unknown:
 		if f.N > 0 {
@@ -182,7 +182,7 @@ func (r *Replica) sent(f Sent) {
 	switch {
 	case f.State != Saved:
 	case f.Key != "":
-		r.settings.set(f.Key, f.Value, f.N)
+		r.settings.set(f.Key, f.Value, f.Until, f.N)
 	case f.Changes():
 		r.hear(f.changed())
 	}

@@ -56,6 +56,7 @@ type Sent struct {
 	// Of a setting.
 	Key   string
 	Value wire.Value
+	Until wire.Time // the end of a rule; 0: it has none
 
 	N  uint64    // Saved: its number; 0 on the plain protocol, which has none
 	At time.Time // Saved: the server's time; zero on the plain protocol
@@ -65,6 +66,11 @@ type Sent struct {
 	Reason     string
 	RetryAfter time.Duration // Waiting: it is sent again after this
 	Unknown    bool          // Failed: it may have been saved, and is not sent again
+
+	// Failed, because a rule of the room refused it: see wire.CodedError.
+	Rule      string
+	Params    wire.Params
+	RuleUntil wire.Time // the rule does not refuse it after that; 0: the rule has no end
 }
 
 // IsMessage reports whether it is a message, and neither a change nor a setting.

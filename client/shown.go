@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"ramai/wire"
 )
@@ -186,6 +187,22 @@ func (r *Replica) setting(key string, pending Pending) wire.Value {
 		v.Number = nil
 	}
 	return v
+}
+
+// Rule returns a rule of the room, such as wire.LockKey, as it will be once pending is saved: its value and its end, 0 if it has none.
+// The value is null if the rule is not set, or is over at the given time. Rules that only moderators read are not known here.
+func (r *Replica) Rule(key string, pending []Sent, at time.Time) (v wire.Value, until wire.Time) {
+	s := r.settings.values[key]
+	v, until = s.value, s.until
+	for _, p := range pending {
+		if p.Key == key {
+			v, until = p.Value, p.Until
+		}
+	}
+	if until != 0 && !at.Before(until.Std()) {
+		return wire.Value{}, 0
+	}
+	return v, until
 }
 
 // Message returns message n, if it is here, with the changes of it among pending.

@@ -13,17 +13,17 @@ import (
 // functions it was given may be called later. The texts it gets may contain text of others; it makes them safe to show.
 type Host interface {
 	Room() string
-	SenderID() string                                                 // of this user; empty: not known yet
-	People() *People                                                  // the senders of the room's messages
-	Author(n uint64) string                                           // the sender id of message n; empty: the message is not in memory
-	Now() time.Time                                                   // the server's time, as far as it is known
-	When(t time.Time) string                                          // a time as people read it, such as 14:02
-	Set(s wire.Set) error                                             // changes a setting of the room; the room and the id are filled in
-	Inform(words string)                                              // shows what was done
-	Warn(words string)                                                // shows why nothing was done
-	Confirm(c Confirmation)                                           // asks before something that cannot be undone
-	Choose(c Choice)                                                  // asks which one is meant
-	Ask(ask func(ctx context.Context, server Server) (Answer, error)) // asks the server, and shows the answer or the error
+	SenderID() string                                                              // of this user; empty: not known yet
+	People() *People                                                               // the senders of the room's messages
+	Author(n uint64) string                                                        // the sender id of message n; empty: the message is not in memory
+	Now() time.Time                                                                // the server's time, as far as it is known
+	When(t time.Time) string                                                       // a time as people read it, such as 14:02
+	Set(c Change)                                                                  // changes a setting of the room, whose name is filled in, and shows what is so once it is saved
+	Inform(words string)                                                           // shows what was done
+	Warn(words string)                                                             // shows why nothing was done
+	Confirm(c Confirmation)                                                        // asks before something that cannot be undone
+	Choose(c Choice)                                                               // asks which one is meant
+	Ask(ask func(ctx context.Context, server Server) (func(h Host) Answer, error)) // asks the server, not in this goroutine, and shows the answer or the error
 }
 
 // Server answers requests. Its methods wait for the answer.
@@ -62,9 +62,10 @@ type Row struct {
 // A Command is a word after a slash.
 type Command struct {
 	Name  string
-	Also  []string // its other names
-	Args  string   // as people read them; optional ones are in brackets
-	Takes []Kind   // the same, to complete them
+	Also  []string  // its other names
+	Args  string    // as people read them; optional ones are in brackets
+	Takes []Kind    // the same, to complete them
+	Needs wire.Role // the lowest role that can use it; 0: everybody
 	Help  string
 	Run   func(h Host, args string)
 }
@@ -75,7 +76,12 @@ type Kind uint8
 // The kinds of arguments.
 const (
 	PersonArg Kind = iota + 1
+	RoleArg
+	EveryoneArg
 	TimeArg
+	PresetArg
+	HoldArg
+	MayArg
 	TextArg
 )
 
@@ -87,9 +93,9 @@ func (c *Command) Is(word string) bool { return word == c.Name || slices.Contain
 
 // Table returns all commands, in the order in which they are listed.
 func Table() []Command {
-	return []Command{
-		{Name: "whois", Args: "PERSON", Takes: []Kind{PersonArg}, Help: "who somebody is: their sender id and their newest message", Run: whois},
-	}
+	return append([]Command{
+		{Name: "whois", Args: "PERSON", Takes: []Kind{PersonArg}, Help: "who somebody is: their sender id, their newest message, their role", Run: whois},
+	}, ruleCommands()...)
 }
 
 // Find returns the command with a name, or nil.

@@ -104,10 +104,12 @@ func TestChoose(t *testing.T) {
 	}
 	h.said = nil
 	h.choice.Do(h, 1)
-	if got, want := strings.Join(h.said, "\n"), "anna: sender idOfAnna00000000, newest message 11 at 14:02"; got != want {
+	if got, want := strings.Join(h.said, "\n"), "anna\n   sender idOfAnna00000000\n   newest message 11, 14:02"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := h.run(t, "/whois me"), "me (you): sender idOfMe0000000000, newest message 14 at 14:02"; got != want {
+	h.people.Saw(wire.Message{N: 3, SenderID: "idOfMe0000000000", DisplayName: "I"})
+	h.settings = []wire.Setting{{Key: "person/idOfMe0000000000", Value: wire.TextValue(wire.Mute), Until: wire.TimeOf(start.Add(time.Hour))}, {Key: "role/idOfMe0000000000", Value: wire.TextValue("trusted"), Until: wire.TimeOf(start)}}
+	if got, want := h.run(t, "/whois me"), "me (you)\n   sender idOfMe0000000000\n   newest message 14, 14:02\n   also as I\n   is muted until 15:02"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

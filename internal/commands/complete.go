@@ -61,6 +61,16 @@ func options(h Host, kind Kind) []string {
 	switch kind {
 	case PersonArg:
 		return h.People().Names(h.SenderID())
+	case RoleArg:
+		return append(givenRoles(), "-")
+	case EveryoneArg:
+		return everyones
+	case PresetArg:
+		return append(slices.Clone(presets), "-")
+	case HoldArg:
+		return append(slices.Clone(holds), "-")
+	case MayArg:
+		return []string{"say", "react", "link"}
 	case TimeArg:
 		return []string{"10m", "1h", "1d", "7d"}
 	}

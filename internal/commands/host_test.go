@@ -15,12 +15,13 @@ var start = time.Date(2026, 11, 25, 14, 2, 0, 0, time.UTC)
 
 // fakeHost records what commands do, one line each.
 type fakeHost struct {
-	people  People
-	authors map[uint64]string
-	said    []string
-	choice  *Choice
-	confirm *Confirmation
-	fail    error
+	people   People
+	authors  map[uint64]string
+	said     []string
+	choice   *Choice
+	confirm  *Confirmation
+	fail     error
+	settings []wire.Setting // in the order of their keys
 }
 
 func newHost() *fakeHost {
@@ -62,29 +63,40 @@ func (h *fakeHost) Choose(c Choice) {
 	}
 }
 
-func (h *fakeHost) Set(s wire.Set) error {
-	value, err := json.Marshal(s.Value)
-	h.note("set %s %s", s.Key, value)
-	if err != nil {
-		return err
+func (h *fakeHost) Set(c Change) {
+	value, _ := json.Marshal(c.Value)
+	until := ""
+	if c.Until != 0 {
+		until = " until " + h.When(c.Until.Std())
 	}
-	return h.fail
+	h.note("set %s %s%s: %s", c.Key, value, until, c.Done)
 }
 
-func (h *fakeHost) Ask(ask func(context.Context, Server) (Answer, error)) {
-	answer, err := ask(context.Background(), h)
+func (h *fakeHost) Ask(ask func(context.Context, Server) (func(Host) Answer, error)) {
+	get, err := ask(context.Background(), h)
 	if err != nil {
 		h.note("! %v", err)
 		return
 	}
+	answer := get(h)
 	h.note("%s", answer.Title)
 	for _, r := range answer.Rows {
 		h.note("  %s %s", r.Name, r.Text)
 	}
 }
 
-func (h *fakeHost) Settings(context.Context, wire.StateRequest) (wire.Settings, error) {
-	return wire.Settings{}, nil
+// Settings returns one setting a page.
+func (h *fakeHost) Settings(_ context.Context, ask wire.StateRequest) (page wire.Settings, err error) {
+	for _, s := range h.settings {
+		switch {
+		case !strings.HasPrefix(s.Key, ask.Prefix) || s.Key <= ask.After:
+		case len(page.Settings) == 1:
+			page.More = true
+		default:
+			page.Settings = append(page.Settings, s)
+		}
+	}
+	return page, h.fail
 }
 
 // run runs a line, and returns what it has done.

@@ -178,18 +178,3 @@ func unknownPerson(h Host, words string) string {
 	}
 	return "nobody called " + name + " has posted here lately; " + hint
 }
-
-// whois shows who somebody is.
-func whois(h Host, args string) {
-	withPerson(h, args, func(h Host, p Person) {
-		words := p.Label()
-		if p.ID == h.SenderID() {
-			words += " (you)"
-		}
-		words += ": sender " + p.ID
-		if p.N > 0 {
-			words += ", newest message " + strconv.FormatUint(p.N, 10) + " at " + h.When(p.At)
-		}
-		h.Inform(words)
-	})
-}

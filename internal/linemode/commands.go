@@ -2,12 +2,14 @@ package linemode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"ramai/client"
+	"ramai/internal/commands"
 	"ramai/internal/nearest"
 	"ramai/wire"
 )
@@ -127,7 +129,11 @@ func (r *runner) askThen(ctx context.Context, find func(context.Context) (func()
 		defer cancel()
 		answer, err := find(waiting)
 		if err != nil {
-			answer = func() { r.note("%s", client.OneLine(err.Error())) }
+			why := err.Error()
+			if coded := (*wire.CodedError)(nil); errors.As(err, &coded) {
+				why = r.refusal(commands.RefusedBy(coded))
+			}
+			answer = func() { r.note("%s", client.OneLine(why)) }
 		}
 		select {
 		case r.answers <- answer:

@@ -77,20 +77,39 @@ func (h host) When(t time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-func (h host) Set(s wire.Set) error {
-	s.Room = h.Config.Room
-	id, err := h.Client.Set(s)
-	if err == nil {
-		h.pending = append(h.pending, client.Sent{Room: s.Room, ID: id, Key: s.Key, Value: s.Value})
+func (h host) Set(c commands.Change) {
+	c.Room = h.Config.Room
+	id, err := h.Client.Set(c.Set)
+	if err != nil {
+		h.note("%v", err)
+		return
 	}
-	return err
+	h.pending = append(h.pending, client.Sent{Room: c.Room, ID: id, Key: c.Key, Value: c.Value})
+	if h.done == nil {
+		h.done = make(map[string]string)
+	}
+	h.done[id] = c.Done
 }
 
-func (h host) Ask(ask func(ctx context.Context, server commands.Server) (commands.Answer, error)) {
-	h.ask(h.ctx, func(ctx context.Context) (string, error) {
+func (h host) Ask(ask func(ctx context.Context, server commands.Server) (func(h commands.Host) commands.Answer, error)) {
+	h.askThen(h.ctx, func(ctx context.Context) (func(), error) {
 		answer, err := ask(ctx, h.Client)
-		return lines(answer.Title, answer.Rows), err
+		return func() {
+			a := answer(h)
+			h.note("%s", lines(a.Title, a.Rows))
+		}, err
 	})
+}
+
+// refusal says why the server has refused something.
+func (r *runner) refusal(why commands.Refusal) string {
+	h := host{runner: r}
+	return why.Sentence(h.Now(), h.When)
+}
+
+// refusalOf is why the server has refused something that was sent.
+func refusalOf(f client.Sent) commands.Refusal {
+	return commands.Refusal{Code: f.Code, Reason: f.Reason, Rule: f.Rule, Params: f.Params, Until: f.RuleUntil}
 }
 
 // lines writes a list, one row per line.

@@ -74,11 +74,12 @@ type runner struct {
 	outages     []string // reasons reported since the connection broke
 	refusals    []string // reasons reported since a message was last saved
 
-	marked     bool        // a command has marked a message
-	left       bool        // a command has ended the input
-	asking     int         // commands that wait for an answer
-	answers    chan func() // of those commands: each writes an answer
-	unanswered *question   // what the next line answers; nil: nothing
+	marked     bool              // a command has marked a message
+	left       bool              // a command has ended the input
+	asking     int               // commands that wait for an answer
+	answers    chan func()       // of those commands: each writes an answer
+	done       map[string]string // by the ids of settings that commands have changed: what is so once they are saved
+	unanswered *question         // what the next line answers; nil: nothing
 	people     commands.People
 	authors    authors
 	clockKnown bool          // a message has arrived since
@@ -338,6 +339,9 @@ func (r *runner) sent(f client.Sent) {
 	case client.Sending:
 		return
 	case client.Saved:
+		if words, ok := r.done[f.ID]; ok {
+			r.note("%s", client.OneLine(words))
+		}
 		r.refusals = nil
 		r.showUntil = max(r.showUntil, f.N)
 		if f.IsMessage() {
@@ -352,9 +356,10 @@ func (r *runner) sent(f client.Sent) {
 			r.unconfirmed = true
 			r.note("may or may not have been saved: %s", what(f))
 		} else {
-			r.refused(f.Reason, f)
+			r.refused(r.refusal(refusalOf(f)), f)
 		}
 	}
+	delete(r.done, f.ID)
 	r.pending = slices.DeleteFunc(r.pending, func(s client.Sent) bool { return s.ID == f.ID })
 }
 
@@ -434,7 +439,8 @@ func (r *runner) requestFailed(f client.RequestFailed) error {
 		return exitcode.With(exitcode.Refused, err)
 	}
 	if m, ok := f.Request.(wire.Mark); ok {
-		r.note("refused: %s: mark of message %d", client.OneLine(f.Reason), m.Of)
+		why := r.refusal(commands.RefusedBy(&wire.CodedError{Code: f.Code, Reason: f.Reason, Rule: f.Rule, Params: f.Params, Until: f.Until}))
+		r.note("refused: %s: mark of message %d", client.OneLine(why), m.Of)
 		r.unconfirmed = true
 		return nil
 	}

@@ -132,7 +132,7 @@ func (r *room) changeSent(f client.Sent) {
 			what = "deleted"
 		}
 		r.editor.remember(f.Text)
-		r.warn("message %s was not %s: %s", thousands(f.Of), what, oneLine(f.Reason, r.method))
+		r.warn("message %s was not %s: %s", thousands(f.Of), what, r.refusalWords(refusalOf(f)))
 	}
 }
 

@@ -51,7 +51,6 @@ func ownCommands() []command {
 		{"poll", "TEXT OPTIONS", nil, "take a vote: /poll Which day? | Monday | Tuesday", true, (*screen).poll},
 		{"vote", "[N] OPTION", nil, "vote in the newest poll, or in poll N; again takes it back", true, (*screen).voteFor},
 		{"close", "[N]", nil, "close the newest poll, or poll N", false, (*screen).closePoll},
-		{"open", "[N]", nil, "open the poll again, and show its votes", false, (*screen).openPoll},
 		{"hide", "[N]", nil, "hide the votes of the poll until it is closed", false, (*screen).hidePoll},
 		{"topic", "[TEXT]", nil, "set the topic of this room; - removes it", false, (*screen).setTopic},
 		{"pin", "[N]", nil, "pin the newest message, or message N", false, (*screen).pin},

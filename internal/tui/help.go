@@ -32,7 +32,7 @@ func (s *screen) helpPanel() *panel {
 	for _, a := range actions() {
 		add(s.bindings.keyOf(a.name), "", a.help)
 	}
-	for _, c := range allCommands() {
+	for _, c := range ownCommands() {
 		add(s.bindings.keyOf(c.name), strings.TrimSpace("/"+c.name+" "+c.words), c.help)
 	}
 	for _, a := range messageActions() {
@@ -45,5 +45,9 @@ func (s *screen) helpPanel() *panel {
 	add("Ctrl-Y", "", "paste the text that was cut")
 	add("Ctrl-_", "", "undo")
 	add("Ctrl-D", "", "leave the chat")
+	p.rows = append(p.rows, row{}, row{text: []span{{text: "For moderators", kind: mention}}})
+	for _, c := range sharedCommands() {
+		add(s.bindings.keyOf(c.name), strings.TrimSpace("/"+c.name+" "+c.words), c.help)
+	}
 	return p
 }

@@ -2,10 +2,13 @@ package tui
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"ramai/client"
 	"ramai/internal/commands"
 	"ramai/wire"
 )
@@ -14,14 +17,15 @@ import (
 type host struct {
 	*screen
 	r    *room
+	line string    // the command as it was typed
 	cmds []tea.Cmd // for bubbletea
 }
 
 var _ commands.Host = (*host)(nil)
 
-// withHost runs a part of a shared command in a room.
-func (s *screen) withHost(r *room, do func(h commands.Host)) tea.Cmd {
-	h := &host{screen: s, r: r}
+// withHost runs a part of a shared command in a room. line is the command as it was typed.
+func (s *screen) withHost(r *room, line string, do func(h commands.Host)) tea.Cmd {
+	h := &host{screen: s, r: r, line: line}
 	do(h)
 	return tea.Batch(h.cmds...)
 }
@@ -29,20 +33,24 @@ func (s *screen) withHost(r *room, do func(h commands.Host)) tea.Cmd {
 // continuation continues a command in a room, after the user or the server has answered.
 type continuation struct {
 	room *room
+	line string
 	do   func(h commands.Host)
 }
 
 // commandAnswer is what the server has answered to a command in a room.
 type commandAnswer struct {
 	room   *room
-	answer commands.Answer
+	answer func(h commands.Host) commands.Answer
 	err    error
 }
+
+// commandChange is a setting that a command has changed, until the server has answered.
+type commandChange struct{ line, done string }
 
 func (h *host) Room() string             { return h.r.name }
 func (h *host) SenderID() string         { return h.self.senderID }
 func (h *host) People() *commands.People { return &h.r.people.senders }
-func (h *host) Now() time.Time           { return h.screen.now().Add(-h.self.clockAhead) }
+func (h *host) Now() time.Time           { return h.serverTime() }
 func (h *host) Inform(words string)      { h.inform("%s", oneLine(words, h.method)) }
 func (h *host) Warn(words string)        { h.warn("%s", oneLine(words, h.method)) }
 func (h *host) When(t time.Time) string  { return h.when(t) }
@@ -61,16 +69,21 @@ func (h *shared) when(t time.Time) string {
 	return t.Format(h.formats.moment)
 }
 
-func (h *host) Set(s wire.Set) error {
-	s.Room = h.r.name
-	if _, err := h.chat.Set(s); err != nil {
-		return err
+func (h *host) Set(c commands.Change) {
+	c.Room = h.r.name
+	id, err := h.chat.Set(c.Set)
+	if err != nil {
+		h.warn("%s", h.reason(err))
+		return
 	}
-	h.r.settingChanged(s.Key)
-	return nil
+	if h.r.commandChanges == nil {
+		h.r.commandChanges = make(map[string]commandChange)
+	}
+	h.r.commandChanges[id] = commandChange{h.line, c.Done}
+	h.r.settingChanged(c.Key)
 }
 
-func (h *host) Ask(ask func(ctx context.Context, server commands.Server) (commands.Answer, error)) {
+func (h *host) Ask(ask func(ctx context.Context, server commands.Server) (func(h commands.Host) commands.Answer, error)) {
 	ctx, chat, r := h.ctx, h.chat, h.r
 	h.cmds = append(h.cmds, func() tea.Msg {
 		answer, err := ask(ctx, chat)
@@ -79,16 +92,42 @@ func (h *host) Ask(ask func(ctx context.Context, server commands.Server) (comman
 }
 
 // showAnswer shows what the server has answered to a command.
-func (s *screen) showAnswer(a commandAnswer) {
-	switch {
-	case a.err != nil:
-		s.warn("%s", reason(a.err, s.method))
-	case len(a.answer.Rows) == 0:
-		s.inform("%s", oneLine(a.answer.Title, s.method))
-	default:
-		s.openPanel(showPanel{&panel{title: oneLine(a.answer.Title, s.method), rows: s.panelRows(a.answer.Rows)}, true})
+func (s *screen) showAnswer(a commandAnswer) tea.Cmd {
+	if a.err != nil {
+		s.warn("%s", s.reason(a.err))
+		return nil
 	}
+	return s.withHost(a.room, "", func(h commands.Host) {
+		switch answer := a.answer(h); len(answer.Rows) {
+		case 0:
+			h.Inform(answer.Title)
+		default:
+			s.openPanel(showPanel{&panel{title: oneLine(answer.Title, s.method), rows: s.panelRows(answer.Rows)}, true})
+		}
+	})
 }
+
+// refusalWords says why the server has refused something.
+func (h *shared) refusalWords(r commands.Refusal) string {
+	return oneLine(r.Sentence(h.serverTime(), h.when), h.method)
+}
+
+// reason is why a request failed.
+func (h *shared) reason(err error) string {
+	var coded *wire.CodedError
+	if errors.As(err, &coded) {
+		return h.refusalWords(commands.RefusedBy(coded))
+	}
+	return reason(err, h.method)
+}
+
+// refusalOf is why the server has refused something that was sent.
+func refusalOf(f client.Sent) commands.Refusal {
+	return commands.Refusal{Code: f.Code, Reason: f.Reason, Rule: f.Rule, Params: f.Params, Until: f.RuleUntil}
+}
+
+// serverTime is the time of the server, as far as it is known.
+func (h *shared) serverTime() time.Time { return h.now().Add(-h.self.clockAhead) }
 
 // panelRows makes rows of a panel.
 func (h *shared) panelRows(rows []commands.Row) (out []row) {
@@ -107,28 +146,28 @@ func (h *shared) panelRow(r commands.Row) row {
 }
 
 func (h *host) Choose(c commands.Choice) {
-	r := h.r
+	r, line := h.r, h.line
 	p := &panel{title: oneLine(c.Title, h.method), rows: h.panelRows(c.Rows)}
-	p.pick = func(i int) tea.Msg { return continuation{r, func(h commands.Host) { c.Do(h, i) }} }
+	p.pick = func(i int) tea.Msg { return continuation{r, line, func(h commands.Host) { c.Do(h, i) }} }
 	h.openPanel(showPanel{panel: p})
 }
 
 func (h *host) Confirm(c commands.Confirmation) {
-	r := h.r
+	r, line := h.r, h.line
 	question := row{text: []span{{text: oneLine(c.Question, h.method), kind: mention}}}
 	p := &panel{title: "Please confirm", rows: append([]row{question}, h.panelRows(c.Rows)...), yes: oneLine(c.Yes, h.method)}
-	p.confirm = func() tea.Msg { return continuation{r, c.Do} }
+	p.confirm = func() tea.Msg { return continuation{r, line, c.Do} }
 	h.openPanel(showPanel{panel: p})
 }
 
-// shared commands as commands of the screen.
+// sharedCommands returns the commands that the screen shares with line mode.
 func sharedCommands() (all []command) {
 	for _, c := range commands.Table() {
 		all = append(all, command{name: c.Name, words: c.Args, help: c.Help, needs: c.Required(), do: func(s *screen, words string) tea.Cmd {
 			if s.plainOnly() {
 				return nil
 			}
-			return s.withHost(s.room(), func(h commands.Host) { c.Run(h, words) })
+			return s.withHost(s.room(), strings.TrimSpace("/"+c.Name+" "+words), func(h commands.Host) { c.Run(h, words) })
 		}})
 	}
 	return all

@@ -24,7 +24,8 @@ func TestWhois(t *testing.T) {
 	st.press("enter")
 	st.has("which eko?", "EKO", "othe · message 5, 14:02", "by-e · message 4, 14:02", "Up Down choose")
 	st.press("down", "enter")
-	st.has("eko: sender by-eko, newest message 4 at 14:02")
+	st.has("sender by-eko", "newest message 4, 14:02")
+	st.press("esc")
 	st.types("/whois dewu")
 	st.press("enter")
 	st.has("nobody called dewu has posted here lately; did you mean dewi?")
@@ -35,7 +36,7 @@ func TestConfirm(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	done := 0
 	ask := func(late bool) {
-		st.do(st.withHost(st.room(), func(h commands.Host) {
+		st.do(st.withHost(st.room(), "", func(h commands.Host) {
 			h.Confirm(commands.Confirmation{Question: "erase 3 messages of budi\x1b[2J?", Yes: "erase them", Rows: []commands.Row{{Name: "budi", Text: "buy\nnow"}}, Do: func(commands.Host) { done++ }})
 		}))
 		if late {
@@ -75,8 +76,11 @@ func TestAnswer(t *testing.T) {
 	st := newLobby(t, 3, nil)
 	st.send(commandAnswer{room: st.room(), err: errors.New("no")})
 	st.has("no")
-	st.send(commandAnswer{room: st.room(), answer: commands.Answer{Title: "nothing\x07 here"}})
+	answer := func(a commands.Answer) func(commands.Host) commands.Answer {
+		return func(commands.Host) commands.Answer { return a }
+	}
+	st.send(commandAnswer{room: st.room(), answer: answer(commands.Answer{Title: "nothing\x07 here"})})
 	st.has("nothing here")
-	st.send(commandAnswer{room: st.room(), answer: commands.Answer{Title: "the rules", Rows: []commands.Row{{Text: "slow: 10 seconds"}}}})
+	st.send(commandAnswer{room: st.room(), answer: answer(commands.Answer{Title: "the rules", Rows: []commands.Row{{Text: "slow: 10 seconds"}}})})
 	st.has("the rules", "slow: 10 seconds")
 }

@@ -94,7 +94,7 @@ func (r *room) postLines(f client.Sent) tea.Cmd {
 	}
 	q.inFlight = slices.Delete(q.inFlight, i, i+1)
 	if f.State == client.Failed && q.active() {
-		r.warn("%s; %s", oneLine(f.Reason, r.method), r.stopLines())
+		r.warn("%s; %s", r.refusalWords(refusalOf(f)), r.stopLines())
 		return nil
 	}
 	r.postMore()

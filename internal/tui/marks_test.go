@@ -117,7 +117,7 @@ func TestVote(t *testing.T) {
 	if len(st.chat.asked) != asked {
 		t.Error("a vote in a closed poll was sent")
 	}
-	st.types("/open")
+	st.types("/open 22")
 	st.press("enter")
 	st.asked(`set lobby poll/22 "open"`)
 }

@@ -83,7 +83,7 @@ func (t *timeline) changed(f client.Sent) {
 	case client.Held:
 		it.reason = "held for a moderator"
 	case client.Failed:
-		it.reason = oneLine(f.Reason, t.method)
+		it.reason = t.refusalWords(refusalOf(f))
 	}
 }
 

@@ -24,7 +24,8 @@ type room struct {
 	writing  writing
 	settings roomSettings
 
-	settingsGeneration int // counts joins and gaps: pages of settings from before are dropped
+	commandChanges     map[string]commandChange // by their ids
+	settingsGeneration int                      // counts joins and gaps: pages of settings from before are dropped
 
 	watched     bool      // the user sees what arrives here
 	resumed     bool      // the program was suspended, and no message by others has arrived since

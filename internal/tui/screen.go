@@ -200,9 +200,9 @@ func (s *screen) route(msg tea.Msg) tea.Cmd {
 	case goTo:
 		return s.goTo(msg)
 	case continuation:
-		return s.withHost(msg.room, msg.do)
+		return s.withHost(msg.room, msg.line, msg.do)
 	case commandAnswer:
-		s.showAnswer(msg)
+		return s.showAnswer(msg)
 	case tea.KeyPressMsg:
 		s.attention.update(msg)
 		return s.key(msg)

@@ -92,8 +92,18 @@ func (r *room) settingSent(f client.Sent) {
 	switch f.State {
 	case client.Saved:
 		r.timeline.head = max(r.timeline.head, f.N)
+		if by, ok := r.commandChanges[f.ID]; ok {
+			r.inform("%s", oneLine(by.done, r.method))
+		}
 	case client.Failed:
-		r.warn("%s was not changed: %s", oneLine(f.Key, r.method), oneLine(f.Reason, r.method))
+		what := f.Key + " was not changed"
+		if by, ok := r.commandChanges[f.ID]; ok {
+			what = by.line
+		}
+		r.warn("%s: %s", oneLine(what, r.method), r.refusalWords(refusalOf(f)))
+	}
+	if f.State.Final() {
+		delete(r.commandChanges, f.ID)
 	}
 	r.settingChanged(f.Key)
 }
@@ -338,10 +348,6 @@ func (s *screen) setStatus(as, prefix, status, words string) tea.Cmd {
 
 func (s *screen) closePoll(words string) tea.Cmd {
 	return s.setStatus(wire.Poll, wire.PollPrefix, wire.PollOver, words)
-}
-
-func (s *screen) openPoll(words string) tea.Cmd {
-	return s.setStatus(wire.Poll, wire.PollPrefix, wire.Open, words)
 }
 
 func (s *screen) hidePoll(words string) tea.Cmd {

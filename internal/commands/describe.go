@@ -1,0 +1,194 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"ramai/wire"
+)
+
+// Describe says what is so while a room has a setting, in a sentence without a period; if its value is null, what is so without it.
+func Describe(h Host, s wire.Setting) string {
+	words := describe(h, s)
+	if s.Until != 0 {
+		words += " until " + h.When(s.Until.Std())
+	}
+	return words
+}
+
+func describe(h Host, s wire.Setting) string {
+	word, number, unset := "", time.Duration(0), s.Value.IsNull()
+	if s.Value.Text != nil {
+		word = *s.Value.Text
+	}
+	if s.Value.Number != nil {
+		number = time.Duration(min(*s.Value.Number, wire.MaxNewcomer)) * time.Second
+	}
+	if id, ok := wire.Subject(s.Key); ok {
+		return h.People().With(id).Label() + " " + ofPerson(s.Key, word)
+	}
+	switch s.Key {
+	case wire.LockKey:
+		return either(unset, "the room is open", "the room is locked")
+	case wire.SlowKey:
+		return either(unset, "slow mode is off", "slow mode: one message every "+Words(number))
+	case wire.NewcomerKey:
+		return either(unset, "newcomers can post at once", "newcomers can post after "+Words(number))
+	case wire.HoldKey:
+		what := map[string]string{wire.HoldFirst: "the first messages of a person", wire.HoldLinks: "messages with links"}[word]
+		return either(unset, "messages are not held", "a moderator approves "+either(what == "", "all messages", what))
+	case wire.PresetKey:
+		return either(unset, "the room has no preset", "the room has the rules of the preset "+word)
+	case wire.EveryoneKey:
+		switch word {
+		case wire.RoleNone.String():
+			return "only people with a role can read"
+		case wire.RoleReader.String():
+			return "everyone can read, and only people with a role can post"
+		}
+		return "everyone can read and post"
+	case wire.MaySayKey:
+		return either(unset, "everyone can post", atLeast(word)+" can post")
+	case wire.MayReactKey:
+		return either(unset, "everyone can react", atLeast(word)+" can react")
+	case wire.MayLinkKey:
+		return either(unset, "everyone can post links", atLeast(word)+" can post links")
+	}
+	if strings.HasPrefix(s.Key, wire.PollPrefix) {
+		return "the poll is " + word
+	}
+	return s.Key + " is set"
+}
+
+func either(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}
+
+// atLeast names those with a role or a higher one.
+func atLeast(role string) string {
+	switch role {
+	case wire.RoleOwner.String():
+		return "only the owner"
+	case wire.RoleModerator.String():
+		return "only moderators"
+	}
+	return "only people with the role " + role + " or a higher one"
+}
+
+// ofPerson says what a rule about a person makes of them.
+func ofPerson(key, word string) string {
+	switch {
+	case strings.HasPrefix(key, wire.PersonPrefix) && word == "":
+		return "is neither banned nor muted"
+	case word == wire.Ban:
+		return "is banned"
+	case word == wire.Mute:
+		return "is muted"
+	case word == "":
+		return "has no role of their own"
+	case word == wire.RoleOwner.String():
+		return "is the owner"
+	case word == wire.RoleModerator.String():
+		return "is a moderator"
+	}
+	return "has the role " + word
+}
+
+// maxPages is how many pages of settings are read.
+const maxPages = 20
+
+// Settings reads all settings of a room whose keys begin with a prefix.
+func Settings(ctx context.Context, server Server, room, prefix string) (all []wire.Setting, err error) {
+	ask := wire.StateRequest{Room: room, Prefix: prefix}
+	for range maxPages {
+		page, err := server.Settings(ctx, ask)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Settings...)
+		if !page.More || len(page.Settings) == 0 {
+			break
+		}
+		ask.After = page.Settings[len(page.Settings)-1].Key
+	}
+	return all, nil
+}
+
+// rules lists the rules of the room, as far as the user can read them.
+func rules(h Host, _ string) {
+	room, now := h.Room(), wire.TimeOf(h.Now())
+	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
+		all, err := Settings(ctx, server, room, "")
+		return func(h Host) Answer {
+			a := Answer{Title: "The rules of " + room}
+			for _, s := range all {
+				if wire.IsRule(s.Key) && (s.Until == 0 || s.Until > now) {
+					a.Rows = append(a.Rows, ruleRow(h, s))
+				}
+			}
+			if len(a.Rows) == 0 {
+				a.Title = "this room has no rules: everyone can read and post"
+			}
+			return a
+		}, err
+	})
+}
+
+// ruleRow is a rule as a row of a list.
+func ruleRow(h Host, s wire.Setting) Row {
+	id, ok := wire.Subject(s.Key)
+	if !ok {
+		return Row{Text: Describe(h, s)}
+	}
+	p := h.People().With(id)
+	return Row{SenderID: id, Name: p.Label(), Text: strings.TrimPrefix(Describe(h, s), p.Label()+" ")}
+}
+
+// whois shows who somebody is, and what rules say about them.
+func whois(h Host, args string) {
+	withPerson(h, args, func(h Host, p Person) {
+		room := h.Room()
+		h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
+			var about []wire.Setting
+			for _, prefix := range []string{wire.RolePrefix, wire.PersonPrefix} {
+				got, err := server.Settings(ctx, wire.StateRequest{Room: room, Prefix: prefix + p.ID})
+				if err != nil {
+					break // an older server, or not for this user
+				}
+				about = append(about, got.Settings...)
+			}
+			return func(h Host) Answer { return card(h, p, about) }, nil
+		})
+	})
+}
+
+// card is what is known about a person.
+func card(h Host, p Person, about []wire.Setting) Answer {
+	a := Answer{Title: p.Label() + either(p.ID == h.SenderID(), " (you)", "")}
+	add := func(format string, args ...any) { a.Rows = append(a.Rows, Row{Text: fmt.Sprintf(format, args...)}) }
+	add("sender %s", p.ID)
+	if p.N > 0 {
+		add("newest message %d, %s", p.N, h.When(p.At))
+	}
+	var others []string
+	for _, q := range h.People().all {
+		if q.ID == p.ID && q.Name != p.Name {
+			others = append(others, q.Label())
+		}
+	}
+	if len(others) > 0 {
+		add("also as %s", strings.Join(others, ", "))
+	}
+	now := wire.TimeOf(h.Now())
+	for _, s := range about {
+		if s.Until == 0 || s.Until > now {
+			add("%s", strings.TrimPrefix(Describe(h, s), p.Label()+" "))
+		}
+	}
+	return a
+}
