@@ -374,7 +374,10 @@ func after(m *wire.Message, f wire.Changed) wire.Message {
 		return wire.Message{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Edited: f.N, Gone: true}
 	}
 	changed := *m
-	changed.Text, changed.Edited = *f.Text, max(m.Edited, f.N)
+	changed.Text = *f.Text
+	if f.N > m.Edited {
+		changed.Edited, changed.EditedAt = f.N, f.At
+	}
 	return changed
 }
 

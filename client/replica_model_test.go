@@ -42,6 +42,7 @@ type replicaChange struct {
 
 	Key   string     `json:"key,omitempty"` // of a setting
 	Value wire.Value `json:"value"`
+	At    wire.Time  `json:"at"`
 }
 
 type replicaAsk struct {
@@ -158,18 +159,18 @@ func (m *roomModel) change() {
 	}
 	m.supersede(f.Edited)
 	n := m.head() + 1
-	c := &wire.Changed{Room: "r", N: n, Of: wire.Target(f.N), SenderID: f.SenderID, ID: "c" + strconv.FormatUint(n, 10)}
+	c := &wire.Changed{Room: "r", N: n, At: wire.Time(n) * 1000, Of: wire.Target(f.N), SenderID: f.SenderID, ID: "c" + strconv.FormatUint(n, 10)}
 	if m.random.IntN(3) > 0 {
 		text := "edited " + strconv.FormatUint(n, 10)
 		c.Text = &text
-		f.Text, f.Edited = text, n
+		f.Text, f.Edited, f.EditedAt = text, n, c.At
 	} else {
 		m.forgetMarks(f)
 		*f = wire.Message{Room: "r", N: f.N, SenderID: f.SenderID, ID: f.ID, Edited: n, Gone: true}
 	}
 	m.record(storedRecord{change: c})
 	if m.random.IntN(2) == 0 {
-		m.saves = append(m.saves, replicaChange{N: n, Of: f.N, Text: c.Text})
+		m.saves = append(m.saves, replicaChange{N: n, Of: f.N, Text: c.Text, At: c.At})
 	}
 }
 

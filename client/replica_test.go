@@ -105,7 +105,7 @@ func (c *replicaCase) run(t *testing.T) {
 }
 
 func sentChange(c *replicaChange) Sent {
-	s := Sent{Room: "r", State: Saved, N: c.N, Of: c.Of, Deletes: c.Text == nil, Key: c.Key, Value: c.Value}
+	s := Sent{Room: "r", State: Saved, N: c.N, At: c.At.Std(), Of: c.Of, Deletes: c.Text == nil, Key: c.Key, Value: c.Value}
 	if c.Text != nil {
 		s.Text = *c.Text
 	}

@@ -82,6 +82,9 @@ func (s Sent) Changes() bool { return s.Of > 0 || s.OfID != "" }
 // changed returns the frame that the room will receive.
 func (s Sent) changed() wire.Changed {
 	f := wire.Changed{Room: s.Room, N: s.N, Of: wire.Target(s.Of)}
+	if !s.At.IsZero() {
+		f.At = wire.TimeOf(s.At)
+	}
 	if !s.Deletes {
 		f.Text = &s.Text
 	}

@@ -137,6 +137,10 @@ func appendFields(dst []byte, m *Message) []byte {
 		dst = append(dst, `,"edited":`...)
 		dst = strconv.AppendUint(dst, m.Edited, 10)
 	}
+	if m.EditedAt != 0 {
+		dst = append(dst, `,"edited_at":`...)
+		dst = m.EditedAt.appendJSON(dst)
+	}
 	if m.Gone {
 		dst = append(dst, `,"gone":true`...)
 	}

@@ -18,14 +18,15 @@ type Message struct {
 	SenderID    string   `json:"by"`
 	DisplayName string   `json:"from"` // name of the sender at that time, or empty
 	ID          string   `json:"id"`
-	Text        string   `json:"text"`              // empty if Gone
-	Re          uint64   `json:"re,omitempty"`      // number of the message that it replies to; 0: none
-	Edited      uint64   `json:"edited,omitempty"`  // number of the newest Changed of it; 0: it was not edited
-	Gone        bool     `json:"gone,omitempty"`    // it was deleted
-	As          string   `json:"as,omitempty"`      // Question, Poll or Notice; empty: a message like most
-	Options     []string `json:"options,omitempty"` // of a Poll
-	Tally       Counts   `json:"tally,omitempty"`   // how many senders have marked it
-	Tallied     uint64   `json:"tallied,omitempty"` // number of the newest Tally of it; 0: none
+	Text        string   `json:"text"`               // empty if Gone
+	Re          uint64   `json:"re,omitempty"`       // number of the message that it replies to; 0: none
+	Edited      uint64   `json:"edited,omitempty"`   // number of the newest Changed of it; 0: it was not edited
+	EditedAt    Time     `json:"edited_at,omitzero"` // when that was; 0: unknown, for edits that older servers stored
+	Gone        bool     `json:"gone,omitempty"`     // it was deleted
+	As          string   `json:"as,omitempty"`       // Question, Poll or Notice; empty: a message like most
+	Options     []string `json:"options,omitempty"`  // of a Poll
+	Tally       Counts   `json:"tally,omitempty"`    // how many senders have marked it
+	Tallied     uint64   `json:"tallied,omitempty"`  // number of the newest Tally of it; 0: none
 }
 
 // Saved answers a Say, a Change or a Set that is on disk, for the first time or repeated.

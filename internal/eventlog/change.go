@@ -83,6 +83,9 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		}
 	} else {
 		message.Text = *body.Text
+		if c.level >= editedAtLevel {
+			message.EditedAt = o.At
+		}
 	}
 	message.Edited = o.N
 	row.Body = message.encode()

@@ -112,10 +112,11 @@ func (p *Program) maintenance(k Kind) bool {
 	return err == nil && kind.maintenance()
 }
 
-// Levels from which a Say can reply to a message, and be more than a text.
+// Levels from which a Say can reply to a message, and be more than a text, and from which messages have the time of an edit.
 const (
-	replyLevel = 2
-	asLevel    = 3
+	replyLevel    = 2
+	asLevel       = 3
+	editedAtLevel = 4
 )
 
 // levelOf returns the level from which a command of the kind exists.

@@ -209,8 +209,9 @@ func TestDamagedBodies(t *testing.T) {
 		text   bool // only the text is wrong
 	}{
 		"no body":               {eventlog.Say, "", "is empty", false},
-		"a version":             {eventlog.Say, "\x03x", "unknown version", false},
+		"a version":             {eventlog.Say, "\x09x", "unknown version", false},
 		"another encoding":      {eventlog.Say, "\x02\x88\x61x\x00\x60\xf6\x00\xf4\xf6\x00", "not in the deterministic encoding", false}, // a text alone has version 1
+		"an edit at no time":    {eventlog.Say, "\x03\x82\x00\x88\x61x\x00\x60\xf6\x01\xf4\xf6\x00", "not in the deterministic encoding", false},
 		"a long edit":           {eventlog.Say, "\x02\x88\x7a\x00\x04\x00\x01" + strings.Repeat("x", 1<<18+1) + "\x01\x60\xf6\x00\xf4\xf6\x00", "at most 262144", true},
 		"a version of a change": {eventlog.Change, "\x02\x82\x07\xf6", "unknown version", false},
 		"a change of nothing":   {eventlog.Change, "\x01\x82\x00\x61x", "a superseded change has a text", false},

@@ -214,17 +214,31 @@ type messageBody struct {
 	Gone    bool              // it was deleted: only Edited is left
 	Tally   map[string]uint64 // its counts as of the newest tally
 	Tallied uint64            // number of its newest tally; 0: none
+
+	EditedAt wire.Time `cbor:"-"` // when it was edited; 0: it was not, or below editedAtLevel. See editedBody
+}
+
+// An editedBody is what is encoded for a message that has a time at which it was edited.
+type editedBody struct {
+	_       struct{} `cbor:",toarray"`
+	At      wire.Time
+	Message messageBody
 }
 
 // Versions of the encoding of a messageBody.
 const (
 	textVersion = 1
 	fullVersion = 2
+	// editedVersion is followed by an editedBody. Programs below editedAtLevel do not know it.
+	editedVersion = 3
 )
 
 func encodeText(text string) string { return string(rune(textVersion)) + text }
 
 func (m *messageBody) encode() string {
+	if m.EditedAt != 0 {
+		return string(rune(editedVersion)) + string(must(encoding.Marshal(editedBody{At: m.EditedAt, Message: *m})))
+	}
 	if m.Re == 0 && m.As == "" && len(m.Options) == 0 && m.Edited == 0 && !m.Gone && len(m.Tally) == 0 && m.Tallied == 0 {
 		return encodeText(m.Text)
 	}
@@ -248,7 +262,7 @@ func decodeMessage(body string) (m messageBody, err error) {
 
 // readMessage is decodeMessage without a check of the text, which is slow, for rows that were already checked.
 func readMessage(body string) (m messageBody, err error) {
-	if body != "" && body[0] == fullVersion {
+	if body != "" && (body[0] == fullVersion || body[0] == editedVersion) {
 		return readFull(body)
 	}
 	if err := checkRecordVersion(body, textVersion); err != nil {
@@ -259,7 +273,14 @@ func readMessage(body string) (m messageBody, err error) {
 
 // readFull is a separate function because it allocates.
 func readFull(body string) (m messageBody, err error) {
-	if err := decoding.Unmarshal([]byte(body[1:]), &m); err != nil {
+	if body[0] == editedVersion {
+		var e editedBody
+		err = decoding.Unmarshal([]byte(body[1:]), &e)
+		m, m.EditedAt = e.Message, e.At
+	} else {
+		err = decoding.Unmarshal([]byte(body[1:]), &m)
+	}
+	if err != nil {
 		return messageBody{}, err
 	}
 	if m.encode() != body {
@@ -270,7 +291,7 @@ func readFull(body string) (m messageBody, err error) {
 
 // MessageRecord returns the record of a message. Its body is that of a Say with the message's text.
 func MessageRecord(m *wire.Message) Record {
-	body := messageBody{Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, Gone: m.Gone, Tally: m.Tally, Tallied: m.Tallied}
+	body := messageBody{Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, EditedAt: m.EditedAt, Gone: m.Gone, Tally: m.Tally, Tallied: m.Tallied}
 	return Record{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Kind: Say, Body: body.encode()}
 }
 
@@ -299,7 +320,7 @@ func (m *messageBody) of(r *Record) wire.Message {
 	}
 	return wire.Message{
 		Room: r.Room, N: r.N, At: r.At, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID,
-		Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, Gone: m.Gone, Tally: m.Tally, Tallied: m.Tallied,
+		Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, EditedAt: m.EditedAt, Gone: m.Gone, Tally: m.Tally, Tallied: m.Tallied,
 	}
 }
 

@@ -37,6 +37,10 @@ func (t *timeline) itemOf(m client.ShownMessage) *item {
 // setForm gives an item the present form of its message.
 func (it *item) setForm(m client.ShownMessage) {
 	it.text, it.re, it.edited, it.gone = m.Text, m.Re, m.Edited, m.Gone
+	it.editedAt = time.Time{}
+	if m.EditedAt != 0 {
+		it.editedAt = m.EditedAt.Std()
+	}
 	it.marks = marksOf(&m)
 	it.rendered.lines = nil
 }
@@ -78,9 +82,6 @@ func (r *room) changed(f wire.Changed) {
 			if it == nil || it.own {
 				continue
 			}
-			if it.edited == f.N {
-				it.editedAt = f.At.Std()
-			}
 			before, _ := r.isToMe(was)
 			now, _ := r.isToMe(wire.Message{SenderID: it.senderID, Text: it.text, Re: it.re, Gone: it.gone})
 			switch {
@@ -119,13 +120,10 @@ func (r *room) change(n uint64, text *string) error {
 // changeSent takes the new state of a change of this user.
 func (r *room) changeSent(f client.Sent) {
 	t := &r.timeline
-	it, _ := t.refresh(f.Of)
+	t.refresh(f.Of)
 	switch f.State {
 	case client.Saved:
 		t.head = max(t.head, f.N)
-		if it != nil && !f.Deletes {
-			it.editedAt = f.At
-		}
 	case client.Failed:
 		what := "edited"
 		if f.Deletes {

@@ -18,8 +18,8 @@ function run({ steps, messages, missing, mine = {}, state = {} }) {
 			if (step.frame.reset) deleted.clear();
 			replica.apply(step.frame);
 		} else if (step.saved) {
-			const { n, of, text, key, value } = step.saved;
-			replica.applySaved({ n, of, text: text ?? "", deletes: text === null, key, value });
+			const { n, at = "", of, text, key, value } = step.saved;
+			replica.applySaved({ n, at, of, text: text ?? "", deletes: text === null, key, value });
 		} else if (step.settings) {
 			replica.addSettings({}, step.settings);
 		} else if (step.ask) {

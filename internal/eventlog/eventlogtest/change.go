@@ -46,14 +46,23 @@ func (j *tested) frames(room string) (frames []wire.Frame) {
 	return frames
 }
 
-// wantFrames compares the frames of a room, except their times.
+// wantFrames compares the frames of a room, except their times. A message was edited at the time of its newest change.
 func (j *tested) wantFrames(room string, want ...wire.Frame) {
 	j.t.Helper()
 	got := j.frames(room)
+	changedAt := map[uint64]wire.Time{}
+	for _, f := range got {
+		if changed, ok := f.(wire.Changed); ok {
+			changedAt[changed.N] = changed.At
+		}
+	}
 	for i, f := range got {
 		switch f := f.(type) {
 		case wire.Message:
-			f.Room, f.At = "", 0
+			if at := changedAt[f.Edited]; f.Text != "" && f.EditedAt != at {
+				j.t.Fatalf("message %d was edited at %v, want %v", f.N, f.EditedAt, at)
+			}
+			f.Room, f.At, f.EditedAt = "", 0, 0
 			got[i] = f
 		case wire.Changed:
 			f.Room, f.At = "", 0

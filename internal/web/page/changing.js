@@ -136,35 +136,3 @@ export function WritingBar({ roomState, jump, end }) {
 		<button type="button" class="icon" aria-label=${edits ? t.endEdit : t.endReply} title=${`${edits ? t.endEdit : t.endReply} (Esc)`} onClick=${end}>${icon("leave")}</button>
 	</div>`;
 }
-
-/** Finds out when a message was edited: pages of history do not contain that, but the stream does. @param {{roomState: RoomState, n: number}} props n: the number of the edit */
-export function EditTime({ roomState, n }) {
-	useEffect(() => {
-		const stop = new AbortController();
-		firstEvent(roomState, n, stop.signal).then((f) => {
-			if (f?.n !== n) return;
-			roomState.noteChange(n, f.at);
-			roomState.model.changed();
-		}, () => {}).finally(() => stop.abort());
-		return () => stop.abort();
-	}, [n]);
-	return null;
-}
-
-/** The frame with a number. @param {RoomState} roomState @param {number} n @param {AbortSignal} signal @returns {Promise<any>} */
-async function firstEvent({ room }, n, signal) {
-	const url = new URL(`/api/v1/rooms/${room.name}/stream?after=${room.log}:${n - 1}`, room.client.base);
-	const response = await fetch(url, { headers: { Accept: "text/event-stream" }, signal });
-	if (!response.ok || !response.body) return null;
-	const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-	for (let text = ""; ; ) {
-		const { value, done } = await reader.read();
-		if (done) return null;
-		text += value;
-		for (const event of text.split("\n\n").slice(0, -1)) {
-			const data = /^data: ?(.*)$/m.exec(event);
-			const frame = data && JSON.parse(data[1]);
-			if (frame?.n === n && frame.type === "changed") return frame;
-		}
-	}
-}

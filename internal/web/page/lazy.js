@@ -54,7 +54,7 @@ export function loadWhenIdle() {
 
 /**
  * Draws a part of later.js, once it is loaded.
- * @extends {Component<{part: "ActionBar"|"Announcer"|"AskButton"|"Banner"|"ConfirmDelete"|"CopyLink"|"EditTime"|"Extras"|"LeftRoom"|"ModerationButton"|"People"|"RefusedChange"|"RoomBar"|"RuleMarks"|"Silence"|"Stage"|"Topic"|"WritingBar"} & Record<string, any>, {}>}
+ * @extends {Component<{part: "ActionBar"|"Announcer"|"AskButton"|"Banner"|"ConfirmDelete"|"CopyLink"|"Extras"|"LeftRoom"|"ModerationButton"|"People"|"RefusedChange"|"RoomBar"|"RuleMarks"|"Silence"|"Stage"|"Topic"|"WritingBar"} & Record<string, any>, {}>}
  */
 export class Later extends Component {
 	componentDidMount() {

@@ -266,7 +266,6 @@ export class Log extends Component {
 			quote: m.re ? roomState.quotes.get(m.re) : null,
 			pending,
 			pendingState: pending?.state ?? "",
-			editedAt: m.edited ? roomState.changeTimes.get(m.edited) ?? "" : "",
 			confirming: roomState.confirming === m.n,
 			editing: writing?.kind === "edit" && writing.m.n === m.n && m.n > 0,
 			extras: roomState.extrasOf(m),

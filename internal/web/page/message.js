@@ -97,7 +97,6 @@ class Folded extends Component {
  * @property {Message|null|undefined} quote the message that it replies to; null: the server does not keep it; undefined: it is being loaded
  * @property {Sent|undefined} pending a change of it that is not saved
  * @property {string} pendingState
- * @property {string} editedAt when it was edited; empty: not known
  * @property {boolean} confirming the reader is asked whether to delete it
  * @property {boolean} editing its text is in the box
  * @property {string} extras what stands below its text, see extras.js; empty: nothing
@@ -121,7 +120,7 @@ export class MessageRow extends Component {
 	#leave = () => this.setState({ pointed: false });
 
 	/** @param {MessageProps} props */
-	render({ roomState, acting, m, head, group, skipped, target, quote, pending, editedAt, confirming, editing, extras }, { pointed } = this.state) {
+	render({ roomState, acting, m, head, group, skipped, target, quote, pending, confirming, editing, extras }, { pointed } = this.state) {
 		const { model, model: { client: { by, name: me } } } = roomState;
 		if (model.hidden.has(m) && !roomState.revealed.has(group)) return html`<${HiddenRow} roomState=${roomState} m=${m} head=${head} />`;
 		const mine = m.by === by;
@@ -130,7 +129,7 @@ export class MessageRow extends Component {
 		const classes = ["m", head && "head", mine && "mine", roomState.mentions.isToMe(m) && "mentioned", target && "target", changing && "changing", editing && "editing", m.gone && "gone-message", m.as && `as-${m.as}`];
 		const time = html`<a class="time" tabindex="-1" href=${`#n${m.n}`}><time datetime=${m.at} title=${`${fullTime(m.at)} · ${m.n}`}>${timeOfDay(m.at)}</time></a>`;
 		if (m.gone) return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n}><${Tombstone} m=${m} text=${changing ? t.deleting : t.deleted}>${time}<//>${refused}</li>`;
-		const mark = changing ? html` <span class="edited">${t.savingEdit}</span>` : m.edited ? html`<${EditedMark} at=${editedAt} />` : null;
+		const mark = changing ? html` <span class="edited">${t.savingEdit}</span>` : m.edited ? html`<${EditedMark} at=${m.edited_at ?? ""} />` : null;
 		return html`<li class=${classes.filter(Boolean).join(" ")} data-n=${m.n} onPointerEnter=${this.#enter} onPointerLeave=${this.#leave}>
 			${skipped > 0 && html`<button type="button" class="skipped" title=${plural(t.skippedLoad, skipped)} aria-label=${plural(t.skippedLoad, skipped)}
 				onClick=${() => roomState.pages.load({ before: m.n })}>${t.skipped(number(skipped))}</button>`}
@@ -141,14 +140,13 @@ export class MessageRow extends Component {
 			${extras && html`<${Later} part="Extras" roomState=${roomState} m=${roomState.shown(m.n)} />`}
 			${refused}
 			${confirming && html`<${Later} part="ConfirmDelete" roomState=${roomState} m=${m} acting=${acting} />`}
-			${pointed && m.edited && !editedAt && html`<${Later} part="EditTime" roomState=${roomState} n=${m.edited} />`}
 			${pointed && !confirming && html`<${Later} part="ActionBar" roomState=${roomState} m=${m} run=${(/** @type {MessageAction} */ action) => acting.run(action, roomState, m)} open=${(/** @type {DOMRect} */ at) => acting.open(roomState, m, at)} />`}
 		</li>`;
 	}
 }
 
 /** What a row depends on. @type {(keyof MessageProps)[]} */
-const SHOWN_PROPS = ["m", "head", "group", "skipped", "target", "renderKey", "quote", "pending", "pendingState", "editedAt", "confirming", "editing", "extras"];
+const SHOWN_PROPS = ["m", "head", "group", "skipped", "target", "renderKey", "quote", "pending", "pendingState", "confirming", "editing", "extras"];
 
 /** A message of somebody whom the reader has hidden. The first of a group stands for all of them. @param {{roomState: RoomState, m: Message, head: boolean}} props */
 const HiddenRow = ({ roomState, m, head }) => html`<li class=${head ? "m folded head" : "m folded"} data-n=${m.n}>

@@ -224,7 +224,6 @@ export class Model extends Emitter {
 		if (sent.state === "saved") clock.ahead = Date.now() - Date.parse(sent.at);
 		if (roomState && sent.state === "failed" && sent.isMessage && sent.why?.rule) roomState.takeBack(sent);
 		if (roomState && sent.isChange && sent.state === "saved") {
-			roomState.noteChange(sent.n, sent.at);
 			roomState.refresh();
 			this.dropHits(sent.room, [[sent.of, sent.of]], sent.deletes ? null : sent.text);
 		}

@@ -19,7 +19,6 @@ import { Timeline } from "./timeline.js";
  */
 
 const HELD = 1000; // messages in the replica, above which those that nothing shows are dropped
-const CHANGE_TIMES = 1000; // that are kept
 
 export class RoomState {
 	timeline;
@@ -32,8 +31,6 @@ export class RoomState {
 	/** @type {Sent[]} sent from here, until they appear in the timeline */
 	sent = [];
 	confirming = 0; // the message whose deletion the reader is asked to confirm; 0: none
-	/** @type {Map<number, string>} by the number of a change: when it was made, as far as is known */
-	changeTimes = new Map();
 	unreadDivider = -1; // stands before the first message after this number; -1: there is none
 	wasReset = false;
 	paused = 0; // messages that arrived while paused
@@ -113,7 +110,6 @@ export class RoomState {
 		this.timeline.reset();
 		this.sampler = new FloodSampler();
 		this.incoming = [];
-		this.changeTimes.clear();
 		this.mentions.clear();
 		this.quotes.clear();
 		[this.box.writing, this.confirming] = [null, 0];
@@ -209,17 +205,10 @@ export class RoomState {
 	/** Messages were edited or deleted. @param {{n: number, at: string, of: number|[number, number][], by?: string, text: string|null}} f */
 	#messageChanged(f) {
 		const { by } = this.model.client;
-		this.noteChange(f.n, f.at);
 		const changed = this.refresh();
 		this.model.dropHits(this.name, typeof f.of === "number" ? [[f.of, f.of]] : f.of, f.text);
 		if (f.by !== by) this.model.emit("edited", this, changed.filter(({ after }) => after.by !== by && !this.model.hidden.has(after)).map(({ after }) => after));
 		this.model.changed();
-	}
-
-	/** Remembers when a change was made. @param {number} n its number @param {string} at */
-	noteChange(n, at) {
-		this.changeTimes.set(n, at);
-		if (this.changeTimes.size > CHANGE_TIMES) this.changeTimes.delete(/** @type {number} */ (this.changeTimes.keys().next().value));
 	}
 
 	/** What stands below the text of a message, as a key that changes with it; empty: nothing. @param {Message} m */

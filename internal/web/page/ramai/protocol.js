@@ -1,10 +1,10 @@
 // Names and values of the protocol that the other modules share.
 
 /**
- * A message as it was sent: re is the number of the message that it replies to, edited that of its newest change; a deleted one is
- * gone and has no text. as: question, poll (which has options) or notice. tally: how many people have marked it, by key; tallied: the
+ * A message as it was sent: re is the number of the message that it replies to, edited that of its newest change, and edited_at
+ * when it was edited; a deleted one is gone and has no text. as: question, poll (which has options) or notice. tally: how many people have marked it, by key; tallied: the
  * number of its newest tally.
- * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string, re?: number, edited?: number, gone?: boolean, as?: string, options?: string[], tally?: Record<string, number>, tallied?: number}} Message
+ * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string, re?: number, edited?: number, edited_at?: string, gone?: boolean, as?: string, options?: string[], tally?: Record<string, number>, tallied?: number}} Message
  * @typedef {{log: string, epoch?: string, n: number}} Position
  * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, head?: number, skipped?: [number, number][], target?: number, reset?: boolean, as?: string, mine?: Record<string, string[]>}} Page
  *

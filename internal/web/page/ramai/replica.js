@@ -199,10 +199,10 @@ export class Replica {
 		this.#dropHeard();
 	}
 
-	/** Applies a change or a setting of this client that is saved, whose frame may not have arrived. @param {OwnChange & {n: number}} sent */
-	applySaved({ n, of, text, deletes, key, value = null, until }) {
+	/** Applies a change or a setting of this client that is saved, whose frame may not have arrived. @param {OwnChange & {n: number, at: string}} sent */
+	applySaved({ n, at, of, text, deletes, key, value = null, until }) {
 		if (key) this.#set(key, value, n, until);
-		else this.#hear({ type: "changed", n, of, text: deletes ? null : text });
+		else this.#hear({ type: "changed", n, at, of, text: deletes ? null : text });
 	}
 
 	/**
@@ -262,7 +262,7 @@ export class Replica {
 		const shown = this.messages.map((m) => this.#show(m));
 		for (const s of outbox) {
 			const of = s.key ? Number(STATUS.exec(s.key)?.[1]) : s.of;
-			this.#showPending(shown, of, (m) => (s.key ? { ...m, ...(keyOfStatus(m) === s.key && { status: String(s.value) }) } : after(m, m.edited ?? 0, s.deletes ? null : s.text)));
+			this.#showPending(shown, of, (m) => (s.key ? { ...m, ...(keyOfStatus(m) === s.key && { status: String(s.value) }) } : after(m, m.edited ?? 0, s.deletes ? null : s.text, m.edited_at)));
 		}
 		for (const mark of marks) this.#showPending(shown, mark.of, (m) => withMine(m, marked(m.mine, mark, m.as === "poll")));
 		return shown;
@@ -402,11 +402,11 @@ export class Replica {
 	}
 
 	/** Applies an edit or a deletion. Deleted messages stay deleted. @param {any} f */
-	#change({ n, of, by, text }) {
+	#change({ n, at, of, by, text }) {
 		for (const [from, to] of typeof of === "number" ? [[of, of]] : of) {
 			for (let i = this.at(from); i < this.messages.length && this.messages[i].n <= to; i++) {
 				const m = this.messages[i];
-				if (this.#version(m) < n && !m.gone && (!by || by === m.by)) this.messages[i] = after(m, n, text);
+				if (this.#version(m) < n && !m.gone && (!by || by === m.by)) this.messages[i] = after(m, n, text, at);
 			}
 		}
 	}
@@ -469,9 +469,9 @@ function marked(keys = [], { key, on }, poll) {
 	return (on ? [...rest, key] : rest).sort();
 }
 
-/** A message after a change. @param {Message} m @param {number} n @param {string|null} text @returns {Message} */
-function after(m, n, text) {
-	if (typeof text === "string") return { ...m, text, edited: Math.max(n, m.edited ?? 0) };
+/** A message after a change. @param {Message} m @param {number} n @param {string|null} text @param {string} [at] @returns {Message} */
+function after({ edited_at: _, ...m }, n, text, at) {
+	if (typeof text === "string") return { ...m, text, edited: Math.max(n, m.edited ?? 0), ...(at && { edited_at: at }) };
 	return { room: m.room, n: m.n, at: m.at, by: m.by, from: m.from, id: m.id, text: "", edited: n, gone: true };
 }
 
