@@ -377,7 +377,7 @@ func (s *screen) delete(words string) tea.Cmd {
 	if s.plainOnly() {
 		return nil
 	}
-	if it, _, ok := s.target(words, true); ok && s.changeable(it) {
+	if it, _, ok := s.target(words, true); ok && (s.canDelete(it) || s.changeable(it)) {
 		return s.deleteItem(it)
 	}
 	return nil

@@ -146,6 +146,11 @@ func (s *screen) plainOnly() bool {
 func (s *screen) join(name string, n uint64) tea.Cmd {
 	name = strings.ToLower(strings.TrimPrefix(name, "#"))
 	if i := s.rooms.index(name); i >= 0 {
+		if r := s.rooms.all[i]; r.standing.closed != "" { // the user may have been given a role
+			if err := s.chat.Join(name, wire.DefaultJoin); err != nil {
+				s.warn("%s", reason(err, s.method))
+			}
+		}
 		return s.show(i)
 	}
 	if s.plainOnly() {

@@ -82,11 +82,17 @@ func (c *composer) view(height int) ([]string, *tea.Cursor) {
 
 // placeholder returns the text of an empty composer: the room, and the name of this user.
 func (c *composer) placeholder() string {
-	as := c.ownLabel()
-	if c.width < narrow {
+	r, as := c.shown(), c.ownLabel()
+	if why, blocked := r.blocked(); blocked {
+		return c.refusalWords(why)
+	}
+	switch {
+	case r.standing.closed != "":
+		return r.standing.closed
+	case c.width < narrow:
 		return as
 	}
-	return strings.TrimSpace("say something in " + c.shown().name + " " + as)
+	return strings.TrimSpace("say something in " + r.name + " " + as)
 }
 
 // paletteView draws the matching commands.

@@ -101,7 +101,7 @@ func (s *screen) handle(frame wire.Frame) tea.Cmd {
 		s.rooms.restyle()
 	}
 	if f, ok := frame.(client.RequestFailed); ok {
-		if join, ok := f.Request.(wire.Join); ok {
+		if join, ok := f.Request.(wire.Join); ok && !s.refusedJoin(f) {
 			s.joinFailed(join.Room)
 		}
 		if mark, ok := f.Request.(wire.Mark); ok {
@@ -110,11 +110,7 @@ func (s *screen) handle(frame wire.Frame) tea.Cmd {
 			}
 		}
 	}
-	cmd := s.rooms.update(frame)
-	if f, ok := frame.(wire.Left); ok {
-		s.joinFailed(f.Room)
-	}
-	return cmd
+	return s.rooms.update(frame)
 }
 
 // joinFailed removes a room that could not be joined from the screen, unless it is the only one or something in it would be

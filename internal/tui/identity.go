@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"ramai/client"
-	"ramai/internal/commands"
 	"ramai/wire"
 )
 
@@ -61,7 +60,7 @@ func (h *shared) named(name string) (changed bool) {
 
 // refusal returns the notice about a request that the server refused.
 func (h *shared) refusal(f client.RequestFailed) string {
-	reason := h.refusalWords(commands.RefusedBy(&wire.CodedError{Code: f.Code, Reason: f.Reason, Rule: f.Rule, Params: f.Params, Until: f.Until}))
+	reason := h.refusalWords(failure(f))
 	switch request := f.Request.(type) {
 	case wire.Mark:
 		return "message " + thousands(request.Of) + ": " + reason

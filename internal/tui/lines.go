@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ func (q *lineQueue) stop() (rest string) {
 // post posts a message, and returns why that was impossible; nil: it was accepted.
 func (r *room) post(m wire.Say) (id string, problem error) {
 	t := &r.timeline
+	if r.standing.closed != "" {
+		return "", errors.New(r.standing.closed)
+	}
 	if limit := r.self.limits.Text; limit > 0 {
 		if err := wire.CheckText(m.Text, limit); err != nil {
 			return "", fmt.Errorf("%s", err.Reason)
@@ -66,6 +70,10 @@ func (r *room) post(m wire.Say) (id string, problem error) {
 func (r *room) submit(text string) tea.Cmd {
 	if r.writing.edits > 0 {
 		return r.submitEdit(text)
+	}
+	if why, blocked := r.blocked(); blocked { // the draft stays
+		r.warn("%s", r.refusalWords(why))
+		return nil
 	}
 	if _, err := r.post(wire.Say{Text: text, Re: r.writing.repliesTo}); err != nil {
 		r.warn("%v", err)

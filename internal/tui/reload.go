@@ -29,6 +29,11 @@ const settingsRetryAfter = 5 * time.Second
 // than the gap and are dropped.
 func (r *room) reloadSettings() tea.Cmd {
 	r.settingsGeneration++
+	return r.askStale()
+}
+
+// askStale asks for all settings if some are not known.
+func (r *room) askStale() tea.Cmd {
 	if !r.timeline.joined || !r.timeline.replica.StaleSettings() {
 		return nil
 	}

@@ -24,6 +24,7 @@ type room struct {
 	writing  writing
 	settings roomSettings
 
+	standing           standing                 // of this user
 	commandChanges     map[string]commandChange // by their ids
 	settingsGeneration int                      // counts joins and gaps: pages of settings from before are dropped
 
@@ -64,6 +65,8 @@ func (r *room) update(msg any) tea.Cmd {
 		return r.joined(msg)
 	case wire.Left:
 		r.left(msg)
+	case wire.OwnRole:
+		r.ownRole(msg)
 	case wire.Epoch:
 		r.serverEpoch = msg.Epoch
 	case wire.Message:
@@ -78,6 +81,12 @@ func (r *room) update(msg any) tea.Cmd {
 		case msg.Changes():
 			r.changeSent(msg)
 			return nil
+		}
+		switch msg.State {
+		case client.Saved:
+			r.posted(msg.At)
+		case client.Failed:
+			r.refused(refusalOf(msg))
 		}
 		r.timeline.changed(msg)
 		return r.postLines(msg)
@@ -138,10 +147,11 @@ func (r *room) hasUnsent() bool {
 func (r *room) joined(f wire.Joined) tea.Cmd {
 	t := &r.timeline
 	r.settingsGeneration++
+	r.standing.role, r.standing.closed = f.Role, ""
 	defer r.refreshSettings()
 	r.people.present, t.first, t.head, r.serverEpoch = f.Count, max(f.First, 1), f.N, f.Epoch
 	if t.joined && !f.Reset {
-		return nil
+		return r.askStale()
 	}
 	last := uint64(wire.DefaultJoin)
 	if !f.Reset {
@@ -166,14 +176,15 @@ func (r *room) joined(f wire.Joined) tea.Cmd {
 	t.joined, t.historyID, r.read.remembered, r.read.joinedAt = true, f.HistoryID, false, f.N
 	t.setDivider(r.read.upTo, t.lastRead(r.read.upTo) < f.N)
 	if r.read.unproven = known && r.read.epoch != "" && r.read.epoch != f.Epoch; r.read.unproven {
-		return r.prove()
+		return tea.Batch(r.prove(), r.askStale())
 	}
-	return nil
+	return r.askStale()
 }
 
 // left forgets everything about a room that the user may no longer read.
 func (r *room) left(f wire.Left) {
-	r.warn("the room %s: %s", r.name, oneLine(f.Reason, r.method))
+	r.close(closedBy(f))
+	r.warn("the room %s is closed for you: %s", r.name, r.standing.closed)
 	r.people = people{}
 	t := &r.timeline
 	t.replace(nil, true)

@@ -221,7 +221,7 @@ func (l *roomList) hiddenRooms(from, to int) (string, int) {
 // roomTab returns the tab of a room, with the number of its key if numbered.
 func (l *roomList) roomTab(i int, numbered bool, space int) (string, int) {
 	r := l.all[i]
-	label, style, number := r.name, l.style.other, ""
+	label, style, number := r.name+r.sign(), l.style.other, ""
 	switch unread := r.unread(); {
 	case i == l.current:
 		style = l.style.tab

@@ -265,6 +265,9 @@ type tick struct{}
 // tick wakes the screen when the status changes with time alone.
 func (s *screen) tick() tea.Cmd {
 	next := s.status.nextChange()
+	if end := s.room().nextEnd(); end > 0 && (next <= 0 || end < next) {
+		next = end
+	}
 	if next <= 0 || s.status.ticking {
 		return nil
 	}

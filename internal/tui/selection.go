@@ -29,7 +29,7 @@ func messageActions() []messageAction {
 		{"a", "answered", "mark your selected question as answered, or as open", (*screen).ownQuestion, (*screen).toggleAnswered},
 		{"x", "close", "close your selected poll, or open it again", (*screen).ownPoll, (*screen).togglePoll},
 		{"e", "edit", "edit the selected message, if it is yours", (*screen).canChange, (*screen).editItem},
-		{"d", "delete", "delete the selected message, if it is yours", (*screen).canChange, (*screen).deleteItem},
+		{"d", "delete", "delete the selected message, if it is yours or you are a moderator", (*screen).canDelete, (*screen).deleteItem},
 		{"c", "copy", "copy the selected message", func(s *screen, it *item) bool { return s.Clipboard && !it.gone }, (*screen).copyItem},
 		{"p", "pin", "pin the selected message, or unpin it", (*screen).canMark, (*screen).pinItem},
 		{"l", "link", "show the address of the selected message", func(s *screen, _ *item) bool { return !s.chat.Plain() }, func(s *screen, it *item) tea.Cmd { return s.linkTo(it.n) }},

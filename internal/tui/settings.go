@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"ramai/client"
+	"ramai/internal/commands"
 	"ramai/wire"
 )
 
@@ -58,7 +59,16 @@ func (r *room) setting(f wire.State) {
 		r.inform("%s changed the pinned messages", who)
 	case f.Key == wire.StageKey && r.settings.stage > 0:
 		r.inform("%s put message %s on stage", who, thousands(r.settings.stage))
+	case wire.IsRule(f.Key) && !hidden(f.Key):
+		words := commands.Describe(&host{screen: &screen{shared: r.shared}, r: r}, wire.Setting{Key: f.Key, Value: f.Value, Until: f.Until})
+		r.inform("%s: %s", who, oneLine(words, r.method))
 	}
+}
+
+// hidden reports whether frames have a setting without its value.
+func hidden(key string) bool {
+	_, hidden := wire.HiddenKey(key)
+	return hidden
 }
 
 // settingChanged draws what a setting is about.
@@ -112,6 +122,13 @@ func (r *room) settingSent(f client.Sent) {
 func (s *screen) header() string {
 	r := s.room()
 	var parts []string
+	if until, locked := r.locked(); locked {
+		words := "locked"
+		if until != 0 {
+			words += " until " + r.when(until.Std())
+		}
+		parts = append(parts, words)
+	}
 	if topic := oneLine(r.settings.topic, s.method); topic != "" {
 		parts = append(parts, topic)
 	}
@@ -140,7 +157,8 @@ func (r *room) briefly(n uint64) string {
 
 // headerRows is the height of the header.
 func (s *screen) headerRows() int {
-	if set := &s.room().settings; s.height >= forHeader && (set.topic != "" || set.stage > 0 || len(set.pins) > 0) {
+	_, locked := s.room().locked()
+	if set := &s.room().settings; s.height >= forHeader && (locked || set.topic != "" || set.stage > 0 || len(set.pins) > 0) {
 		return 1
 	}
 	return 0

@@ -105,6 +105,9 @@ func (t *status) connection(r *room, ownLabel string, width int) (string, int) {
 	if t.live && r.people.present > 0 && width >= 20 {
 		before = thousands(uint64(r.people.present)) + " here   "
 	}
+	if label := r.roleLabel(); label != "" && width >= 28 {
+		before = label + "   " + before
+	}
 	if ownLabel != "" && t.width >= roomy {
 		before = ownLabel + "   " + before
 	}

@@ -119,6 +119,8 @@ func (s *screen) emptyView(height int) []string {
 	words := func(words string) span { return span{text: words, kind: dim} }
 	paragraphs := []span{words("No messages yet")}
 	switch t := &s.room().timeline; {
+	case s.room().standing.closed != "":
+		paragraphs = []span{words("This room is closed for you"), words(""), words(s.room().standing.closed), words(""), words("/join " + s.room().name + " tries again, /leave removes it from the screen")}
 	case !t.joined:
 		paragraphs = []span{words("Waiting for the server")}
 	case t.plain:
@@ -204,6 +206,9 @@ func (s *screen) ruleText() (string, ansi.Style) {
 	}
 	if s.selecting() {
 		return s.style.describe(r.timeline.selectedItem()), s.style.textStyles[plain]
+	}
+	if why, blocked := r.blocked(); blocked && !c.empty() && !s.composer.isCommand() {
+		return s.refusalWords(why), s.style.warn
 	}
 	if words := r.writingWords(); words != "" {
 		return words, s.style.textStyles[plain]
