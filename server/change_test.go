@@ -17,14 +17,14 @@ func TestBadChanges(t *testing.T) {
 	t.Parallel()
 	base := start(t, func(c *server.Config) { c.Rate = 0 }).URL
 	const secret, other = "AAAAAAAAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBBBBBBBB"
-	post(t, base, "den", "mine", "Authorization", "Bearer "+secret)
-	post(t, base, "den", "theirs", "Authorization", "Bearer "+other)
-	post(t, base, "den", "deleted", "Authorization", "Bearer "+secret)
-	post(t, base, "den", "nobody's")
-	if resp, body := call(t, http.MethodDelete, base+"/api/v1/rooms/den/messages/3?id=gone", "", "Authorization", "Bearer "+secret); resp.StatusCode != http.StatusOK {
+	post(t, base, "lobby", "mine", "Authorization", "Bearer "+secret)
+	post(t, base, "lobby", "theirs", "Authorization", "Bearer "+other)
+	post(t, base, "lobby", "deleted", "Authorization", "Bearer "+secret)
+	post(t, base, "lobby", "nobody's")
+	if resp, body := call(t, http.MethodDelete, base+"/api/v1/rooms/lobby/messages/3?id=gone", "", "Authorization", "Bearer "+secret); resp.StatusCode != http.StatusOK {
 		t.Fatalf("deleting is answered with %d %s", resp.StatusCode, body)
 	}
-	_, before := call(t, http.MethodGet, base+"/api/v1/rooms/den/messages", "")
+	_, before := call(t, http.MethodGet, base+"/api/v1/rooms/lobby/messages", "")
 
 	p := dial(t, base, wire.Protocol)
 	p.hear(t, "welcome")
@@ -58,7 +58,7 @@ func TestBadChanges(t *testing.T) {
 		if text == "" {
 			text = "null"
 		}
-		p.say(fmt.Sprintf(`{"type":"change","room":"den","id":"bad%d","of":%s,"text":%s}`, i, c.of, text))
+		p.say(fmt.Sprintf(`{"type":"change","room":"lobby","id":"bad%d","of":%s,"text":%s}`, i, c.of, text))
 		if f := p.hear(t, "refused"); f.Code != c.code || f.ID != fmt.Sprint("bad", i) {
 			t.Errorf("%s: refused with %s for %q (%s), want %s", c.what, f.Code, f.ID, f.Reason, c.code)
 		}
@@ -66,37 +66,37 @@ func TestBadChanges(t *testing.T) {
 		if c.text == "" {
 			method, body = http.MethodDelete, ""
 		}
-		resp, answer := call(t, method, base+"/api/v1/rooms/den/messages/"+strings.Trim(c.of, `"`), body, "Content-Type", "application/json", "Authorization", "Bearer "+secret)
+		resp, answer := call(t, method, base+"/api/v1/rooms/lobby/messages/"+strings.Trim(c.of, `"`), body, "Content-Type", "application/json", "Authorization", "Bearer "+secret)
 		if resp.StatusCode != c.status || !strings.Contains(answer, `"`+string(c.code)+`"`) {
 			t.Errorf("%s over HTTP: %d %s, want %d %s", c.what, resp.StatusCode, answer, c.status, c.code)
 		}
 	}
 	for _, re := range []string{"6", "99", "5", "0", "-1"} { // itself, a future message, a change, and invalid numbers
-		p.say(fmt.Sprintf(`{"type":"say","room":"den","id":"re%s","text":"x","re":%s}`, strings.Trim(re, "-"), re))
+		p.say(fmt.Sprintf(`{"type":"say","room":"lobby","id":"re%s","text":"x","re":%s}`, strings.Trim(re, "-"), re))
 		if f := p.hear(t, "refused"); f.Code != wire.BadRequest {
 			t.Errorf("a reply to %s is refused with %s", re, f.Code)
 		}
-		resp, answer := call(t, http.MethodPost, base+"/api/v1/rooms/den/messages", `{"text":"x","re":`+re+`}`, "Content-Type", "application/json")
+		resp, answer := call(t, http.MethodPost, base+"/api/v1/rooms/lobby/messages", `{"text":"x","re":`+re+`}`, "Content-Type", "application/json")
 		if resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("a reply to %s over HTTP: %d %s", re, resp.StatusCode, answer)
 		}
 	}
-	if resp, answer := call(t, http.MethodPatch, base+"/api/v1/rooms/den/messages/1", "x", "Content-Type", "text/html", "Authorization", "Bearer "+secret); resp.StatusCode != http.StatusUnsupportedMediaType {
+	if resp, answer := call(t, http.MethodPatch, base+"/api/v1/rooms/lobby/messages/1", "x", "Content-Type", "text/html", "Authorization", "Bearer "+secret); resp.StatusCode != http.StatusUnsupportedMediaType {
 		t.Errorf("a body of HTML: %d %s", resp.StatusCode, answer)
 	}
-	if resp, answer := call(t, http.MethodPatch, base+"/api/v1/rooms/den/messages/1", `{"text":"x","re":2}`, "Content-Type", "application/json", "Authorization", "Bearer "+secret); resp.StatusCode != http.StatusBadRequest {
+	if resp, answer := call(t, http.MethodPatch, base+"/api/v1/rooms/lobby/messages/1", `{"text":"x","re":2}`, "Content-Type", "application/json", "Authorization", "Bearer "+secret); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("an edit with re: %d %s", resp.StatusCode, answer)
 	}
-	if _, after := call(t, http.MethodGet, base+"/api/v1/rooms/den/messages", ""); after != before {
+	if _, after := call(t, http.MethodGet, base+"/api/v1/rooms/lobby/messages", ""); after != before {
 		t.Errorf("the room was\n%s\nand is now\n%s", before, after)
 	}
 	// The same ids can still be used, and a repeated change changes nothing.
-	p.say(`{"type":"change","room":"den","id":"bad0","of":1,"text":"edited"}`)
+	p.say(`{"type":"change","room":"lobby","id":"bad0","of":1,"text":"edited"}`)
 	if f := p.hear(t, "saved"); f.N != 6 {
 		t.Errorf("an edit has the number %d, want 6", f.N)
 	}
 	for range 2 {
-		resp, answer := call(t, http.MethodPatch, base+"/api/v1/rooms/den/messages/1", `{"text":"edited","id":"bad0"}`, "Content-Type", "application/json", "Authorization", "Bearer "+secret)
+		resp, answer := call(t, http.MethodPatch, base+"/api/v1/rooms/lobby/messages/1", `{"text":"edited","id":"bad0"}`, "Content-Type", "application/json", "Authorization", "Bearer "+secret)
 		if resp.StatusCode != http.StatusOK || !strings.Contains(answer, `"n":6`) {
 			t.Errorf("a repetition: %d %s", resp.StatusCode, answer)
 		}

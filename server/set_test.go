@@ -16,7 +16,7 @@ func TestBadSettings(t *testing.T) {
 	base := start(t, func(c *server.Config) { c.Rate = 0 }).URL
 	const secret, other = "AAAAAAAAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBBBBBBBB"
 	asJSON := []string{"Content-Type", "application/json", "Authorization", "Bearer " + secret}
-	messages := base + "/api/v1/rooms/den/messages"
+	messages := base + "/api/v1/rooms/lobby/messages"
 	poll := `{"text":"Tea?","as":"poll","options":["yes","no"]}`
 	for i, body := range []string{poll, `{"text":"why?","as":"question"}`, `{"text":"deleted"}`, `{"text":"x"}`} {
 		if resp, answer := call(t, http.MethodPost, messages, body, asJSON...); resp.StatusCode != http.StatusCreated {
@@ -24,7 +24,7 @@ func TestBadSettings(t *testing.T) {
 		}
 	}
 	call(t, http.MethodDelete, messages+"/3", "", "Authorization", "Bearer "+secret) // number 5
-	post(t, base, "den", "theirs", "Authorization", "Bearer "+other)
+	post(t, base, "lobby", "theirs", "Authorization", "Bearer "+other)
 	call(t, http.MethodPost, messages, poll, "Content-Type", "application/json", "Authorization", "Bearer "+other)
 	_, before := call(t, http.MethodGet, messages, "")
 
@@ -75,16 +75,16 @@ func TestBadSettings(t *testing.T) {
 		{"a fraction", `"stage"`, `1.5`, wire.BadRequest},
 		{"nested lists", `"pin"`, `[[1]]`, wire.BadRequest},
 	} {
-		p.say(fmt.Sprintf(`{"type":"set","room":"den","id":"bad%d","key":%s,"value":%s}`, i, c.key, c.value))
+		p.say(fmt.Sprintf(`{"type":"set","room":"lobby","id":"bad%d","key":%s,"value":%s}`, i, c.key, c.value))
 		if f := p.hear(t, "refused"); f.Code != c.code || f.ID != fmt.Sprint("bad", i) || f.Reason == "" {
 			t.Errorf("%s: refused with %s for %q (%s), want %s", c.what, f.Code, f.ID, f.Reason, c.code)
 		}
-		resp, answer := call(t, http.MethodPut, base+"/api/v1/rooms/den/state/"+strings.Trim(c.key, `"`), `{"value":`+c.value+`}`, asJSON...)
+		resp, answer := call(t, http.MethodPut, base+"/api/v1/rooms/lobby/state/"+strings.Trim(c.key, `"`), `{"value":`+c.value+`}`, asJSON...)
 		if resp.StatusCode != statusOf(c.code) || !strings.Contains(answer, `"`+string(c.code)+`"`) {
 			t.Errorf("%s over HTTP: %d %s, want %d %s", c.what, resp.StatusCode, answer, statusOf(c.code), c.code)
 		}
 	}
-	topic := base + "/api/v1/rooms/den/state/topic"
+	topic := base + "/api/v1/rooms/lobby/state/topic"
 	for _, c := range []struct {
 		what, method, address, body string
 		header                      []string
@@ -108,7 +108,7 @@ func TestBadSettings(t *testing.T) {
 		}
 	}
 	for what, request := range map[string]string{
-		"no value": `{"type":"set","room":"den","id":"x","key":"topic"}`, "an end": `{"type":"set","room":"den","id":"x","key":"topic","value":"x","until":"2030-01-01T00:00:00Z"}`,
+		"no value": `{"type":"set","room":"lobby","id":"x","key":"topic"}`, "an end": `{"type":"set","room":"lobby","id":"x","key":"topic","value":"x","until":"2030-01-01T00:00:00Z"}`,
 	} {
 		p.say(request)
 		if f := p.hear(t, "refused"); f.Code != wire.BadRequest {
@@ -117,7 +117,7 @@ func TestBadSettings(t *testing.T) {
 	}
 	anonymous := dial(t, base, wire.Protocol) // its session is new: it is no author
 	anonymous.hear(t, "welcome")
-	anonymous.say(`{"type":"set","room":"den","id":"x","key":"question/2","value":"answered"}`)
+	anonymous.say(`{"type":"set","room":"lobby","id":"x","key":"question/2","value":"answered"}`)
 	if f := anonymous.hear(t, "refused"); f.Code != wire.NotAllowed {
 		t.Errorf("somebody else's question: refused with %s (%s)", f.Code, f.Reason)
 	}
@@ -149,7 +149,7 @@ func TestBadSettings(t *testing.T) {
 		{"options of a question", `"as":"question","options":["yes","no"]`, wire.BadRequest, 400},
 		{"options of a message", `"options":["yes","no"]`, wire.BadRequest, 400},
 	} {
-		p.say(fmt.Sprintf(`{"type":"say","room":"den","id":"as%d","text":"x",%s}`, i, c.fields))
+		p.say(fmt.Sprintf(`{"type":"say","room":"lobby","id":"as%d","text":"x",%s}`, i, c.fields))
 		if f := p.hear(t, "refused"); f.Code != c.code || f.Reason == "" {
 			t.Errorf("%s: refused with %s (%s), want %s", c.what, f.Code, f.Reason, c.code)
 		}
@@ -162,7 +162,7 @@ func TestBadSettings(t *testing.T) {
 		t.Errorf("an edit with a form: %d %s", resp.StatusCode, answer)
 	}
 	for _, query := range []string{"limit=0", "limit=501", "limit=x", "prefix=" + strings.Repeat("x", 129), "after=" + strings.Repeat("x", 129)} {
-		if resp, answer := call(t, http.MethodGet, base+"/api/v1/rooms/den/state?"+query, ""); resp.StatusCode != http.StatusBadRequest {
+		if resp, answer := call(t, http.MethodGet, base+"/api/v1/rooms/lobby/state?"+query, ""); resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("the state with %.20s: %d %s", query, resp.StatusCode, answer)
 		}
 	}
@@ -172,7 +172,7 @@ func TestBadSettings(t *testing.T) {
 		}
 	}
 	for _, request := range []string{`"type":"history","as":"notice"`, `"type":"history","as":"poll","after":1`, `"type":"history","as":7`, `"type":"state","limit":501`, `"type":"state","prefix":7`, `"type":"state","after":"` + strings.Repeat("x", 129) + `"`} {
-		p.say(`{"room":"den",` + request + `}`)
+		p.say(`{"room":"lobby",` + request + `}`)
 		if f := p.hear(t, "error"); f.Code != wire.BadRequest {
 			t.Errorf("%.40s: %s (%s)", request, f.Code, f.Reason)
 		}
@@ -181,7 +181,7 @@ func TestBadSettings(t *testing.T) {
 	if _, after := call(t, http.MethodGet, messages, ""); after != before {
 		t.Errorf("the room was\n%s\nand is\n%s", before, after)
 	}
-	if _, got := call(t, http.MethodGet, base+"/api/v1/rooms/den/state", ""); got != `{"n":7,"settings":[{"key":"poll/1","value":"open"},{"key":"poll/7","value":"open"},{"key":"question/2","value":"open"}],"more":false}`+"\n" {
+	if _, got := call(t, http.MethodGet, base+"/api/v1/rooms/lobby/state", ""); got != `{"n":7,"settings":[{"key":"poll/1","value":"open"},{"key":"poll/7","value":"open"},{"key":"question/2","value":"open"}],"more":false}`+"\n" {
 		t.Errorf("the settings are %s", got)
 	}
 }

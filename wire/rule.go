@@ -112,6 +112,15 @@ func checkSeconds(key string, v Value, limit uint64) *CodedError {
 	return wrongValue(key, fmt.Sprintf("a number of seconds, 1 to %d, or null", limit))
 }
 
+// ParseUntil parses the end of a rule, an RFC 3339 time. It is never 0.
+func ParseUntil(s string) (Time, *CodedError) {
+	t, bad := ParseTime(s)
+	if bad == nil && t == 0 {
+		t = -1 // 1970 is over, and 0 means that there is no end
+	}
+	return t, bad
+}
+
 // CheckUntil checks whether a setting can have an end; 0: it has none.
 func CheckUntil(key string, v Value, until Time) *CodedError {
 	switch {

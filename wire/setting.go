@@ -296,12 +296,12 @@ func parseSet(f fields) (Frame, string, *CodedError) {
 	if bad = CheckUntil(set.Key, set.Value, 1); bad != nil { // also if it is not a time
 		return set, "until", bad
 	}
-	until, bad := f.time("until")
+	s, bad := f.string("until")
 	if bad != nil {
 		return set, "until", bad
 	}
-	if set.Until = *until; set.Until == 0 {
-		set.Until = -1 // 1970 is over, and 0 means that there is no end
+	if set.Until, bad = ParseUntil(s); bad != nil {
+		return set, "until", bad
 	}
 	return set, "until", CheckUntil(set.Key, set.Value, set.Until)
 }

@@ -80,7 +80,7 @@ func (s *Service) countJoin(a *Actor, j *JoinRequest) error {
 // start returns where a reader starts, and what its client is told about the room.
 func (s *Service) start(sub *room.Subscription, j *JoinRequest) (wire.Joined, uint64) {
 	store := s.cfg.Store
-	bounds, state := store.Joined(j.Room, wire.StateBytes)
+	bounds, state := store.Joined(j.Room, wire.StateBytes, wire.TimeOf(s.cfg.Now()))
 	joined := wire.Joined{
 		Room: sub.Room(), HistoryID: store.HistoryID(), Epoch: store.Epoch().Name, N: bounds.Last, First: bounds.First, Count: sub.Count(), State: state,
 	}

@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ type Setting struct {
 	ID    string // makes a retry recognizable, by sender and room
 	Key   string
 	Value wire.Value // null: the key has no value any more
+	Until wire.Time  // of a rule: when it ends; 0: it does not
 
 	admitted bool // all checks have passed; only the queue was full
 }
@@ -43,23 +43,23 @@ func (set *Setting) normalize() error {
 	if text := set.Value.Text; text != nil {
 		set.Value = wire.TextValue(norm.NFC.String(strings.TrimSpace(*text)))
 	}
-	if wire.IsRule(set.Key) {
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("this server does not apply %s; set a topic, pins or a stage", set.Key)}
-	}
 	if err := wire.CheckSetting(set.Key, set.Value); err != nil { // not a nil *wire.CodedError in an error
+		return err
+	}
+	if err := wire.CheckUntil(set.Key, set.Value, set.Until); err != nil {
 		return err
 	}
 	return nil
 }
 
 func (set *Setting) command(senderID string) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.Set, SenderID: senderID, Room: set.Room, ID: set.ID, Body: eventlog.SetBody{Key: set.Key, Value: set.Value}}
+	return eventlog.Command{Kind: eventlog.Set, SenderID: senderID, Room: set.Room, ID: set.ID, Body: eventlog.SetBody{Key: set.Key, Value: set.Value, Until: set.Until}}
 }
 
 // settingsPerWork is how many settings are one unit of work.
 const settingsPerWork = 8
 
-// Settings returns a page of a room's settings. It counts as work and not as an event.
+// Settings returns a page of a room's settings, as far as the actor may see them. It counts as work and not as an event.
 func (s *Service) Settings(a *Actor, ask wire.StateRequest) (wire.Settings, error) {
 	limit := ask.Limit
 	if limit == 0 {
@@ -69,7 +69,7 @@ func (s *Service) Settings(a *Actor, ask wire.StateRequest) (wire.Settings, erro
 		return wire.Settings{}, rateLimited(wait)
 	}
 	page := wire.Settings{Room: ask.Room}
-	page.Settings, page.N, page.More = s.cfg.Store.Settings(ask.Room, ask.Prefix, ask.After, limit)
+	page.Settings, page.N, page.More = s.cfg.Store.SettingsFor(a.sender(), wire.TimeOf(s.cfg.Now()), ask.Room, ask.Prefix, ask.After, limit)
 	return page, nil
 }
 

@@ -106,7 +106,7 @@ func TestSetCounts(t *testing.T) {
 		if o := c.step()[0]; o.Status != eventlog.Saved || o.N != uint64(i+1) {
 			t.Fatalf("setting %d is %+v", i+1, o)
 		}
-		if got, _ := c.Settings(&ann, wire.StateRequest{Room: "den"}); i == 0 && *got.Settings[0].Value.Text != "Café" {
+		if got, _ := c.Settings(&ann, wire.StateRequest{Room: "den", Prefix: "topic"}); i == 0 && *got.Settings[0].Value.Text != "Café" {
 			t.Errorf("the topic is %q, want it in normal form", *got.Settings[0].Value.Text)
 		}
 	}
@@ -194,7 +194,7 @@ func TestOperatorPosts(t *testing.T) {
 		}
 	}
 	var refused *wire.CodedError
-	err := c.Say(&ann, &Message{Room: "den", ID: "9", Text: "x", As: wire.Notice}, c.reply())
+	err := c.Say(&Actor{SenderID: strings.Repeat("bert", 4)}, &Message{Room: "den", ID: "9", Text: "x", As: wire.Notice}, c.reply())
 	if got := c.step(); err != nil || got[0].Status != eventlog.Refused || got[0].Err.Code != wire.NotAllowed {
 		t.Errorf("a notice of somebody else: %+v, %v", got, err)
 	}

@@ -9,27 +9,65 @@ import (
 	"ramai/wire"
 )
 
-// ChangeBody is the body of a Change, which replaces the text of message Of, or deletes the message if Text is nil. Only
-// the author can change a message, within Limits.EditWindow.
+// ChangeBody is the body of a Change, which replaces the text of message Of, or deletes the message if Text is nil. The
+// author can change a message within Limits.EditWindow. Moderators can delete those of senders with lower roles, and the
+// operator can change all of them.
 //
 // A change adds a record, whose number clients count like any other, and rewrites the row of the message. The replaced text
 // is kept nowhere: an earlier change of the same message loses its text, too, and the checksums of both are removed.
 //
 // Its id is remembered like that of a Say, and shares the same ids.
 type ChangeBody struct {
+	Of   uint64
+	Text *string
+	Link bool // the text has a link, see wire.HasLink. It is not part of the record
+}
+
+// encodedChange is how a ChangeBody is encoded, in a record and, unless it has a link, in a command.
+type encodedChange struct {
 	_    struct{} `cbor:",toarray"`
 	Of   uint64
 	Text *string
 }
 
-func (ChangeBody) kind() Kind { return Change }
-
-type changeKind struct {
-	onDemand
-	withBody[ChangeBody]
+// encodedChange4 is a ChangeBody with a link, which exists from rulesLevel on.
+type encodedChange4 struct {
+	_    struct{} `cbor:",toarray"`
+	Of   uint64
+	Text *string
+	Link bool
 }
 
+func (ChangeBody) kind() Kind { return Change }
+
+type changeKind struct{ onDemand }
+
 func (changeKind) name() string { return "change" }
+
+func (changeKind) encodeBody(c *Command) ([]byte, error) {
+	body, err := bodyOf[ChangeBody](c)
+	if err != nil {
+		return nil, err
+	}
+	if body.Link {
+		return encoding.Marshal(encodedChange4{Of: body.Of, Text: body.Text, Link: true})
+	}
+	return encoding.Marshal(encodedChange{Of: body.Of, Text: body.Text})
+}
+
+func (changeKind) decodeBody(data []byte, c *Command) error {
+	var body encodedChange4
+	var err error
+	if isArray(data, 3) {
+		err = decoding.Unmarshal(data, &body)
+	} else {
+		var old encodedChange
+		err = decoding.Unmarshal(data, &old)
+		body = encodedChange4{Of: old.Of, Text: old.Text}
+	}
+	c.Body = ChangeBody{Of: body.Of, Text: body.Text, Link: body.Link}
+	return err
+}
 
 func (changeKind) check(c *Command) error {
 	body, err := bodyOf[ChangeBody](c)
@@ -43,6 +81,8 @@ func (changeKind) check(c *Command) error {
 		if err := checkString(Change, "text", *body.Text, maxText, false); err != nil {
 			return err
 		}
+	} else if body.Link {
+		return errors.New("a change command without a text has a link")
 	}
 	return checkHead(c, hasSender|hasRoom|hasID)
 }
@@ -52,7 +92,7 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	row, message, refused, err := c.changeable(tx, o.Command, body.Of)
+	row, message, refused, err := c.changeable(tx, o.Command, &body)
 	if err != nil {
 		return err
 	}
@@ -96,28 +136,56 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 }
 
 // changeable returns the row of a message, or the reason why the sender of cmd must not change it.
-func (c *Delta) changeable(tx Tx, cmd *Command, of uint64) (row Record, message messageBody, refused *wire.CodedError, err error) {
+func (c *Delta) changeable(tx Tx, cmd *Command, body *ChangeBody) (row Record, message messageBody, refused *wire.CodedError, err error) {
+	of := body.Of
+	act := actEdit
+	if body.Text == nil {
+		act = actDelete
+	}
+	if refused, err = c.permit(tx, cmd, act, body.Link); refused != nil || err != nil {
+		return row, message, refused, err
+	}
 	row, message, refused, err = c.message(tx, cmd.Room, of)
 	if refused != nil || err != nil {
 		return row, message, refused, err
 	}
-	deny := func(code wire.Code, reason string) (Record, messageBody, *wire.CodedError, error) {
-		return row, message, &wire.CodedError{Code: code, Reason: reason}, nil
+	if row.N == 0 || message.Gone {
+		return row, message, &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("message %d was deleted", of)}, nil
 	}
-	window := c.limits.EditWindow
+	if cmd.SenderID != row.SenderID || cmd.SenderID == anonymousSender {
+		return row, message, c.refusedOther(cmd, of, row.SenderID, body.Text == nil), nil
+	}
+	return row, message, c.refusedOwn(cmd, of, row.At, body.Text == nil), nil
+}
+
+// refusedOwn returns why a sender must not change the own message with number of and time at.
+func (c *Delta) refusedOwn(cmd *Command, of uint64, at wire.Time, deletes bool) *wire.CodedError {
+	window, rank := c.limits.EditWindow, c.rankOf(cmd)
 	switch {
-	case row.N == 0 || message.Gone:
-		return deny(wire.Gone, fmt.Sprintf("message %d was deleted", of))
-	case cmd.SenderID == anonymousSender:
-		return deny(wire.NotAllowed, "without a session nobody is the author of a message; connect with the session that posted it")
-	case cmd.SenderID != row.SenderID:
-		return deny(wire.NotAllowed, fmt.Sprintf("message %d is somebody else's; only its author can change it", of))
+	case rank == operatorRank, deletes && rank >= moderatorRank:
 	case window == 0:
-		return deny(wire.NotAllowed, "messages cannot be changed on this server")
-	case int64(c.at-row.At) > window.Milliseconds():
-		return deny(wire.NotAllowed, fmt.Sprintf("message %d is older than %s, and cannot be changed any more", of, window))
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "messages cannot be changed on this server"}
+	case int64(c.at-at) > window.Milliseconds():
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d is older than %s, and cannot be changed any more", of, window)}
 	}
-	return row, message, nil, nil
+	return nil
+}
+
+// refusedOther returns why a sender must not change the message of an author who is somebody else, or nobody in particular.
+func (c *Delta) refusedOther(cmd *Command, of uint64, author string, deletes bool) *wire.CodedError {
+	rank := c.rankOf(cmd)
+	switch {
+	case rank == operatorRank:
+	case cmd.SenderID == anonymousSender:
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "without a session nobody is the author of a message; connect with the session that posted it"}
+	case rank < moderatorRank:
+		return roleTooLow(wire.RoleModerator, fmt.Sprintf("message %d is somebody else's; only its author can change it, and moderators can delete it", of))
+	case !deletes:
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d is somebody else's; moderators can delete it, and only its author can edit it", of)}
+	case c.rank(cmd.Room, author) >= rank:
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d is of a sender whose role is not lower than yours, and cannot be deleted by you", of), Rule: wire.RuleRole}
+	}
+	return nil
 }
 
 // message returns the row of a message, zero if it was deleted with all others up to its number. It refuses a number that
@@ -181,7 +249,7 @@ func changeSum(body ChangeBody) int64 {
 const changeVersion = 1
 
 func encodeChange(body ChangeBody) string {
-	return string(rune(changeVersion)) + string(must(encoding.Marshal(body)))
+	return string(rune(changeVersion)) + string(must(encoding.Marshal(encodedChange{Of: body.Of, Text: body.Text})))
 }
 
 // PlaceholderRecord returns a record for a number that is not a message's, and of which nothing else is known: that of a
@@ -194,7 +262,9 @@ func decodeChange(body string) (change ChangeBody, err error) {
 	if err := checkRecordVersion(body, changeVersion); err != nil {
 		return change, err
 	}
-	err = decoding.Unmarshal([]byte(body[1:]), &change)
+	var e encodedChange
+	err = decoding.Unmarshal([]byte(body[1:]), &e)
+	change = ChangeBody{Of: e.Of, Text: e.Text}
 	switch {
 	case err != nil:
 		return ChangeBody{}, err

@@ -20,6 +20,8 @@ type Command struct {
 	Once        bool   // of a Say: see there
 	RegisterKey string // of a Say: see there
 	Re          uint64 // of a Say: the number of the message that it replies to; 0: none
+	Link        bool   // of a Say: the text has a link, see wire.HasLink
+	Transient   bool   // of a Say: the sender ends with its connection, and owns no room
 
 	Body Body // nil for a Say that is only a text, and for kinds without one
 }
@@ -101,7 +103,22 @@ type Outcome struct {
 	SignedIn    string    // of a SignIn: the sender who is signed in; of a SignOut: whose sessions have ended
 	FormerVote  string    // of a Mark that is a vote: the key of the sender's former vote
 	Replaced    []Record  // rows of the room that the command has rewritten, as they are now
+	Roles       *Roles    // whose role in the room, or what was imposed on them, may have changed; nil: nobody's
 	Err         *wire.CodedError
+}
+
+// Roles are senders whose roles in a room may have changed.
+type Roles struct {
+	Senders []string
+	All     bool // those of all senders, because that of everyone has changed
+}
+
+// changesRole notes that the role of a sender may have changed.
+func (o *Outcome) changesRole(senderID string) {
+	if o.Roles == nil {
+		o.Roles = new(Roles)
+	}
+	o.Roles.Senders = append(o.Roles.Senders, senderID)
 }
 
 // HasRecord reports whether the command added a record to its room.
@@ -113,5 +130,7 @@ func (o *Outcome) Record() Record {
 }
 
 func (o *Outcome) refuse(code wire.Code, reason string) {
-	o.Status, o.Err = Refused, &wire.CodedError{Code: code, Reason: reason}
+	o.refuseWith(&wire.CodedError{Code: code, Reason: reason})
 }
+
+func (o *Outcome) refuseWith(e *wire.CodedError) { o.Status, o.Err = Refused, e }

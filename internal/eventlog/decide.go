@@ -16,6 +16,8 @@ type Tx interface {
 	PutID(generation uint64, k IDKey, e IDEntry) (IDEntry, bool, error)
 	// ID returns the entry that PutID would return, if there is one.
 	ID(generation uint64, k IDKey) (IDEntry, bool, error)
+	// OldestID returns the time of the oldest record of a sender in a room whose id PutID or ID would find, if there is one.
+	OldestID(generation uint64, room, senderID string) (at wire.Time, found bool, err error)
 	// EraseIDSum replaces the checksum that is stored under k, in a generation or an earlier one, by NoSum. There may be none.
 	EraseIDSum(generation uint64, k IDKey) error
 	// Record returns a row of a room, as it is in this transaction. A missing row is an error.
@@ -116,6 +118,7 @@ type Delta struct {
 	others map[string][]wire.Range // by room, whole
 
 	settings map[string]*settingsDelta // by room
+	owned    map[string]int            // rooms that a sender owns
 	pending  map[string]int            // messages of a room that are pending; 0: none
 	tallies  map[string]TallyTime      // the newest of each room; zero: none
 }
@@ -134,8 +137,8 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 		leases: map[string]*NameLease{}, leaseKeys: map[string]string{},
 		registrations: map[string]NameRegistration{}, registeredKeys: map[string]string{}, registeredBy: map[string]int{},
 		nodes: map[string]NodeState{}, epochs: map[string]uint64{}, spans: map[string][]Span{}, others: map[string][]wire.Range{},
-		settings: map[string]*settingsDelta{},
-		pending:  map[string]int{}, tallies: map[string]TallyTime{},
+		settings: map[string]*settingsDelta{}, owned: map[string]int{},
+		pending: map[string]int{}, tallies: map[string]TallyTime{},
 	}
 	if err := b.check(); err != nil { // a batch that was not decoded
 		return nil, nil, err

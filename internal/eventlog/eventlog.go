@@ -88,8 +88,16 @@ type Store interface {
 	OthersAt(room string, n uint64) (wire.Range, bool)
 	// Settings returns settings of a room, see State.Settings.
 	Settings(room, prefix, after string, limit int) (settings []wire.Setting, n uint64, more bool)
+	// SettingsFor returns the settings of a room that a sender may see, see State.SettingsFor.
+	SettingsFor(senderID string, at wire.Time, room, prefix, after string, limit int) (settings []wire.Setting, n uint64, more bool)
+	// Role returns the role of a sender in a room, see State.Role.
+	Role(room, senderID string, at wire.Time) (role wire.Role, until wire.Time)
+	// CanRead reports whether a sender may read a room at a time.
+	CanRead(room, senderID string, at wire.Time) bool
+	// EndedRules returns rules that are over, at most limit; a PruneEntries deletes them.
+	EndedRules(at wire.Time, limit int) []RuleEnd
 	// Joined returns the bounds of a room, and the settings that a client needs when it joins, see State.Joined.
-	Joined(room string, limit int) (Bounds, map[string]wire.Value)
+	Joined(room string, limit int, at wire.Time) (Bounds, map[string]wire.Value)
 	// Asked returns the numbers of questions or polls, see State.Asked.
 	Asked(room, as string, before uint64, limit int) (numbers []uint64, more bool)
 	// NewestTimes returns the time of the newest record of every room that exists. It is in the future if the clock was

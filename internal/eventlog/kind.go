@@ -148,7 +148,7 @@ func checkHead(c *Command, want fields) error {
 			}
 		}
 	}
-	if c.Kind != Say && (c.Text != "" || c.Once || c.RegisterKey != "" || c.Re != 0) {
+	if c.Kind != Say && (c.Text != "" || c.Once || c.RegisterKey != "" || c.Re != 0 || c.Link || c.Transient) {
 		return fmt.Errorf("a %v command has fields of a say", c.Kind)
 	}
 	return nil

@@ -50,7 +50,12 @@ func (markKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return err
 	}
 	m := marking{Delta: c, tx: tx, room: o.Command.Room, of: body.Of, sender: o.Command.SenderID}
-	row, message, refused, err := c.message(tx, m.room, m.of)
+	refused, err := c.permit(tx, o.Command, actMark, false)
+	var row Record
+	var message messageBody
+	if refused == nil && err == nil {
+		row, message, refused, err = c.message(tx, m.room, m.of)
+	}
 	switch {
 	case refused != nil || err != nil:
 	case m.sender == anonymousSender:
@@ -64,7 +69,7 @@ func (markKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return err
 	}
 	if refused != nil {
-		o.refuse(refused.Code, refused.Reason)
+		o.refuseWith(refused)
 		return nil
 	}
 	changed := false
@@ -74,7 +79,7 @@ func (markKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	o.FormerVote = m.replaced
 	switch {
 	case refused != nil:
-		o.refuse(refused.Code, refused.Reason)
+		o.refuseWith(refused)
 	case !changed:
 		o.Status = Repeat
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"ramai/wire"
 )
 
 // A Program is one version of the program as far as the log is concerned: the kinds of commands that it knows, each with
@@ -46,6 +48,7 @@ const (
 	Set            Kind = 19
 	SignIn         Kind = 20
 	SignOut        Kind = 21
+	PruneEntries   Kind = 28
 )
 
 // Current is this version of the program.
@@ -71,6 +74,7 @@ var Current = &Program{level: 4, kinds: []leveledKind{
 	Set:            {setKind{}, 3},
 	SignIn:         {signInKind{}, 4},
 	SignOut:        {signOutKind{}, 4},
+	PruneEntries:   {pruneEntriesKind{}, 4},
 }}
 
 // ErrLevel is wrapped in errors of a program whose level is below the stored one. Only a newer program helps.
@@ -119,16 +123,31 @@ const (
 	editedAtLevel = 4
 )
 
-// levelOf returns the level from which a command of the kind exists.
-func (k leveledKind) levelOf(c *Command) uint64 {
-	switch {
-	case c.Kind == Say && c.Body != nil:
-		return max(k.level, asLevel)
-	case c.Re != 0:
-		return max(k.level, replyLevel)
+// fieldsOf returns the level from which the optional fields of a command exist.
+func fieldsOf(c *Command) uint64 {
+	switch body := c.Body.(type) {
+	case SetBody:
+		if wire.IsRule(body.Key) || body.Until != 0 {
+			return rulesLevel
+		}
+	case ChangeBody:
+		if body.Link {
+			return rulesLevel
+		}
 	}
-	return k.level
+	switch {
+	case c.Link || c.Transient:
+		return rulesLevel
+	case c.Kind == Say && c.Body != nil:
+		return asLevel
+	case c.Re != 0:
+		return replyLevel
+	}
+	return 0
 }
+
+// levelOf returns the level from which a command of the kind exists.
+func (k leveledKind) levelOf(c *Command) uint64 { return max(k.level, fieldsOf(c)) }
 
 // Versions returns two versions of the program for tests of upgrades: older does not know the kind added, and newer knows
 // it from the next level on. Otherwise both are like p.

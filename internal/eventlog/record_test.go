@@ -176,19 +176,20 @@ func (*recordsTx) ReplaceRecord(*eventlog.Record) error              { return ni
 func (*recordsTx) Record(room string, n uint64) (eventlog.Record, error) {
 	return eventlog.MessageRecord(&wire.Message{Room: room, N: n, SenderID: "0123456789abcdef", ID: "1", Text: "x"}), nil
 }
-func (*recordsTx) PutSpan(string, eventlog.Span, uint64) error           { return nil }
-func (*recordsTx) PutEpoch(eventlog.Epoch, uint64) error                 { return nil }
-func (*recordsTx) PutNode(string, eventlog.NodeState) error              { return nil }
-func (*recordsTx) PutLevel(uint64) error                                 { return nil }
-func (*recordsTx) PutLimits(eventlog.Limits) error                       { return nil }
-func (*recordsTx) PutIDGeneration(eventlog.IDGeneration) error           { return nil }
-func (*recordsTx) PutRegistration(eventlog.NameRegistration) error       { return nil }
-func (*recordsTx) DeleteRegistration(string) error                       { return nil }
-func (*recordsTx) DeleteIDs(uint64) error                                { return nil }
-func (*recordsTx) DeleteRecords(string, uint64, uint64) error            { return nil }
-func (*recordsTx) DeleteRoom(string, eventlog.RemovedSlot, uint64) error { return nil }
-func (*recordsTx) PutSetting(string, eventlog.Setting) error             { return nil }
-func (*recordsTx) DeleteSetting(string, string) error                    { return nil }
+func (*recordsTx) PutSpan(string, eventlog.Span, uint64) error              { return nil }
+func (*recordsTx) PutEpoch(eventlog.Epoch, uint64) error                    { return nil }
+func (*recordsTx) PutNode(string, eventlog.NodeState) error                 { return nil }
+func (*recordsTx) PutLevel(uint64) error                                    { return nil }
+func (*recordsTx) PutLimits(eventlog.Limits) error                          { return nil }
+func (*recordsTx) PutIDGeneration(eventlog.IDGeneration) error              { return nil }
+func (*recordsTx) PutRegistration(eventlog.NameRegistration) error          { return nil }
+func (*recordsTx) DeleteRegistration(string) error                          { return nil }
+func (*recordsTx) DeleteIDs(uint64) error                                   { return nil }
+func (*recordsTx) DeleteRecords(string, uint64, uint64) error               { return nil }
+func (*recordsTx) DeleteRoom(string, eventlog.RemovedSlot, uint64) error    { return nil }
+func (*recordsTx) PutSetting(string, eventlog.Setting) error                { return nil }
+func (*recordsTx) DeleteSetting(string, string) error                       { return nil }
+func (*recordsTx) OldestID(uint64, string, string) (wire.Time, bool, error) { return 0, false, nil }
 func (*recordsTx) Entry(eventlog.Table, string, string) (string, bool, error) {
 	return "", false, nil
 }

@@ -32,8 +32,21 @@ type sayBody struct {
 	Options     []string
 }
 
+// sayBody4 is a sayBody with the fields that exist from rulesLevel on. It is used if one of them is set.
+type sayBody4 struct {
+	_           struct{} `cbor:",toarray"`
+	Text        string
+	Once        bool
+	RegisterKey string
+	Re          uint64
+	As          string
+	Options     []string
+	Link        bool
+	Transient   bool
+}
+
 // SayAs is the body of a Say that is more than a text: a question, a poll or a notice. Questions and polls have a setting,
-// initially open. Only the operator posts notices.
+// initially open. Only moderators post notices.
 type SayAs struct {
 	As      string
 	Options []string // of a poll
@@ -64,17 +77,33 @@ func (sayKind) check(c *Command) error {
 
 func (sayKind) encodeBody(c *Command) ([]byte, error) {
 	as, _ := c.Body.(SayAs)
+	if c.Link || c.Transient {
+		return encoding.Marshal(&sayBody4{Text: c.Text, Once: c.Once, RegisterKey: c.RegisterKey, Re: c.Re, As: as.As, Options: as.Options, Link: c.Link, Transient: c.Transient})
+	}
 	return encoding.Marshal(&sayBody{Text: c.Text, Once: c.Once, RegisterKey: c.RegisterKey, Re: c.Re, As: as.As, Options: as.Options})
 }
 
 func (sayKind) decodeBody(data []byte, c *Command) error {
-	var body sayBody
-	err := decoding.Unmarshal(data, &body)
-	c.Text, c.Once, c.RegisterKey, c.Re = body.Text, body.Once, body.RegisterKey, body.Re
+	var body sayBody4
+	var err error
+	if isArray(data, 8) {
+		err = decoding.Unmarshal(data, &body)
+	} else {
+		var old sayBody
+		err = decoding.Unmarshal(data, &old)
+		body = sayBody4{Text: old.Text, Once: old.Once, RegisterKey: old.RegisterKey, Re: old.Re, As: old.As, Options: old.Options}
+	}
+	c.Text, c.Once, c.RegisterKey, c.Re, c.Link, c.Transient = body.Text, body.Once, body.RegisterKey, body.Re, body.Link, body.Transient
 	if body.As != "" || body.Options != nil {
 		c.Body = SayAs{As: body.As, Options: body.Options}
 	}
 	return err
+}
+
+// isArray reports whether data is the encoding of an array with a number of elements, at most 23.
+func isArray(data []byte, elements byte) bool {
+	const array = 4 << 5 // the major type of CBOR
+	return len(data) > 0 && data[0] == array|elements
 }
 
 func (sayKind) decide(c *Delta, tx Tx, o *Outcome) error {
@@ -89,7 +118,7 @@ func (sayKind) decide(c *Delta, tx Tx, o *Outcome) error {
 			return err
 		}
 	case refused != nil:
-		o.refuse(refused.Code, refused.Reason)
+		o.refuseWith(refused)
 		return nil
 	}
 	lease, err := c.useName(tx, o)
@@ -101,17 +130,26 @@ func (sayKind) decide(c *Delta, tx Tx, o *Outcome) error {
 			return err
 		}
 	}
+	creates := c.creates(say)
 	as, _ := say.Body.(SayAs)
+	body := ""
 	if say.Re == 0 && as.As == "" {
-		return c.appendRecord(tx, o, encodeText(say.Text))
+		body = encodeText(say.Text)
+	} else {
+		body = (&messageBody{Text: say.Text, Re: say.Re, As: as.As, Options: as.Options}).encode()
 	}
-	if err := c.appendRecord(tx, o, (&messageBody{Text: say.Text, Re: say.Re, As: as.As, Options: as.Options}).encode()); err != nil {
+	if err := c.appendRecord(tx, o, body); err != nil {
 		return err
 	}
 	if as.hasStatus() {
-		return c.putSetting(tx, say.Room, settingKey{as.As + "/", o.N}, wire.TextValue(wire.Open), o.N)
+		if err := c.putSetting(tx, say.Room, settingKey{name: as.As + "/", n: o.N}, wire.TextValue(wire.Open), o.N); err != nil {
+			return err
+		}
 	}
-	return nil
+	if creates {
+		return c.own(tx, o)
+	}
+	return c.posted(tx, o)
 }
 
 // hasStatus reports whether there is a setting about the message.
@@ -141,8 +179,8 @@ func (c *Delta) refusedRoom(room string) *wire.CodedError {
 func (c *Delta) refusedAs(say *Command) *wire.CodedError {
 	as, _ := say.Body.(SayAs)
 	switch {
-	case as.As == wire.Notice && say.SenderID != OperatorSender:
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: "only the operator of the server posts notices; post a message"}
+	case as.As == wire.Notice && c.rankOf(say) < moderatorRank:
+		return roleTooLow(wire.RoleModerator, "only moderators of the room and the operator of the server post notices; post a message")
 	case as.hasStatus():
 		return c.settingsFull(say.Room)
 	}
@@ -154,6 +192,9 @@ func (c *Delta) refusedSay(tx Tx, o *Outcome) (*wire.CodedError, error) {
 	say := o.Command
 	if refused := c.refusedRoom(say.Room); refused != nil {
 		return refused, nil
+	}
+	if refused, err := c.permit(tx, say, actPost, say.Link); refused != nil || err != nil {
+		return refused, err
 	}
 	if refused := c.refusedAs(say); refused != nil {
 		return refused, nil
@@ -366,7 +407,7 @@ func (c *Delta) repeated(tx Tx, o *Outcome, sum int64, refused *wire.CodedError)
 		fallthrough
 	case !seen && refused != nil:
 		o.N, o.At = 0, c.at
-		o.refuse(refused.Code, refused.Reason)
+		o.refuseWith(refused)
 		return true, nil
 	case seen:
 		o.Status, o.N, o.At = Repeat, old.N, old.At
@@ -399,10 +440,24 @@ func IDKeyOf(room, senderID, id string) IDKey {
 	sender := sha256.Sum256(b)
 	whole := sha256.Sum256(append(b, id...))
 	var k IDKey
-	copy(k[:6], sender[:])
-	copy(k[6:], whole[:])
+	copy(k[:senderBytes], sender[:])
+	copy(k[senderBytes:], whole[:])
 	return k
 }
+
+// IDRange returns the range, with both ends, that has the keys of all ids of a sender in a room. Keys of others in it are as
+// rare as equal hashes of 48 bits.
+func IDRange(room, senderID string) (from, to IDKey) {
+	from = IDKeyOf(room, senderID, "")
+	to = from
+	for i := senderBytes; i < len(from); i++ {
+		from[i], to[i] = 0, 0xff
+	}
+	return from, to
+}
+
+// senderBytes is the length of the prefix that the keys of a sender in a room have in common.
+const senderBytes = 6
 
 // An IDEntry is the stored data of an id: the number and time of its record, and a checksum of the content.
 type IDEntry struct {

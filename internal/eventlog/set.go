@@ -16,6 +16,7 @@ import (
 type SetBody struct {
 	Key   string
 	Value wire.Value
+	Until wire.Time // of a rule: when it ends; 0: it does not
 }
 
 func (SetBody) kind() Kind { return Set }
@@ -27,18 +28,47 @@ type encodedSet struct {
 	Value cbor.RawMessage
 }
 
+// encodedSet4 is a SetBody with an end, which exists from rulesLevel on.
+type encodedSet4 struct {
+	_     struct{} `cbor:",toarray"`
+	Key   string
+	Value cbor.RawMessage
+	Until int64
+}
+
 func (b SetBody) encode() []byte {
+	if b.Until != 0 {
+		return must(encoding.Marshal(encodedSet4{Key: b.Key, Value: EncodeValue(b.Value), Until: int64(b.Until)}))
+	}
 	return must(encoding.Marshal(encodedSet{Key: b.Key, Value: EncodeValue(b.Value)}))
 }
 
 func decodeSetBody(data []byte) (body SetBody, err error) {
-	var e encodedSet
-	if err := decoding.Unmarshal(data, &e); err != nil {
+	var e encodedSet4
+	if isArray(data, 3) {
+		err = decoding.Unmarshal(data, &e)
+	} else {
+		var old encodedSet
+		err = decoding.Unmarshal(data, &old)
+		e.Key, e.Value = old.Key, old.Value
+	}
+	if err != nil {
 		return body, err
 	}
-	body.Key = e.Key
+	body.Key, body.Until = e.Key, wire.Time(e.Until)
 	body.Value, err = DecodeValue(e.Value)
 	return body, err
+}
+
+// check returns an error for a setting that there cannot be.
+func (b SetBody) check() error {
+	if err := wire.CheckSetting(b.Key, b.Value); err != nil { // not a nil *wire.CodedError in an error
+		return err
+	}
+	if err := wire.CheckUntil(b.Key, b.Value, b.Until); err != nil {
+		return err
+	}
+	return nil
 }
 
 // OperatorSender is the sender of the operator's commands. No session has it: a session has wire.SessionLen characters.
@@ -53,7 +83,7 @@ func (setKind) check(c *Command) error {
 	if err != nil {
 		return err
 	}
-	if err := wire.CheckSetting(body.Key, body.Value); err != nil {
+	if err := body.check(); err != nil {
 		return fmt.Errorf("a set command: %w", err)
 	}
 	return checkHead(c, hasSender|hasRoom|hasID)
@@ -79,7 +109,7 @@ func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return err
 	}
 	key := parseSettingKey(body.Key)
-	refused, err := c.refusedSet(tx, o, key, body.Value)
+	refused, err := c.refusedSet(tx, o, key, &body)
 	if err != nil {
 		return err
 	}
@@ -92,11 +122,20 @@ func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if _, err := c.useName(tx, o); err != nil {
 		return err
 	}
+	creates := c.creates(o.Command)
 	if err := c.appendRecord(tx, o, encodeSet(body)); err != nil {
 		return err
 	}
 	room := o.Command.Room
 	c.addOther(room, o.N)
+	if creates {
+		if err := c.own(tx, o); err != nil {
+			return err
+		}
+	}
+	if wire.IsRule(body.Key) {
+		return c.applyRule(tx, o, key, &body)
+	}
 	wasHidden := key.name == wire.PollPrefix && c.pollStatus(room, key.n) == wire.Hidden
 	if err := c.putSetting(tx, room, key, body.Value, o.N); err != nil {
 		return err
@@ -108,16 +147,26 @@ func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
 }
 
 // refusedSet returns why a key cannot be set to a value.
-func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, value wire.Value) (*wire.CodedError, error) {
-	cmd := o.Command
+func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, body *SetBody) (*wire.CodedError, error) {
+	cmd, value := o.Command, body.Value
 	if refused := c.refusedRoom(cmd.Room); refused != nil {
 		return refused, nil
+	}
+	act := actSet
+	if wire.IsRule(body.Key) {
+		act = actRule
+	}
+	if refused, err := c.permit(tx, cmd, act, false); refused != nil || err != nil {
+		return refused, err
 	}
 	current := c.setting(cmd.Room, key)
 	if current == nil && !value.IsNull() {
 		if refused := c.settingsFull(cmd.Room); refused != nil {
 			return refused, nil
 		}
+	}
+	if act == actRule {
+		return c.refusedRule(cmd, key, body), nil
 	}
 	author := ""
 	for _, n := range c.named(key, value, current) {
@@ -132,7 +181,7 @@ func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, value wire.Value) 
 		}
 		author = row.SenderID
 	}
-	return settable(cmd.SenderID, key, author), nil
+	return c.settable(cmd, key, author), nil
 }
 
 // named returns the messages that a setting refers to. A message that is already pinned may be deleted by now; it stays pinned.
@@ -151,14 +200,21 @@ func (c *Delta) named(key settingKey, value wire.Value, current *storedSetting) 
 	return numbers
 }
 
-// settable returns why a sender must not set a key. If the key has the number of a message, author has posted that.
-func settable(senderID string, key settingKey, author string) *wire.CodedError {
-	switch {
-	case senderID == OperatorSender:
-	case senderID == anonymousSender:
+// settable returns why a sender must not set a key that is not a rule. If the key has the number of a message, author has
+// posted that.
+func (c *Delta) settable(cmd *Command, key settingKey, author string) *wire.CodedError {
+	if cmd.SenderID == anonymousSender {
 		return &wire.CodedError{Code: wire.NotAllowed, Reason: "settings can only be changed with a session; connect with one"}
-	case key.n > 0 && senderID != author:
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d is somebody else's; only its author can set %s", key.n, key)}
+	}
+	if c.rankOf(cmd) >= moderatorRank {
+		return nil
+	}
+	r := c.rulesOf(cmd.Room)
+	switch {
+	case key.n > 0 && cmd.SenderID != author:
+		return roleTooLow(wire.RoleModerator, fmt.Sprintf("message %d is somebody else's; only its author and moderators can set %s", key.n, key))
+	case key.n == 0 && r.governed():
+		return roleTooLow(wire.RoleModerator, fmt.Sprintf("only moderators set the %s of this room", key))
 	}
 	return nil
 }
@@ -189,7 +245,7 @@ func decodeSet(body string) (set SetBody, err error) {
 	case encodeSet(set) != body:
 		return SetBody{}, errNotDeterministic
 	}
-	if err := wire.CheckSetting(set.Key, set.Value); err != nil {
+	if err := set.check(); err != nil {
 		return SetBody{}, err
 	}
 	return set, nil
@@ -210,7 +266,7 @@ func (setKind) appendFrame(dst []byte, r *Record) ([]byte, error) {
 		return dst, err
 	}
 	return wire.Append(dst, wire.State{
-		Room: r.Room, N: r.N, At: r.At, Key: set.Key, Value: set.Value, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID,
+		Room: r.Room, N: r.N, At: r.At, Key: set.Key, Value: set.Value, Until: set.Until, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID,
 	}), nil
 }
 

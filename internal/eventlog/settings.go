@@ -3,6 +3,7 @@ package eventlog
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,11 +25,12 @@ type Setting struct {
 	Until wire.Time // when it ends; 0: it does not
 }
 
-// settingKey is a key of a setting: a name, and the number that follows it, or 0. Settings are in the order of names, and
-// those of one name in the order of numbers.
+// settingKey is a key of a setting: a name, and the number or the sender that follows it, if any. Settings are in the order
+// of names, and those of one name in the order of numbers and senders.
 type settingKey struct {
-	name string
-	n    uint64
+	name    string
+	n       uint64
+	subject string
 }
 
 // parseSettingKey returns the parts of a key. The name of an unknown key is the whole of it.
@@ -40,7 +42,12 @@ func parseSettingKey(key string) settingKey {
 	}
 	for _, name := range [...]string{wire.PollPrefix, wire.QuestionPrefix} {
 		if n, ok := wire.KeyNumber(key, name); ok {
-			return settingKey{name, n}
+			return settingKey{name: name, n: n}
+		}
+	}
+	for _, name := range [...]string{wire.PersonPrefix, wire.RolePrefix} {
+		if subject, ok := strings.CutPrefix(key, name); ok {
+			return settingKey{name: name, subject: subject}
 		}
 	}
 	return settingKey{name: key}
@@ -48,13 +55,13 @@ func parseSettingKey(key string) settingKey {
 
 func (k settingKey) String() string {
 	if k.n == 0 {
-		return k.name
+		return k.name + k.subject
 	}
 	return k.name + strconv.FormatUint(k.n, 10)
 }
 
 func (k settingKey) compare(other settingKey) int {
-	return cmp.Or(strings.Compare(k.name, other.name), cmp.Compare(k.n, other.n))
+	return cmp.Or(strings.Compare(k.name, other.name), cmp.Compare(k.n, other.n), strings.Compare(k.subject, other.subject))
 }
 
 // storedSetting is a Setting as a State holds it.
@@ -62,9 +69,21 @@ type storedSetting struct {
 	settingKey
 	value wire.Value
 	n     uint64
+	until wire.Time // 0: it does not end
 }
 
-func (s *storedSetting) setting() Setting { return Setting{Key: s.String(), Value: s.value, N: s.n} }
+func (s *storedSetting) setting() Setting {
+	return Setting{Key: s.String(), Value: s.value, N: s.n, Until: s.until}
+}
+
+// shown returns the setting as clients see it.
+func (s *storedSetting) shown() wire.Setting {
+	w := wire.Setting{Key: s.String(), Value: s.value, Until: s.until}
+	if s.isClaim() {
+		w.Until = 0
+	}
+	return w
+}
 
 // roomSettings are the settings of a room, in their order.
 type roomSettings []storedSetting
@@ -76,12 +95,22 @@ func (r roomSettings) find(key settingKey) (int, bool) {
 
 // numbered returns the settings of one name whose numbers are from from to to.
 func (r roomSettings) numbered(name string, from, to uint64) roomSettings {
-	begin, _ := r.find(settingKey{name, from})
-	end, found := r.find(settingKey{name, to})
+	begin, _ := r.find(settingKey{name: name, n: from})
+	end, found := r.find(settingKey{name: name, n: to})
 	if found {
 		end++
 	}
 	return r[begin:max(begin, end)]
+}
+
+// named returns the settings of one name.
+func (r roomSettings) named(name string) roomSettings {
+	begin, _ := r.find(settingKey{name: name})
+	end := begin
+	for end < len(r) && r[end].name == name {
+		end++
+	}
+	return r[begin:end]
 }
 
 // settingsDelta is what a batch does to the settings of a room.
@@ -89,6 +118,7 @@ type settingsDelta struct {
 	removed bool                          // those from before the batch are deleted
 	count   int                           // settings that there are
 	changed map[settingKey]*storedSetting // nil: deleted
+	rules   ruleSet                       // that it sets
 }
 
 // settingsOf returns what the batch does to the settings of a room, to be changed.
@@ -126,22 +156,31 @@ func (c *Delta) setting(room string, key settingKey) *storedSetting {
 
 // putSetting stores a setting that the record n has set. A null value deletes it.
 func (c *Delta) putSetting(tx Tx, room string, key settingKey, value wire.Value, n uint64) error {
+	return c.putUntil(tx, room, key, value, n, 0)
+}
+
+// putUntil stores a setting with an end.
+func (c *Delta) putUntil(tx Tx, room string, key settingKey, value wire.Value, n uint64, until wire.Time) error {
 	if value.IsNull() {
 		return c.deleteSetting(tx, room, key)
 	}
-	d := c.settingsOf(room)
-	if c.setting(room, key) == nil {
+	d, old := c.settingsOf(room), c.setting(room, key)
+	if old == nil {
 		d.count++
 	}
-	s := &storedSetting{key, value, n}
+	s := &storedSetting{key, value, n, until}
+	c.countOwned(old, s)
 	d.changed[key] = s
+	d.rules |= s.rules()
 	return tx.PutSetting(room, s.setting())
 }
 
 func (c *Delta) deleteSetting(tx Tx, room string, key settingKey) error {
-	if c.setting(room, key) == nil {
+	old := c.setting(room, key)
+	if old == nil {
 		return nil
 	}
+	c.countOwned(old, nil)
 	d := c.settingsOf(room)
 	d.count--
 	d.changed[key] = nil
@@ -153,7 +192,7 @@ func FirstSetting(m *wire.Message) (Setting, bool) {
 	if as := (SayAs{As: m.As}); !as.hasStatus() {
 		return Setting{}, false
 	}
-	return Setting{Key: settingKey{m.As + "/", m.N}.String(), Value: wire.TextValue(wire.Open), N: m.N}, true
+	return Setting{Key: settingKey{name: m.As + "/", n: m.N}.String(), Value: wire.TextValue(wire.Open), N: m.N}, true
 }
 
 // deleteStatus deletes the settings of the questions and polls with numbers from from to to, which are deleted. A number
@@ -186,6 +225,11 @@ func (c *Delta) deleteStatus(tx Tx, room string, from, to uint64) error {
 // removeSettings notes that a room is deleted with its settings.
 func (c *Delta) removeSettings(room string) {
 	if c.settingCount(room) > 0 || c.settings[room] != nil {
+		r := c.rulesOf(room)
+		r.each(wire.RolePrefix, func(s *storedSetting) bool {
+			c.countOwned(s, nil)
+			return true
+		})
 		c.settings[room] = &settingsDelta{removed: true, changed: map[settingKey]*storedSetting{}}
 	}
 }
@@ -193,11 +237,19 @@ func (c *Delta) removeSettings(room string) {
 // commitSettings makes the settings of c part of the state. mu is held.
 func (s *State) commitSettings(c *Delta) {
 	for room, d := range c.settings {
-		all := s.settings[room]
+		all, rules := s.settings[room], s.ruleSets[room]|d.rules
 		if d.removed {
-			all = nil
+			all, rules = nil, d.rules
 		}
+		if d.removed {
+			maps.DeleteFunc(s.ends, func(key roomKey, _ wire.Time) bool { return key.room == room })
+		}
+		removesRules := false
 		for key, changed := range d.changed {
+			removesRules = removesRules || changed == nil && ruleOf(&key) != 0 || key.name == wire.RolePrefix
+			if ruleOf(&key) != 0 || wire.IsRule(key.name) {
+				s.noteEnd(room, key, changed)
+			}
 			i, found := all.find(key)
 			switch {
 			case changed == nil && found:
@@ -213,27 +265,73 @@ func (s *State) commitSettings(c *Delta) {
 		} else {
 			s.settings[room] = all
 		}
+		if removesRules {
+			rules = all.ruleSet()
+		}
+		if rules == 0 {
+			delete(s.ruleSets, room)
+		} else {
+			s.ruleSets[room] = rules
+		}
 	}
 }
 
 // loadSettings replaces all settings. mu is held.
 func (s *State) loadSettings(all map[string][]Setting) {
-	s.settings = make(map[string]roomSettings, len(all))
+	s.settings, s.ruleSets, s.owned = make(map[string]roomSettings, len(all)), map[string]ruleSet{}, map[string]int{}
+	s.ends = map[roomKey]wire.Time{}
 	for room, settings := range all {
 		list := make(roomSettings, 0, len(settings))
 		for _, one := range settings {
-			list = append(list, storedSetting{parseSettingKey(one.Key), one.Value, one.N})
+			stored := storedSetting{parseSettingKey(one.Key), one.Value, one.N, one.Until}
+			if stored.owns() {
+				s.owned[stored.subject]++
+			}
+			s.noteEnd(room, stored.settingKey, &stored)
+			list = append(list, stored)
+		}
+		if rules := list.ruleSet(); rules != 0 {
+			s.ruleSets[room] = rules
 		}
 		slices.SortFunc(list, func(a, b storedSetting) int { return a.compare(b.settingKey) })
 		s.settings[room] = list
 	}
 }
 
-// Settings returns the settings of a room whose keys begin with prefix and follow after, in the order of names and numbers:
-// at most limit, and whether there are more. They are those of number n.
+// Settings returns the settings of a room whose keys begin with prefix and follow after, in the order of names, numbers and
+// senders: at most limit, and whether there are more. They are those of number n. It also returns rules that are over and not
+// deleted yet, and everything that is hidden from clients.
 func (s *State) Settings(room, prefix, after string, limit int) (settings []wire.Setting, n uint64, more bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return s.someSettings(room, prefix, after, limit, func(*storedSetting) bool { return true })
+}
+
+// SettingsFor is Settings without what is over at a time, and without what is hidden from a sender, see wire.HiddenKey:
+// moderators see everything, and others what is about themselves.
+func (s *State) SettingsFor(senderID string, at wire.Time, room, prefix, after string, limit int) (settings []wire.Setting, n uint64, more bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := senderID == OperatorSender
+	if !all {
+		r := s.rulesOf(room, at)
+		role, _ := r.role(senderID)
+		all = role >= wire.RoleModerator
+	}
+	return s.someSettings(room, prefix, after, limit, func(one *storedSetting) bool {
+		if one.over(at) {
+			return false
+		}
+		if one.subject != "" {
+			return all || one.subject == senderID
+		}
+		_, hidden := wire.HiddenKey(one.name)
+		return all || !hidden
+	})
+}
+
+// someSettings returns the settings that Settings returns, as far as they are visible. mu is held.
+func (s *State) someSettings(room, prefix, after string, limit int, visible func(*storedSetting) bool) (settings []wire.Setting, n uint64, more bool) {
 	all := s.settings[room]
 	begin := 0
 	if after != "" {
@@ -244,38 +342,48 @@ func (s *State) Settings(room, prefix, after string, limit int) (settings []wire
 	}
 	for i := range all[begin:] {
 		one := &all[begin+i]
-		if !strings.HasPrefix(one.name, prefix) && !strings.HasPrefix(prefix, one.name) || !strings.HasPrefix(one.String(), prefix) {
+		if !strings.HasPrefix(one.name, prefix) && !strings.HasPrefix(prefix, one.name) || !visible(one) || !strings.HasPrefix(one.String(), prefix) {
 			continue
 		}
 		if len(settings) == limit {
 			return settings, s.bounds(room).Last, true
 		}
-		settings = append(settings, wire.Setting{Key: one.String(), Value: one.value})
+		settings = append(settings, one.shown())
 	}
 	return settings, s.bounds(room).Last, false
 }
 
+// joinedKeys are the settings that a client needs when it joins, in the order of their importance.
+var joinedKeys = [...]string{
+	wire.TopicKey, wire.PinKey, wire.StageKey,
+	wire.EveryoneKey, wire.LockKey, wire.MaySayKey, wire.MayReactKey, wire.MayLinkKey, wire.SlowKey, wire.NewcomerKey, wire.PresetKey,
+}
+
 // Joined returns the bounds of a room and, of the same moment, the settings that a client needs when it joins: the topic, the
-// pins and the stage, and then polls and questions that are not open, the newest first, as long as their JSON has no more
-// than limit bytes.
-func (s *State) Joined(room string, limit int) (Bounds, map[string]wire.Value) {
+// pins, the stage, and the public rules that are not over at a time, and then polls and questions that are not open, the
+// newest first, as long as their JSON has no more than limit bytes.
+func (s *State) Joined(room string, limit int, at wire.Time) (Bounds, map[string]wire.Value) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	all, bounds := s.settings[room], s.bounds(room)
 	if len(all) == 0 {
 		return bounds, nil
 	}
-	settings, size := map[string]wire.Value{}, 0
+	var settings map[string]wire.Value
+	size := 0
 	add := func(one *storedSetting) bool {
 		key := one.String()
 		if size += len(key) + sizeOf(&one.value) + len(`"":,`); size > limit {
 			return false
 		}
+		if settings == nil {
+			settings = map[string]wire.Value{}
+		}
 		settings[key] = one.value
 		return true
 	}
-	for _, name := range [...]string{wire.TopicKey, wire.PinKey, wire.StageKey} {
-		if i, found := all.find(settingKey{name: name}); found && !add(&all[i]) {
+	for _, name := range joinedKeys {
+		if i, found := all.find(settingKey{name: name}); found && !all[i].over(at) && !add(&all[i]) {
 			return bounds, settings
 		}
 	}

@@ -29,6 +29,9 @@ type State struct {
 	nodes          map[string]NodeState
 	others         map[string][]wire.Range // by room, ascending; replaced, never changed. See others.go
 	settings       map[string]roomSettings // by room; see settings.go
+	ruleSets       map[string]ruleSet      // by room; none is 0
+	owned          map[string]int          // rooms that a sender owns; none is 0
+	ends           map[roomKey]wire.Time   // when rules end that have an end
 
 	pending map[string]int       // how many messages are pending, by room; none is 0
 	tallies map[string]TallyTime // the newest of each room
@@ -212,6 +215,7 @@ func (s *State) Commit(c *Delta) {
 		}
 	}
 	s.commitSettings(c)
+	merge(s.owned, c.owned)
 	s.commitEpochs(c)
 }
 

@@ -12,7 +12,7 @@ import (
 
 // pollStatus returns the status of a poll.
 func (c *Delta) pollStatus(room string, n uint64) string {
-	if s := c.setting(room, settingKey{wire.PollPrefix, n}); s != nil && s.value.Text != nil {
+	if s := c.setting(room, settingKey{name: wire.PollPrefix, n: n}); s != nil && s.value.Text != nil {
 		return *s.value.Text
 	}
 	return wire.Open

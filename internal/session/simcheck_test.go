@@ -127,7 +127,7 @@ func (s *sim) verifyForms() {
 				if by == nil || edited <= n || by.change == nil && by.superseded == nil {
 					s.t.Fatalf("%+v of %s was received, and number %d is not a change", m, room, edited)
 				}
-				if f := by.change; f != nil && (f.Of.One() != n || f.Text == nil != m.Gone || f.Text != nil && *f.Text != m.Text || f.SenderID != m.SenderID) {
+				if f := by.change; f != nil && (f.Of.One() != n || f.Text == nil != m.Gone || f.Text != nil && (*f.Text != m.Text || f.SenderID != m.SenderID)) {
 					s.t.Fatalf("%+v of %s was received, and its change is %+v", m, room, *f)
 				}
 			}
@@ -216,8 +216,12 @@ func (s *sim) verifyChanges(p *v1Client, room string, final map[uint64]wire.Mess
 	}
 }
 
-// refusable reports whether a post may be refused for good with a code.
-func (s *sim) refusable(p *v1Client, q *post, code wire.Code) bool {
+// refusable reports whether a post may be refused for good.
+func (s *sim) refusable(p *v1Client, q *post, f wire.Refused) bool {
+	code := f.Code
+	if f.Rule == wire.RuleRole && q.key != "" && !q.isStatus() { // rooms besides the lobby are owned by their creators
+		return q.room != wire.Lobby
+	}
 	if s.rewinds > 0 { // the message may be lost, and its number that of another one
 		return q.of > 0 || q.re > 0 || len(q.names()) > 0
 	}

@@ -386,7 +386,7 @@ func (p *v1Client) onRefused(f wire.Refused) {
 		p.sent, p.retryAt = i, p.sim.clock.Add(time.Duration(f.RetryAfterMS)*time.Millisecond)
 	default:
 		s := p.unsaved[i]
-		if !p.sim.refusable(p, s, f.Code) {
+		if !p.sim.refusable(p, s, f) {
 			p.fail("%+v is refused for good: %s: %s", *s, describe(f), f.Reason)
 		}
 		p.unsaved = slices.Delete(p.unsaved, i, i+1)

@@ -18,49 +18,51 @@ func (w *web) putSetting(out http.ResponseWriter, r *http.Request) {
 		w.refuse(out, http.StatusUnsupportedMediaType, unsupportedSetting)
 		return
 	}
-	var value wire.Value
+	var s chat.Setting
 	format.parse = func(body []byte, m *chat.Message) (refused *wire.CodedError) {
-		value, refused = jsonSetting(body, m)
+		s, refused = jsonSetting(body, m)
 		return refused
 	}
 	if m, ok := w.readBody(out, r, format); ok {
-		w.set(out, r, m, value)
+		w.set(out, r, m, s)
 	}
 }
 
 // deleteSetting answers DELETE /api/v1/rooms/ROOM/state/KEY, which unsets a setting.
 func (w *web) deleteSetting(out http.ResponseWriter, r *http.Request) {
 	if m, ok := w.readWithoutBody(out, r); ok {
-		w.set(out, r, m, wire.Value{})
+		w.set(out, r, m, chat.Setting{})
 	}
 }
 
 // set changes a setting. m has the room and the id.
-func (w *web) set(out http.ResponseWriter, r *http.Request, m *chat.Message, value wire.Value) {
-	s := &chat.Setting{Room: m.Room, ID: m.ID, Key: r.PathValue("key"), Value: value}
-	w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Set(actorOf(r), s, reply) })
+func (w *web) set(out http.ResponseWriter, r *http.Request, m *chat.Message, s chat.Setting) {
+	s.Room, s.ID, s.Key = m.Room, m.ID, r.PathValue("key")
+	w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Set(actorOf(r), &s, reply) })
 }
 
-// jsonSetting returns the value in a JSON object, and sets the id of m if the object has one. A value must be present: null
-// unsets the setting.
-func jsonSetting(body []byte, m *chat.Message) (value wire.Value, refused *wire.CodedError) {
+// jsonSetting returns the value and the end in a JSON object, and sets the id of m if the object has one. A value must be
+// present: null unsets the setting.
+func jsonSetting(body []byte, m *chat.Message) (s chat.Setting, refused *wire.CodedError) {
 	var set struct {
 		ID    *string         `json:"id"`
 		Value json.RawMessage `json:"value"`
-		Until json.RawMessage `json:"until"`
+		Until *string         `json:"until"`
 	}
 	const want = `the body must be one JSON object with a "value"`
 	if err := wire.ParseJSON(body, &set); err != nil {
-		return value, &wire.CodedError{Code: err.Code, Reason: want + ": " + err.Reason}
+		return s, &wire.CodedError{Code: err.Code, Reason: want + ": " + err.Reason}
 	}
 	if set.Value == nil {
-		return value, &wire.CodedError{Code: wire.BadRequest, Reason: want + "; null unsets the setting"}
+		return s, &wire.CodedError{Code: wire.BadRequest, Reason: want + "; null unsets the setting"}
 	}
 	if set.Until != nil {
-		return value, &wire.CodedError{Code: wire.BadRequest, Reason: "no setting can have an until; leave it out"}
+		if s.Until, refused = wire.ParseUntil(*set.Until); refused != nil {
+			return s, &wire.CodedError{Code: refused.Code, Reason: "the field \"until\": " + refused.Reason}
+		}
 	}
-	if err := wire.ParseJSON(set.Value, &value); err != nil {
-		return value, &wire.CodedError{Code: err.Code, Reason: "the field \"value\": " + err.Reason}
+	if err := wire.ParseJSON(set.Value, &s.Value); err != nil {
+		return s, &wire.CodedError{Code: err.Code, Reason: "the field \"value\": " + err.Reason}
 	}
-	return value, setBodyID(set.ID, m)
+	return s, setBodyID(set.ID, m)
 }

@@ -78,7 +78,13 @@ func viewOf(t fatal, s eventlog.Store) view {
 		}
 		v["the bounds of "+room] = s.Bounds(room)
 		v["the settings of "+room], _, _ = s.Settings(room, "", "", math.MaxInt)
-		_, v["the settings of "+room+" when joining"] = s.Joined(room, 1000)
+		for _, by := range someSenders {
+			for _, at := range []wire.Time{start, start + 5*hour, start + 9*hour} {
+				role, until := s.Role(room, by, at)
+				v[fmt.Sprintf("the role of %s in %s at %v", by, room, at)] = []any{role, until, s.CanRead(room, by, at)}
+			}
+		}
+		_, v["the settings of "+room+" when joining"] = s.Joined(room, 1000, 0)
 		v["the rows of "+room] = (&tested{Store: s, t: t}).all(room)
 		for k := range 12 {
 			v[fmt.Sprintf("where the newest %d messages of %s begin", k, room)], v[fmt.Sprintf("the messages of %s after %d", room, k)] = s.StartOf(room, k), s.CountAfter(room, uint64(k))
@@ -139,7 +145,7 @@ func applyToBoth(t fatal, a, b eventlog.Store, batch eventlog.Batch) {
 
 var (
 	someRooms   = []string{"lobby", "cellar", "attic"}
-	someSenders = []string{"anna", "bert", "carl"}
+	someSenders = []string{"anna-1234567-abc", "bert-1234567-abc", "carl-1234567-abc"} // as long as those of clients
 	someEpochs  = []string{"", "one", "two", "three"}
 )
 
@@ -173,6 +179,7 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
 			e.RegisterKey = rapid.SampledFrom([]string{"", names.Key("Queen"), names.Key("QUEEN"), names.Key("King")}).Draw(t, "own")
+			e.Link, e.Transient = rapid.Bool().Draw(t, "link"), rapid.IntRange(0, 5).Draw(t, "transient") == 0
 			e.Re = rapid.SampledFrom([]uint64{0, 0, 0, 1, 2, 5}).Draw(t, "re")
 			e.Body = rapid.SampledFrom([]eventlog.Body{nil, nil, nil, eventlog.SayAs{As: wire.Question}, eventlog.SayAs{As: wire.Poll, Options: []string{"yes", "no"}}, eventlog.SayAs{As: wire.Notice}}).Draw(t, "as")
 			return e
@@ -180,15 +187,22 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			body := eventlog.ChangeBody{Of: rapid.Uint64Range(1, 8).Draw(t, "of")}
 			if rapid.IntRange(0, 3).Draw(t, "edit") > 0 {
 				text := rapid.StringMatching("[xyz]").Draw(t, "new text")
-				body.Text = &text
+				body.Text, body.Link = &text, rapid.Bool().Draw(t, "link")
 			}
 			return eventlog.Command{Kind: eventlog.Change, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: rapid.StringMatching("[a-h]").Draw(t, "id"), Body: body}
 		case eventlog.Set:
 			n := rapid.Uint64Range(1, 8).Draw(t, "n")
 			body := rapid.SampledFrom([]eventlog.SetBody{
 				{Key: "topic", Value: wire.TextValue("Tea")}, {Key: "topic"}, {Key: "pin", Value: wire.Value{Numbers: []uint64{n, n + 1}}}, {Key: "stage", Value: wire.NumberValue(n)},
+				{Key: wire.LockKey, Value: wire.TextValue(wire.LockOn), Until: start + wire.Time(n)*hour}, {Key: wire.SlowKey, Value: wire.NumberValue(n * 3600)}, {Key: wire.NewcomerKey, Value: wire.NumberValue(n * 3600)}, {Key: wire.SlowKey},
+				{Key: wire.PresetKey, Value: wire.TextValue(wire.PresetStream), Until: start + wire.Time(n)*hour}, {Key: wire.EveryoneKey, Value: wire.TextValue("reader"), Until: start + wire.Time(n)*hour}, {Key: wire.HoldKey, Value: wire.TextValue(wire.HoldFirst)}, {Key: wire.HoldKey},
+				{Key: wire.PersonPrefix + someSenders[n%3], Value: wire.TextValue(wire.Mute), Until: start + wire.Time(n)*hour}, {Key: wire.PersonPrefix + someSenders[n%3], Value: wire.TextValue(wire.Ban)}, {Key: wire.PersonPrefix + someSenders[n%3]},
+				{Key: wire.RolePrefix + someSenders[n%3], Value: wire.TextValue(wire.Role(1 + n%6).String())}, {Key: wire.RolePrefix + someSenders[n%3], Value: wire.TextValue("moderator"), Until: start + wire.Time(n)*hour}, {Key: wire.RolePrefix + someSenders[n%3]},
 				{Key: fmt.Sprint("question/", n), Value: wire.TextValue(wire.Answered)}, {Key: fmt.Sprint("poll/", n), Value: wire.TextValue(wire.Hidden)},
 			}).Draw(t, "setting")
+			if rapid.IntRange(0, 3).Draw(t, "by the operator") == 0 {
+				by = eventlog.OperatorSender
+			}
 			return eventlog.Command{Kind: eventlog.Set, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: rapid.StringMatching("[a-h]").Draw(t, "id"), Body: body}
 		case eventlog.ReserveName:
 			e := reserve(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
@@ -219,6 +233,12 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			return tally(rapid.SampledFrom(someRooms).Draw(t, "room"))
 		case eventlog.SignIn, eventlog.SignOut:
 			return anySession(t, kind)
+		case eventlog.PruneEntries:
+			body := eventlog.PruneEntriesBody{Keys: []string{wire.LockKey, wire.SlowKey, wire.EveryoneKey, wire.PersonPrefix + by, wire.RolePrefix + by}}
+			if rapid.Bool().Draw(t, "senders") {
+				body = eventlog.PruneEntriesBody{Table: eventlog.Senders, Keys: someSenders}
+			}
+			return eventlog.Command{Kind: eventlog.PruneEntries, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
 		case eventlog.PruneMarks:
 			return pruneMarks()
 		case eventlog.Barrier:

@@ -71,7 +71,7 @@ func testSet(t *testing.T, j *tested) {
 	topic := set("anna", "9", "topic", `"Tea"`)
 	topic.Room = "cellar"
 	j.expect(commands(topic), "saved 1")
-	j.wantSettings("cellar", `topic "Tea"`)
+	j.wantSettings("cellar", `role/anna "owner"`, `topic "Tea"`)
 }
 
 func testRefusedSet(t *testing.T, j *tested) {
@@ -209,7 +209,7 @@ func testSettingPages(t *testing.T, j *tested) {
 		}
 	}
 	joined := func(limit int) string {
-		bounds, state := j.Joined("lobby", limit)
+		bounds, state := j.Joined("lobby", limit, 0)
 		b, err := json.Marshal(state)
 		if err != nil || bounds != j.Bounds("lobby") || len(b) > limit+2 {
 			t.Fatalf("a client that joins is told %s (%d bytes, %v) of %+v", b, len(b), err, bounds)
@@ -293,8 +293,8 @@ func testSetReopened(t *testing.T, location Location) {
 		want.compare(t, "opened again it has", viewOf(t, j.Store))
 	}
 	j.wantSettings("lobby", "pin [2]", `question/2 "open"`, "stage 2", `topic "Tea"`)
-	j.wantSettings("cellar", `question/4 "open"`)
-	j.wantSettings("attic")
+	j.wantSettings("cellar", `question/4 "open"`, `role/anna "owner"`)
+	j.wantSettings("attic", `role/anna "owner"`)
 	j.at += wire.Time(time.Minute / time.Millisecond)
 	j.expect(commands(set("anna", "1", "topic", `"Tea"`), set("anna", "1", "topic", `"Milk"`)), "repeat 1", "refused id_reused")
 }

@@ -3,6 +3,7 @@
 package memory
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -72,9 +73,29 @@ func (s *Store) Settings(room, prefix, after string, limit int) ([]wire.Setting,
 	return s.state.Settings(room, prefix, after, limit)
 }
 
+// SettingsFor implements eventlog.Store.
+func (s *Store) SettingsFor(senderID string, at wire.Time, room, prefix, after string, limit int) ([]wire.Setting, uint64, bool) {
+	return s.state.SettingsFor(senderID, at, room, prefix, after, limit)
+}
+
+// Role implements eventlog.Store.
+func (s *Store) Role(room, senderID string, at wire.Time) (wire.Role, wire.Time) {
+	return s.state.Role(room, senderID, at)
+}
+
+// CanRead implements eventlog.Store.
+func (s *Store) CanRead(room, senderID string, at wire.Time) bool {
+	return s.state.CanRead(room, senderID, at)
+}
+
+// EndedRules implements eventlog.Store.
+func (s *Store) EndedRules(at wire.Time, limit int) []eventlog.RuleEnd {
+	return s.state.EndedRules(at, limit)
+}
+
 // Joined implements eventlog.Store.
-func (s *Store) Joined(room string, limit int) (eventlog.Bounds, map[string]wire.Value) {
-	return s.state.Joined(room, limit)
+func (s *Store) Joined(room string, limit int, at wire.Time) (eventlog.Bounds, map[string]wire.Value) {
+	return s.state.Joined(room, limit, at)
 }
 
 // Asked implements eventlog.Store.
@@ -238,6 +259,18 @@ func (t *tx) ID(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, bool, er
 		}
 	}
 	return eventlog.IDEntry{}, false, nil
+}
+
+func (t *tx) OldestID(generation uint64, room, senderID string) (at wire.Time, found bool, err error) {
+	from, to := eventlog.IDRange(room, senderID)
+	for _, g := range []uint64{generation, generation - 1} {
+		for k, e := range t.ids[g] {
+			if bytes.Compare(k[:], from[:]) >= 0 && bytes.Compare(k[:], to[:]) <= 0 && (!found || e.At < at) {
+				at, found = e.At, true
+			}
+		}
+	}
+	return at, found, nil
 }
 
 func (t *tx) EraseIDSum(generation uint64, k eventlog.IDKey) error {

@@ -191,6 +191,15 @@ func (t *tx) ID(generation uint64, k eventlog.IDKey) (eventlog.IDEntry, bool, er
 	return eventlog.IDEntry{N: uint64(row[0]), At: wire.Time(row[1]), Sum: row[2]}, true, nil
 }
 
+func (t *tx) OldestID(generation uint64, room, senderID string) (at wire.Time, found bool, err error) {
+	from, to := eventlog.IDRange(room, senderID)
+	row, err := t.oldestID.ints(int64(generation), from[:], to[:])
+	if err != nil || len(row) != 1 {
+		return 0, false, err
+	}
+	return wire.Time(row[0]), true, nil
+}
+
 func (t *tx) EraseIDSum(generation uint64, k eventlog.IDKey) error {
 	_, err := t.eraseIDSum.exec(int64(generation), k[:])
 	return err

@@ -14,22 +14,22 @@ import (
 // writer is the writing connection, with its statements.
 type writer struct {
 	conn
-	begin, commit, rollback             *stmt
-	insertID, selectID, eraseIDSum      *stmt
-	insertRow, insertRows               *stmt // one row, and rowsAtOnce
-	selectRow, replaceRow               *stmt
-	putBounds                           *stmt
-	putLease, deleteLease               *stmt
-	putRegistration, deleteRegistration *stmt
-	insertEpoch, deleteEpochs           *stmt
-	putSpan, deleteSpans                *stmt
-	setPosition                         *stmt
-	setNode, setLimits                  *stmt
-	trim                                trimStmts
-	remove                              removeStmts
-	settings                            settingStmts
-	marks                               markStmts
-	entries                             entryStmts
+	begin, commit, rollback                  *stmt
+	insertID, selectID, oldestID, eraseIDSum *stmt
+	insertRow, insertRows                    *stmt // one row, and rowsAtOnce
+	selectRow, replaceRow                    *stmt
+	putBounds                                *stmt
+	putLease, deleteLease                    *stmt
+	putRegistration, deleteRegistration      *stmt
+	insertEpoch, deleteEpochs                *stmt
+	putSpan, deleteSpans                     *stmt
+	setPosition                              *stmt
+	setNode, setLimits                       *stmt
+	trim                                     trimStmts
+	remove                                   removeStmts
+	settings                                 settingStmts
+	marks                                    markStmts
+	entries                                  entryStmts
 
 	scratch []byte         // of checksum
 	rows    []driver.Value // columns of records that are not written yet
@@ -80,6 +80,7 @@ func (w *writer) statements() []statement {
 		{&w.rollback, "ROLLBACK"},
 		{&w.insertID, insertID},
 		{&w.selectID, "SELECT n, at, sum FROM ids WHERE generation IN (?1, ?1 - 1) AND key = ?2"},
+		{&w.oldestID, "SELECT at FROM ids WHERE generation IN (?1, ?1 - 1) AND key BETWEEN ?2 AND ?3 ORDER BY at LIMIT 1"},
 		{&w.eraseIDSum, "UPDATE ids SET sum = 0 WHERE generation IN (?1, ?1 - 1, ?1 - 2) AND key = ?2"},
 		{&w.insertRow, insert + row},
 		{&w.selectRow, "SELECT key, at, by, name, id, kind, body, checksum FROM records WHERE key = ?"},

@@ -1,0 +1,144 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"ramai/wire"
+)
+
+// PruneEntriesBody is the body of a PruneEntries, which deletes what has no effect any more: the entries of a table and room
+// with given keys, or, with the table 0, the settings with these keys. Each is deleted only if it is over by the time of the
+// batch, so the command needs no id, and it does not matter whether the keys are still right.
+type PruneEntriesBody struct {
+	_     struct{} `cbor:",toarray"`
+	Table Table
+	Keys  []string // at most PruneStep
+}
+
+func (PruneEntriesBody) kind() Kind { return PruneEntries }
+
+type pruneEntriesKind struct {
+	inBackground
+	withBody[PruneEntriesBody]
+	noRecords
+}
+
+// overIn reports for each table whose entries end whether one is over at a time.
+var overIn = map[Table]func(e *Entry, at wire.Time) (bool, error){
+	Senders: senderOver,
+}
+
+func (pruneEntriesKind) name() string { return "prune_entries" }
+
+func (pruneEntriesKind) check(c *Command) error {
+	body, err := bodyOf[PruneEntriesBody](c)
+	if err != nil {
+		return err
+	}
+	if body.Table != 0 && overIn[body.Table] == nil {
+		return fmt.Errorf("a prune_entries command is of the table %d, whose entries do not end", body.Table)
+	}
+	if len(body.Keys) < 1 || len(body.Keys) > PruneStep {
+		return fmt.Errorf("a prune_entries command has %d keys, want 1 to %d", len(body.Keys), PruneStep)
+	}
+	for _, key := range body.Keys {
+		if key == "" || len(key) > MaxEntryKey || !utf8.ValidString(key) {
+			return errors.New("a prune_entries command has a key that there cannot be")
+		}
+	}
+	if body.Table == 0 || c.Room != "" {
+		return checkHead(c, hasRoom)
+	}
+	return checkHead(c, 0)
+}
+
+func (pruneEntriesKind) decide(c *Delta, tx Tx, o *Outcome) error {
+	body, err := bodyOf[PruneEntriesBody](o.Command)
+	if err != nil {
+		return err
+	}
+	room := o.Command.Room
+	for _, key := range body.Keys {
+		if body.Table == 0 {
+			if s := c.setting(room, parseSettingKey(key)); s != nil && s.over(c.at) {
+				err = c.deleteSetting(tx, room, s.settingKey)
+			}
+		} else {
+			err = c.pruneEntry(tx, body.Table, room, key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pruneEntry deletes an entry if it is over.
+func (c *Delta) pruneEntry(tx Tx, t Table, room, key string) error {
+	value, found, err := tx.Entry(t, room, key)
+	if err != nil || !found {
+		return err
+	}
+	over, err := EntryOver(&Entry{Table: t, Room: room, Key: key, Value: value}, c.at)
+	if err != nil || !over {
+		return err
+	}
+	return tx.DeleteEntry(t, room, key)
+}
+
+// PrunedTables returns the tables whose entries end.
+func PrunedTables() (tables []Table) {
+	for t := range Table(255) {
+		if overIn[t] != nil {
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// EntryOver reports whether an entry has no effect any more at a time: a PruneEntries deletes it then.
+func EntryOver(e *Entry, at wire.Time) (bool, error) {
+	over := overIn[e.Table]
+	if over == nil {
+		return false, nil
+	}
+	return over(e, at)
+}
+
+// A RuleEnd is a rule that has an end.
+type RuleEnd struct {
+	Room, Key string
+	Until     wire.Time
+}
+
+// EndedRules returns stored rules that are over at a time, at most limit, in no particular order.
+func (s *State) EndedRules(at wire.Time, limit int) (ended []RuleEnd) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for key, until := range s.ends {
+		if len(ended) == limit {
+			break
+		}
+		if until <= at {
+			ended = append(ended, RuleEnd{Room: key.room, Key: key.String(), Until: until})
+		}
+	}
+	return ended
+}
+
+// roomKey is the key of a setting of a room.
+type roomKey struct {
+	room string
+	settingKey
+}
+
+// noteEnd notes when a setting that was stored ends, or that it was deleted (nil). mu is held.
+func (s *State) noteEnd(room string, key settingKey, setting *storedSetting) {
+	if setting == nil || setting.until == 0 || setting.isClaim() {
+		delete(s.ends, roomKey{room, key})
+	} else {
+		s.ends[roomKey{room, key}] = setting.until
+	}
+}
