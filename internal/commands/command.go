@@ -14,6 +14,7 @@ import (
 type Host interface {
 	Room() string
 	SenderID() string                                                              // of this user; empty: not known yet
+	Role() wire.Role                                                               // of this user; none: not known
 	People() *People                                                               // the senders of the room's messages
 	Author(n uint64) string                                                        // the sender id of message n; empty: the message is not in memory
 	Now() time.Time                                                                // the server's time, as far as it is known
@@ -50,6 +51,7 @@ type Choice struct {
 type Answer struct {
 	Title string
 	Rows  []Row
+	Pick  func(h Host, i int) // is called when a row is chosen, where rows can be chosen; nil: they cannot
 }
 
 // A Row is a line of a list.
@@ -57,6 +59,7 @@ type Row struct {
 	SenderID string // whose colour Name has; may be empty
 	Name     string // may be empty
 	Text     string
+	Action   bool // choosing the row does what it says; where rows cannot be chosen, it is left out
 }
 
 // A Command is a word after a slash.

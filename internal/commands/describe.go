@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -121,22 +120,36 @@ func Settings(ctx context.Context, server Server, room, prefix string) (all []wi
 
 // rules lists the rules of the room, as far as the user can read them.
 func rules(h Host, _ string) {
-	room, now := h.Room(), wire.TimeOf(h.Now())
+	room := h.Room()
 	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
 		all, err := Settings(ctx, server, room, "")
-		return func(h Host) Answer {
-			a := Answer{Title: "The rules of " + room}
-			for _, s := range all {
-				if wire.IsRule(s.Key) && (s.Until == 0 || s.Until > now) {
-					a.Rows = append(a.Rows, ruleRow(h, s))
-				}
-			}
-			if len(a.Rows) == 0 {
-				a.Title = "this room has no rules: everyone can read and post"
-			}
-			return a
-		}, err
+		return func(h Host) Answer { return listRules(h, all) }, err
 	})
+}
+
+func listRules(h Host, all []wire.Setting) Answer {
+	a := Answer{Title: "The rules of " + h.Room()}
+	var listed []wire.Setting
+	now := wire.TimeOf(h.Now())
+	for _, s := range all {
+		if wire.IsRule(s.Key) && (s.Until == 0 || s.Until > now) {
+			listed, a.Rows = append(listed, s), append(a.Rows, ruleRow(h, s))
+		}
+	}
+	if len(a.Rows) == 0 {
+		a.Title = "this room has no rules: everyone can read and post"
+	}
+	if h.Role() < wire.RoleModerator {
+		return a
+	}
+	a.Pick = func(h Host, i int) {
+		if id, ok := wire.Subject(listed[i].Key); ok {
+			showCard(h, h.People().With(id))
+			return
+		}
+		choose(h, Describe(h, listed[i]), []action{{"end this rule", func(h Host) { set(h, listed[i].Key, wire.Value{}, 0) }}})
+	}
+	return a
 }
 
 // ruleRow is a rule as a row of a list.
@@ -147,48 +160,4 @@ func ruleRow(h Host, s wire.Setting) Row {
 	}
 	p := h.People().With(id)
 	return Row{SenderID: id, Name: p.Label(), Text: strings.TrimPrefix(Describe(h, s), p.Label()+" ")}
-}
-
-// whois shows who somebody is, and what rules say about them.
-func whois(h Host, args string) {
-	withPerson(h, args, func(h Host, p Person) {
-		room := h.Room()
-		h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
-			var about []wire.Setting
-			for _, prefix := range []string{wire.RolePrefix, wire.PersonPrefix} {
-				got, err := server.Settings(ctx, wire.StateRequest{Room: room, Prefix: prefix + p.ID})
-				if err != nil {
-					break // an older server, or not for this user
-				}
-				about = append(about, got.Settings...)
-			}
-			return func(h Host) Answer { return card(h, p, about) }, nil
-		})
-	})
-}
-
-// card is what is known about a person.
-func card(h Host, p Person, about []wire.Setting) Answer {
-	a := Answer{Title: p.Label() + either(p.ID == h.SenderID(), " (you)", "")}
-	add := func(format string, args ...any) { a.Rows = append(a.Rows, Row{Text: fmt.Sprintf(format, args...)}) }
-	add("sender %s", p.ID)
-	if p.N > 0 {
-		add("newest message %d, %s", p.N, h.When(p.At))
-	}
-	var others []string
-	for _, q := range h.People().all {
-		if q.ID == p.ID && q.Name != p.Name {
-			others = append(others, q.Label())
-		}
-	}
-	if len(others) > 0 {
-		add("also as %s", strings.Join(others, ", "))
-	}
-	now := wire.TimeOf(h.Now())
-	for _, s := range about {
-		if s.Until == 0 || s.Until > now {
-			add("%s", strings.TrimPrefix(Describe(h, s), p.Label()+" "))
-		}
-	}
-	return a
 }

@@ -21,6 +21,8 @@ type fakeHost struct {
 	choice   *Choice
 	confirm  *Confirmation
 	fail     error
+	role     wire.Role
+	answer   Answer
 	settings []wire.Setting // in the order of their keys
 }
 
@@ -48,6 +50,7 @@ func (h *fakeHost) note(format string, args ...any) {
 
 func (h *fakeHost) Room() string            { return "lobby" }
 func (h *fakeHost) SenderID() string        { return "idOfMe0000000000" }
+func (h *fakeHost) Role() wire.Role         { return h.role }
 func (h *fakeHost) People() *People         { return &h.people }
 func (h *fakeHost) Author(n uint64) string  { return h.authors[n] }
 func (h *fakeHost) Now() time.Time          { return start }
@@ -79,6 +82,7 @@ func (h *fakeHost) Ask(ask func(context.Context, Server) (func(Host) Answer, err
 		return
 	}
 	answer := get(h)
+	h.answer = answer
 	h.note("%s", answer.Title)
 	for _, r := range answer.Rows {
 		h.note("  %s %s", r.Name, r.Text)

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,22 @@ func TestListRules(t *testing.T) {
 	if got := h.run(t, "/rules"); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
+	if h.answer.Pick != nil {
+		t.Error("a guest can choose a rule")
+	}
+	h.role = wire.RoleModerator
+	h.run(t, "/rules")
+	h.answer.Pick(h, 0)
+	if h.said = nil; h.choice.Title != "the room is locked until 14:03" || h.choice.Rows[0].Text != "end this rule" {
+		t.Errorf("the choice is %+v", h.choice)
+	}
+	if h.choice.Do(h, 0); strings.Join(h.said, "") != "set lock null: the room is open" {
+		t.Errorf("ending the lock does %q", h.said)
+	}
+	h.answer.Pick(h, 1)
+	if a := h.answer; a.Title != "budi" || !slices.ContainsFunc(a.Rows, func(r Row) bool { return r.Action && r.Text == "let them read and post again" }) {
+		t.Errorf("the card is %+v", a)
+	}
 	h.fail = errors.New("no")
 	if got := h.run(t, "/rules"); got != "! no" {
 		t.Error(got)
@@ -118,5 +135,49 @@ func TestSentence(t *testing.T) {
 		if got := test.why.Sentence(start, newHost().When); got != test.want {
 			t.Errorf("%+v: %s, want %s", test.why, got, test.want)
 		}
+	}
+}
+
+// TestCard: moderators act on a person from the card, and owners appoint moderators. The rows that only inform do nothing.
+func TestCard(t *testing.T) {
+	for role, want := range map[wire.Role]string{
+		wire.RoleGuest:     "",
+		wire.RoleModerator: "mute for 10 minutes, mute, ban for a day, ban, give the role trusted",
+		wire.RoleOwner:     "mute for 10 minutes, mute, ban for a day, ban, give the role trusted, make them a moderator",
+	} {
+		h := newHost()
+		h.role = role
+		h.run(t, "/whois budi")
+		var got []string
+		for i, r := range h.answer.Rows {
+			if r.Action {
+				got = append(got, r.Text)
+			} else if h.said = nil; h.answer.Pick != nil {
+				if h.answer.Pick(h, i); len(h.said) > 0 {
+					t.Errorf("the row %q does %q", r.Text, h.said)
+				}
+			}
+		}
+		if strings.Join(got, ", ") != want || (h.answer.Pick != nil) != (want != "") {
+			t.Errorf("the actions of role %v are %q, want %s", role, got, want)
+		}
+	}
+	h := newHost()
+	h.role = wire.RoleOwner
+	h.run(t, "/whois budi")
+	for _, want := range []string{
+		`set person/idOfBudi00000000 "mute" until 14:12: budi is muted until 14:12`, `set person/idOfBudi00000000 "mute": budi is muted`,
+		`set person/idOfBudi00000000 "ban" until 14:02: budi is banned until 14:02`, `set person/idOfBudi00000000 "ban": budi is banned`,
+		`set role/idOfBudi00000000 "trusted": budi has the role trusted`, `set role/idOfBudi00000000 "moderator": budi is a moderator`,
+	} {
+		i := slices.IndexFunc(h.answer.Rows, func(r Row) bool { return r.Action })
+		h.said = nil
+		h.answer.Pick(h, i)
+		if h.answer.Rows[i].Action = false; strings.Join(h.said, "") != want {
+			t.Errorf("%s does %q, want %s", h.answer.Rows[i].Text, h.said, want)
+		}
+	}
+	if h.run(t, "/whois me"); h.answer.Pick != nil {
+		t.Error("there are actions on oneself")
 	}
 }

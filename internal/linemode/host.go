@@ -63,6 +63,7 @@ func (r *runner) sawTime(at time.Time) {
 
 func (h host) Room() string             { return h.Config.Room }
 func (h host) SenderID() string         { return h.senderID }
+func (h host) Role() wire.Role          { return h.role }
 func (h host) People() *commands.People { return &h.people }
 func (h host) Author(n uint64) string   { return h.authors.of[n] }
 func (h host) Now() time.Time           { return time.Now().Add(-h.clockAhead) }
@@ -117,7 +118,9 @@ func lines(title string, rows []commands.Row) string {
 	var b strings.Builder
 	b.WriteString(client.OneLine(title))
 	for _, row := range rows {
-		b.WriteString("\n  " + rowLine(row))
+		if !row.Action {
+			b.WriteString("\n  " + rowLine(row))
+		}
 	}
 	return b.String()
 }

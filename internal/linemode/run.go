@@ -79,6 +79,7 @@ type runner struct {
 	asking     int               // commands that wait for an answer
 	answers    chan func()       // of those commands: each writes an answer
 	done       map[string]string // by the ids of settings that commands have changed: what is so once they are saved
+	role       wire.Role         // of this sender in the room; none: not known
 	unanswered *question         // what the next line answers; nil: nothing
 	people     commands.People
 	authors    authors
@@ -302,8 +303,14 @@ func (r *runner) handle(e client.Event) error {
 		r.disconnected(client.OneLine(f.Err.Error()))
 	case client.RequestFailed:
 		return r.requestFailed(f)
+	case wire.OwnRole:
+		if r.role != wire.RoleNone && r.role != f.Role {
+			r.note("your role is now %s", f.Role)
+		}
+		r.role = f.Role
 	case wire.Left:
-		return exitcode.With(exitcode.Refused, fmt.Errorf("the room %s: %s", r.Room, client.OneLine(f.Reason)))
+		why := r.refusal(commands.Refusal{Code: f.Code, Reason: f.Reason, Rule: f.Rule, Params: f.Params, Until: f.Until})
+		return exitcode.With(exitcode.Refused, fmt.Errorf("the room %s: %s", r.Room, client.OneLine(why)))
 	}
 	return nil
 }
@@ -427,7 +434,7 @@ func (r *runner) joined(f wire.Joined) {
 	if f.First > f.N { // the server has no messages of the room
 		r.shown = max(r.shown, f.N)
 	}
-	r.inRoom, r.pins = true, f.State[wire.PinKey].Numbers
+	r.inRoom, r.role, r.pins = true, f.Role, f.State[wire.PinKey].Numbers
 }
 
 // requestFailed returns an error if the run cannot continue: without the room, or without the name it started with.

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ type continuation struct {
 // commandAnswer is what the server has answered to a command in a room.
 type commandAnswer struct {
 	room   *room
+	line   string
 	answer func(h commands.Host) commands.Answer
 	err    error
 }
@@ -49,6 +51,7 @@ type commandChange struct{ line, done string }
 
 func (h *host) Room() string             { return h.r.name }
 func (h *host) SenderID() string         { return h.self.senderID }
+func (h *host) Role() wire.Role          { return h.r.standing.role }
 func (h *host) People() *commands.People { return &h.r.people.senders }
 func (h *host) Now() time.Time           { return h.serverTime() }
 func (h *host) Inform(words string)      { h.inform("%s", oneLine(words, h.method)) }
@@ -84,10 +87,10 @@ func (h *host) Set(c commands.Change) {
 }
 
 func (h *host) Ask(ask func(ctx context.Context, server commands.Server) (func(h commands.Host) commands.Answer, error)) {
-	ctx, chat, r := h.ctx, h.chat, h.r
+	ctx, chat, r, line := h.ctx, h.chat, h.r, h.line
 	h.cmds = append(h.cmds, func() tea.Msg {
 		answer, err := ask(ctx, chat)
-		return commandAnswer{r, answer, err}
+		return commandAnswer{r, line, answer, err}
 	})
 }
 
@@ -97,12 +100,17 @@ func (s *screen) showAnswer(a commandAnswer) tea.Cmd {
 		s.warn("%s", s.reason(a.err))
 		return nil
 	}
-	return s.withHost(a.room, "", func(h commands.Host) {
+	return s.withHost(a.room, a.line, func(h commands.Host) {
 		switch answer := a.answer(h); len(answer.Rows) {
 		case 0:
 			h.Inform(answer.Title)
 		default:
-			s.openPanel(showPanel{&panel{title: oneLine(answer.Title, s.method), rows: s.panelRows(answer.Rows)}, true})
+			p := &panel{title: oneLine(answer.Title, s.method), rows: s.panelRows(answer.Rows)}
+			if answer.Pick != nil {
+				p.chosen = max(slices.IndexFunc(answer.Rows, func(r commands.Row) bool { return r.Action }), 0)
+				p.pick = func(i int) tea.Msg { return continuation{a.room, a.line, func(h commands.Host) { answer.Pick(h, i) }} }
+			}
+			s.openPanel(showPanel{p, true})
 		}
 	})
 }
@@ -139,6 +147,9 @@ func (h *shared) panelRows(rows []commands.Row) (out []row) {
 
 func (h *shared) panelRow(r commands.Row) row {
 	out := row{senderID: r.SenderID, text: []span{{text: oneLine(r.Text, h.method)}}}
+	if r.Action {
+		out.text[0].kind = mention
+	}
 	if r.Name != "" {
 		out.before = []span{{text: oneLine(r.Name, h.method), kind: name}, {text: "  "}}
 	}

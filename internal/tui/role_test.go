@@ -136,3 +136,28 @@ func TestCommandResult(t *testing.T) {
 	st.receive(client.Sent{Room: wire.Lobby, ID: "id-2", Key: "role/idOfEko000000000", State: client.Failed, Code: wire.NotAllowed, Reason: "only the owner appoints moderators", Rule: wire.RuleRole})
 	st.has("/role eko moderator: only the owner appoints moderators")
 }
+
+// TestCardOfSender: w shows who has sent the selected message, and a moderator acts on that person from there.
+func TestCardOfSender(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {140, 40}, {40, 15}} {
+		st := newClass(t, size[0], size[1], wire.RoleOwner, nil)
+		st.receive(wire.Message{Room: wire.Lobby, N: 4, At: wire.TimeOf(start), SenderID: "idOfEko000000000", DisplayName: "eko", Text: "spam"})
+		st.chat.settings = []wire.Settings{{}, {Settings: []wire.Setting{{Key: "person/idOfEko000000000", Value: wire.TextValue(wire.Mute), Until: inTime(time.Minute)}}}}
+		st.press("alt+v", "w")
+		st.has("eko", "sender idOfEko000000000", "is muted until 14:03", "ban for a day", "Up Down choose")
+		st.golden(fmt.Sprintf("card-%dx%d", size[0], size[1]))
+		st.now = st.now.Add(time.Second)
+		st.press("down", "enter")
+		st.asked(`set lobby person/idOfEko000000000 "mute"`)
+	}
+	st := newClass(t, 80, 24, wire.RoleModerator, nil)
+	st.chat.settings = []wire.Settings{{Settings: []wire.Setting{{Key: wire.LockKey, Value: wire.TextValue(wire.LockOn)}, {Key: wire.SlowKey, Value: wire.NumberValue(10)}}}}
+	st.types("/rules")
+	st.press("enter")
+	st.has("The rules of lobby", "the room is locked", "slow mode: one message every 10 seconds")
+	st.now = st.now.Add(time.Second)
+	st.press("down", "enter")
+	st.has("slow mode: one message every 10 seconds", "end this rule")
+	st.press("enter")
+	st.asked("set lobby slow null")
+}

@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"ramai/internal/commands"
 	"ramai/wire"
 )
 
@@ -33,7 +34,16 @@ func messageActions() []messageAction {
 		{"c", "copy", "copy the selected message", func(s *screen, it *item) bool { return s.Clipboard && !it.gone }, (*screen).copyItem},
 		{"p", "pin", "pin the selected message, or unpin it", (*screen).canMark, (*screen).pinItem},
 		{"l", "link", "show the address of the selected message", func(s *screen, _ *item) bool { return !s.chat.Plain() }, func(s *screen, it *item) tea.Cmd { return s.linkTo(it.n) }},
+		{"w", "who", "show who has sent the selected message, and what moderators can do", (*screen).hasSender, (*screen).whoIs},
 	}
+}
+
+func (s *screen) hasSender(it *item) bool { return !s.chat.Plain() && it.senderID != "" && it.n > 0 }
+
+// whoIs shows the card of a message's sender.
+func (s *screen) whoIs(it *item) tea.Cmd {
+	words := fmt.Sprintf("#%d", it.n)
+	return s.withHost(s.room(), "/whois "+words, func(h commands.Host) { commands.Find("whois").Run(h, words) })
 }
 
 func (s *screen) ownQuestion(it *item) bool {
