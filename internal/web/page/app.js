@@ -60,10 +60,10 @@ class App extends Component {
 		model.on("jump", (/** @type {RoomState} */ r, /** @type {number} */ n) => this.#acting.jump(r, n));
 		model.on("dialog", (/** @type {DialogPart} */ part, /** @type {object} */ props) => this.#openPart(part, props));
 		model.on("problem", (/** @type {unknown} */ error) => this.setState({ error }));
-		model.on("done", (/** @type {string} */ text, /** @type {() => void} */ undo) => this.#notice(text, undo));
+		model.on("done", (/** @type {string} */ text, /** @type {() => void} */ undo) => document.querySelector(".last-done") ?? this.#notice(text, undo)); // a dialog shows it
 		model.on("arrived", (/** @type {RoomState} */ r, /** @type {Message[]} */ messages) => r.notify === "all" && alert(r.name, messages[messages.length - 1]));
 		model.client.on("refused", (error) => {
-			if (!this.#renaming) return this.setState({ error });
+			if (!this.#renaming) return model.current.room.left ?? this.setState({ error });
 			this.#renaming = false;
 			const focus = () => /** @type {HTMLInputElement|null} */ (document.getElementById("name"))?.select();
 			this.setState({ naming: true, refused: error.code === "bad_request" ? t.reasons.bad_name ?? errorText(error) : errorText(error) }, focus);

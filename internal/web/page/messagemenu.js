@@ -46,6 +46,7 @@ export const messageActions = [
 	{ key: "d", icon: "trash", label: () => t.delete, when: (r, m) => r.canChange(m), run: (r, m) => r.confirm(m.n) },
 	{ key: "d", icon: "trash", label: () => t.deleteAsModerator, when: (r, m) => moderates(r) && !r.canChange(m), run: (r, m) => r.confirm(m.n) },
 	{ key: "w", icon: "shield", label: (m) => t.moderatePerson(displayName(m)), when: (r, m) => moderates(r) && m.by !== r.model.client.by, run: (r, m) => openModeration(r.model, "PersonCard", { person: { by: m.by, from: m.from } }) },
+	{ key: "z", icon: "trash", label: (m) => t.eraseAllOf(displayName(m)), when: (r, m) => moderates(r) && m.by !== r.model.client.by, run: (r, m) => openModeration(r.model, "ErasePreview", { erase: { by: m.by }, who: displayName(m) }) },
 	{ key: "a", icon: "check", label: (m) => (m.status === "answered" ? t.reopenQuestion : t.markAnswered), when: (r, m) => isAuthor(r, m, "question"), run: (r, m) => void changeSetting(r, `question/${m.n}`, m.status === "answered" ? "open" : "answered") },
 	{ key: "b", icon: "poll", label: (m) => (m.status === "closed" ? t.reopenPoll : t.closePoll), when: (r, m) => isAuthor(r, m, "poll"), run: (r, m) => poll(r, m, m.status === "closed" ? "open" : "closed") },
 	{ key: "v", icon: "hide", label: (m) => (m.status === "hidden" ? t.showVotes : t.hideVotes), when: (r, m) => isAuthor(r, m, "poll") && m.status !== "closed", run: (r, m) => poll(r, m, m.status === "hidden" ? "open" : "hidden") },

@@ -5,7 +5,8 @@ import { ErasePreview } from "./erasure.js";
 import { addTexts } from "./i18n.js";
 import enModeration from "./lang/en-moderation.js";
 import { PersonCard } from "./personcard.js";
+import { Raid } from "./raid.js";
 
 addTexts(enModeration);
 
-export { Drawer, ErasePreview, PersonCard };
+export { Drawer, ErasePreview, PersonCard, Raid };

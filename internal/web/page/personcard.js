@@ -54,14 +54,14 @@ export function PersonCard({ model, person, close, open }) {
 	return html`<${Dialog} title=${t.personTitle} close=${close} drawer>
 		<div class="person-head">${avatar(person)}<div><p><bdi>${name}</bdi></p><p class="note">${penalty ? `${t.penalties[String(penalty)]}${until ? ` · ${t.endsAt(when(until))}` : ""}` : t.roleNames[role] ?? t.noRole}</p></div></div>
 		${me ? html`<p class="note">${t.thisIsYou}</p>` : above ? html`<p class="note">${t.refusedEqual}</p>` : html`
-			<h3>${t.mute}</h3>
+			<h3>${penalty ? t.penaltyTitle : t.mute}</h3>
 			${penalty
 				? html`<button type="button" class="primary wide-button" onClick=${() => changePerson(roomState, person, null, t.pardoned(name))}>${icon("undo")} ${penalty === "ban" ? t.unban : t.unmute}</button>`
 				: html`<div class="buttons even">${MUTES.map((s) => html`<button type="button" key=${s} onClick=${() => mute(s)}>${durationText(s)}</button>`)}<button type="button" onClick=${() => mute(0)}>${t.untilChanged}</button></div>`}
-			${penalty !== "ban" && html`<button type="button" class="danger wide-button" onClick=${() => changePerson(roomState, person, "ban", t.banned(name))}>${icon("ban")} ${t.ban}</button><p class="note">${t.banHint}</p>`}
-			<button type="button" class="danger wide-button" onClick=${() => open("ModerationPart", { view: "ErasePreview", erase: { by }, who: name })}>${icon("trash")} ${t.eraseAll}</button>
-			<h3>${t.role}</h3>
-			<label class="choice">${t.roleOf(name)} <select disabled=${!known} onChange=${give}>
+			${penalty !== "ban" && html`<button type="button" class="danger outline wide-button" onClick=${() => changePerson(roomState, person, "ban", t.banned(name))}>${icon("ban")} ${t.ban}</button><p class="note">${t.banHint}</p>`}
+			<h3>${t.messages}</h3>
+			<button type="button" class="danger outline wide-button" onClick=${() => open("ModerationPart", { view: "ErasePreview", erase: { by }, who: name })}>${icon("trash")} ${t.eraseAll}</button>
+			<label class="choice card-role">${t.role} <select disabled=${!known} onChange=${give}>
 				<option value="" selected=${!role}>${t.noRole}</option>
 				${offered.map((r) => html`<option key=${r} value=${r} selected=${r === role}>${t.roleNames[r]}</option>`)}
 			</select></label>

@@ -101,6 +101,7 @@ export class RoomState {
 		});
 		room.on("left", () => {
 			this.#forgetAll();
+			model.emit("problem", ""); // what was refused before is in the past
 			model.changed();
 		});
 		for (const event of ["typing", "marked"]) room.on(event, () => model.changed());

@@ -55,8 +55,8 @@ function Lock({ roomState }) {
 			<button type="button" onClick=${() => lock(roomState, 0)}>${t.lockOpenEnd}</button></div></div>`;
 }
 
-/** @param {{roomState: RoomState}} props */
-export function RuleForm({ roomState }) {
+/** @param {{roomState: RoomState, open: (part: "ModerationPart", props: object) => void}} props */
+export function RuleForm({ roomState, open }) {
 	if (!moderates(roomState)) return html`<p class="note">${t.notModerator}</p>`;
 	const least = (/** @type {string[]} */ roles) => /** @type {Choices} */ (roles.map((role) => [role === "guest" ? null : role, t.atLeast[role]]));
 	const owner = owns(roomState);
@@ -65,7 +65,9 @@ export function RuleForm({ roomState }) {
 		lock(roomState, 0);
 		saveTranscript(roomState);
 	};
-	return html`<h3>${t.lock}</h3>
+	return html`<button type="button" class="danger wide-button" onClick=${() => open("ModerationPart", { view: "Raid" })}>${icon("siren")} ${t.raid}</button>
+		<p class="note">${t.raidAbout}</p>
+		<h3>${t.lock}</h3>
 		<${Lock} roomState=${roomState} />
 		<h3>${t.pace}</h3>
 		${rule("slow", durations(SLOW, t.off))}

@@ -10,13 +10,13 @@ export function Status({ model, showPeople }) {
 	const unsent = client.pending.length;
 	let [kind, text] = ["live", t.live];
 	if (client.state !== "live" && outage.since && room.log) [kind, text] = ["off", t.offlineSince(timeOfDay(outage.since))];
-	else if (client.state !== "live" || !room.live) [kind, text] = ["wait", t.connecting];
+	else if (client.state !== "live" || !(room.live || room.left)) [kind, text] = ["wait", t.connecting];
 	else if (room.behind > 0) [kind, text] = ["wait", plural(t.behind, room.behind)];
 	const here = t.here(number(room.count));
 	return html`<p class=${`status ${kind}`}>
 		<span class="what">${text}</span>
 		${kind === "live" && client.via === "http" && html` · <span title=${t.nameSocket}>${t.overHTTP}</span>`}
 		${unsent > 0 && html`<span class="what"> · </span><span class="unsent">${t.unsent(number(unsent))}</span>`}
-		${kind !== "off" && room.count > 0 && html` · ${showPeople ? html`<button type="button" class="plain" onClick=${showPeople}>${here}</button>` : html`<span>${here}</span>`}`}
+		${kind !== "off" && room.count > 0 && html`<span class="what"> · </span>${showPeople ? html`<button type="button" class="plain" onClick=${showPeople}>${here}</button>` : html`<span>${here}</span>`}`}
 	</p>`;
 }

@@ -212,6 +212,7 @@ export default {
 	moderate: "Moderate",
 	moderatePerson: (/** @type {string} */ name) => `Moderate ${name}…`,
 	deleteAsModerator: "Delete for everyone",
+	eraseAllOf: (/** @type {string} */ name) => `Erase all from ${name}…`,
 	rules: "Rules of the room",
 	noRules: "There are none. Everyone can read and write.",
 	roleNames: /** @type {Record<string, string>} */ ({ none: "no access", reader: "reader", guest: "guest", known: "signed in", trusted: "trusted", moderator: "moderator", owner: "owner" }),

@@ -60,6 +60,8 @@ export default {
 	personTitle: "Moderate a person",
 	penalties: /** @type {Record<string, string>} */ ({ mute: "muted", ban: "banned" }),
 	mute: "Mute",
+	penaltyTitle: "Muted or banned",
+	messages: "Messages",
 	untilChanged: "Until I end it",
 	mutedFor: (/** @type {string} */ name, /** @type {string} */ time) => `${name} is muted for ${time}.`,
 	muted: (/** @type {string} */ name) => `${name} is muted.`,
@@ -70,12 +72,19 @@ export default {
 	banned: (/** @type {string} */ name) => `${name} is banned.`,
 	banHint: "A banned person can neither read nor write here.",
 	role: "Role",
-	roleOf: (/** @type {string} */ name) => name,
 	noRole: "No role",
 	roleGiven: (/** @type {string} */ name, /** @type {string} */ role) => `${name}: ${role}.`,
 	roleTaken: (/** @type {string} */ name) => `${name} has no role now.`,
 	ownerHint: "If you make somebody the owner, you become a moderator.",
 	thisIsYou: "This is you.",
+
+	// A raid.
+	raid: "Raid",
+	raidAbout: "Locks the room for 10 minutes, makes new people wait, and shows what newcomers have posted.",
+	raidTitle: "Raid",
+	raidShut: "Locked for 10 minutes; new people wait.",
+	raidHint: "These people have posted in the last 10 minutes and not before. Clear the mark of those who belong here.",
+	raidNobody: "No newcomers have posted in the last 10 minutes.",
 
 	// Erasing.
 	eraseAll: "Erase all messages…",

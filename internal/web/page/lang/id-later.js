@@ -194,6 +194,7 @@ export default {
 	moderate: "Moderasi",
 	moderatePerson: (name) => `Moderasi ${name}…`,
 	deleteAsModerator: "Hapus untuk semua",
+	eraseAllOf: (name) => `Hapus semua dari ${name}…`,
 	rules: "Aturan ruang",
 	noRules: "Tidak ada aturan. Semua orang bisa membaca dan menulis.",
 	roleNames: { none: "tanpa akses", reader: "pembaca", guest: "tamu", known: "sudah masuk", trusted: "tepercaya", moderator: "moderator", owner: "pemilik" },

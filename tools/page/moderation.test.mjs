@@ -1,0 +1,80 @@
+// node --test: what moderators see, as far as it needs no browser.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+globalThis.document = { documentElement: { dataset: {} } };
+globalThis.matchMedia = () => ({ matches: false });
+globalThis.window = globalThis;
+globalThis.location = new URL("http://chat.test/");
+const { clock } = await import("../../internal/web/page/clock.js");
+const { clockText, durationText, when } = await import("../../internal/web/page/duration.js");
+const { addTexts } = await import("../../internal/web/page/i18n.js");
+const { Refusal } = await import("../../internal/web/page/ramai/protocol.js");
+const { refusalText } = await import("../../internal/web/page/refusals.js");
+const { newcomersOf } = await import("../../internal/web/page/raid.js");
+const { silenceOf } = await import("../../internal/web/page/rules.js");
+const { transcriptLines } = await import("../../internal/web/page/transcript.js");
+for (const part of ["later", "moderation"]) addTexts((await import(`../../internal/web/page/lang/en-${part}.js`)).default);
+
+const later = (/** @type {number} */ ms) => new Date(Date.now() + ms).toISOString();
+
+test("durations have the largest unit that fits", () => {
+	assert.deepEqual([5, 60, 90, 600, 3600, 86_400, 172_800].map(durationText), ["5 seconds", "1 minute", "90 seconds", "10 minutes", "1 hour", "1 day", "2 days"]);
+	assert.deepEqual([0, 9, 75, 3599].map(clockText), ["0:00", "0:09", "1:15", "59:59"]);
+});
+
+test("a time to come counts down by the clock of the server", () => {
+	assert.match(when(later(90_500)), /^in 1:3[01]$/);
+	clock.ahead = 30_000;
+	assert.match(when(later(90_500)), /^in 2:0[01]$/);
+	clock.ahead = 0;
+	assert.match(when(later(2 * 3600_000)), /^at /);
+	assert.match(when(later(3 * 86_400_000)), /^on /);
+});
+
+test("every rule that refuses something is explained", () => {
+	const text = (rule, params = {}, until = "", code = "not_allowed") => refusalText(Refusal.of({ code, reason: "as the server says it", rule, params, until }));
+	assert.equal(text("", {}), "");
+	assert.equal(text("person", { action: "ban" }), "A moderator has banned you from this room.");
+	assert.match(text("person", { action: "mute" }, later(600_000)), /^A moderator has muted you\. You can write again in (10:00|9:59)\.$/);
+	assert.match(text("lock", {}, later(5_000)), /^The room is locked: only moderators can write\. It opens in 0:0[45]\.$/);
+	assert.equal(text("may.say", { role: "trusted" }), "Only trusted people can write here.");
+	assert.equal(text("role", {}), "This person’s role is not lower than yours.");
+	assert.match(text("slow", { seconds: 30 }, later(12_000)), /^Slow mode: 30 seconds between two messages\. You can write again in 0:1[12]\.$/);
+	for (const rule of ["role", "may.react", "may.link", "newcomer", "hold", "address"]) assert.ok(text(rule, { role: "moderator", seconds: 5 }), rule);
+	assert.ok(text("", {}, "", "held"));
+});
+
+test("the box is closed by the first rule in the order of the server", () => {
+	const silence = (role, settings = {}, refusedBy = null) => {
+		const room = { role, setting: (key) => settings[key] ?? null, settingEnd: (key) => settings[`${key} until`] ?? "" };
+		return silenceOf(/** @type {any} */ ({ room, refusedBy }))?.rule ?? "";
+	};
+	assert.equal(silence(""), "", "a server without roles");
+	assert.equal(silence("guest"), "");
+	assert.equal(silence("reader", { lock: "on" }), "role");
+	assert.equal(silence("guest", { lock: "on", "may.say": "moderator" }), "lock");
+	assert.equal(silence("guest", { lock: "on", "lock until": later(-1000) }), "", "the lock is over");
+	assert.equal(silence("moderator", { lock: "on", "may.say": "moderator" }), "");
+	assert.equal(silence("trusted", { "may.say": "moderator" }), "may.say");
+	const refused = (rule, until) => Refusal.of({ code: "not_allowed", reason: "", rule, params: {}, until });
+	assert.equal(silence("guest", { lock: "on" }, refused("person", "")), "person");
+	assert.equal(silence("guest", {}, refused("slow", later(5000))), "slow");
+	assert.equal(silence("guest", {}, refused("slow", later(-5000))), "");
+});
+
+test("newcomers are those who have not posted before", () => {
+	const m = (by, text, rest = {}) => /** @type {any} */ ({ by, from: "", text, ...rest });
+	const recent = [m("raider1", "a"), m("member", "b"), m("raider2", "c"), m("raider2", "d"), m("me", "e"), m("raider1", "", { gone: true })];
+	assert.deepEqual(newcomersOf(recent, [m("member", "x")], "me").map(({ by, count, text }) => [by, count, text]), [["raider2", 2, "d"], ["raider1", 1, "a"]]);
+});
+
+test("a transcript has what was written, and no deleted messages", () => {
+	const lines = transcriptLines(/** @type {any} */ ([
+		{ n: 1, at: "T1", by: "aaaa1111", from: "anna", text: "two\nlines" },
+		{ n: 2, at: "T2", by: "bbbb2222", from: "", text: "", gone: true },
+		{ n: 3, at: "T3", by: "bbbb2222", from: "", text: "yes", re: 1 },
+		{ n: 4, at: "T4", by: "aaaa1111", from: "anna", text: "When?", as: "poll", options: ["now", "later"], tally: { 0: 3 } },
+	]), (at) => at);
+	assert.deepEqual(lines, ["1  T1  anna: two\n    lines", "3  T3  guest bbbb (reply to 1): yes", "4  T4  anna: When?\n    - now (3)\n    - later"]);
+});
