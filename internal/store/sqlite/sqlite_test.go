@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"crypto/rand"
+	"flag"
 	"log/slog"
 	"testing"
 
@@ -14,6 +15,10 @@ import (
 
 func TestMain(m *testing.M) {
 	syncing = false
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue { // each opens, fills and compares several files
+		flag.Set("rapid.checks", "25")
+	}
 	goleak.VerifyTestMain(m)
 }
 
