@@ -30,7 +30,7 @@ func (r *rows) PutBounds(string, eventlog.Bounds, wire.Time) error { return nil 
 func TestLastNumber(t *testing.T) {
 	var s eventlog.State
 	heads := map[string]eventlog.Bounds{"old": {First: 1, Last: eventlog.MaxNumber - 1}, "lobby": {First: 1}}
-	s.Load(&eventlog.Snapshot{Bounds: heads})
+	(&eventlog.Snapshot{Bounds: heads}).LoadInto(&s)
 	say := func(room string) eventlog.Command {
 		return eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: room, ID: "x", Text: "x", Once: true}
 	}
@@ -87,7 +87,7 @@ func TestMostNames(t *testing.T) {
 	}
 	held[7].Used = 1
 	var s eventlog.State
-	s.Load(&eventlog.Snapshot{Leases: held})
+	(&eventlog.Snapshot{Leases: held}).LoadInto(&s)
 	claim := func(by, name string) eventlog.Command {
 		return eventlog.Command{Kind: eventlog.ReserveName, SenderID: by, Body: eventlog.ReserveNameBody{Name: name, Key: name, Expiry: 1}}
 	}
@@ -99,7 +99,7 @@ func TestMostNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Commit(change)
+	change.CommitTo(&s)
 	_, later, err := eventlog.Decide(&s, &rows{}, &eventlog.Batch{At: 1002, Commands: []eventlog.Command{claim("dora", "dora"), {Kind: eventlog.ReleaseName, SenderID: "carl"}, claim("dora", "dora")}}, 2)
 	if err != nil {
 		t.Fatal(err)

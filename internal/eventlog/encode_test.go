@@ -200,7 +200,7 @@ func TestStartIsAlone(t *testing.T) {
 			t.Errorf("%s: it was encoded as %x, %v", name, encoded, err)
 		}
 		var s eventlog.State
-		s.Load(&eventlog.Snapshot{})
+		(&eventlog.Snapshot{}).LoadInto(&s)
 		if _, _, err := eventlog.Decide(&s, &rows{}, &b, 8); err == nil || !strings.Contains(err.Error(), "a start ") {
 			t.Errorf("%s: it was decided, %v", name, err)
 		}

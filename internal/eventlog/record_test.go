@@ -126,7 +126,7 @@ func TestEveryKindOfRecord(t *testing.T) {
 func TestDecidedRecords(t *testing.T) {
 	for _, c := range examples() {
 		var s eventlog.State
-		s.Load(&eventlog.Snapshot{Bounds: map[string]eventlog.Bounds{"lobby": {First: 1, Last: 600}, "den": {First: 1, Last: 3}}, Pending: map[string]int{"lobby": 1}, Limits: eventlog.Limits{EditWindow: time.Minute}, Level: eventlog.Current.Level()})
+		(&eventlog.Snapshot{Bounds: map[string]eventlog.Bounds{"lobby": {First: 1, Last: 600}, "den": {First: 1, Last: 3}}, Pending: map[string]int{"lobby": 1}, Limits: eventlog.Limits{EditWindow: time.Minute}, Level: eventlog.Current.Level()}).LoadInto(&s)
 		tx := recordsTx{rows: &rows{}}
 		_, outcomes, err := eventlog.Decide(&s, &tx, &eventlog.Batch{At: 1, Commands: []eventlog.Command{c}}, 1)
 		if err != nil {

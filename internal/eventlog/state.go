@@ -11,7 +11,7 @@ import (
 )
 
 // State is the part of a store that is held in memory: small, and everything that Decide needs besides the ids. A store
-// fills it with Load when it opens. After that only Commit changes it, so it is never ahead of the disk.
+// fills it with Snapshot.LoadInto when it opens. After that only Delta.CommitTo changes it, so it is never ahead of the disk.
 type State struct {
 	mu             sync.RWMutex // for all below; written only by the goroutine that applies
 	allBounds      map[string]Bounds
@@ -61,8 +61,8 @@ type Snapshot struct {
 	Nodes         map[string]NodeState
 }
 
-// Load replaces everything. The state keeps the maps.
-func (s *State) Load(from *Snapshot) {
+// LoadInto replaces everything in s, which keeps the maps.
+func (from *Snapshot) LoadInto(s *State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.allBounds, s.removedLast, s.newestTimes = orEmpty(from.Bounds), orEmpty(from.RemovedLast), orEmpty(from.NewestTimes)
@@ -180,8 +180,8 @@ func (s *State) CanRegister(senderID string) string {
 	return ""
 }
 
-// Commit applies c to the state. It is called when c is on disk.
-func (s *State) Commit(c *Delta) {
+// CommitTo applies c to the state. It is called when c is on disk.
+func (c *Delta) CommitTo(s *State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ids, s.roomCount, s.limits, s.level = c.ids, c.roomCount, c.limits, c.level

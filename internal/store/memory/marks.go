@@ -197,12 +197,6 @@ func (t *tx) dropRoom(room string, last uint64) error {
 	return t.DropMarks(room, 0, last)
 }
 
-// HasMarks implements eventlog.Store.
-func (s *Store) HasMarks(room string) bool { return s.state.HasMarks(room) }
-
-// PendingTallies implements eventlog.Store.
-func (s *Store) PendingTallies() map[string]wire.Time { return s.state.PendingTallies() }
-
 // HasDroppedMarks implements eventlog.Store.
 func (s *Store) HasDroppedMarks() (bool, error) {
 	s.mu.RLock()

@@ -14,10 +14,13 @@ import (
 	"ramai/wire"
 )
 
+// state is what eventlog.Decide needs, besides ids and rows.
+type state = eventlog.State
+
 // Store implements eventlog.Store.
 type Store struct {
+	state     // implements most of the reading methods of eventlog.Store
 	historyID string
-	state     eventlog.State
 
 	mu       sync.RWMutex                                   // for all below; written by Apply alone
 	rooms    map[string][]eventlog.Record                   // numbers rise by one
@@ -35,95 +38,16 @@ func New(random io.Reader) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{historyID: historyID, rooms: map[string][]eventlog.Record{}, ids: map[uint64]map[eventlog.IDKey]eventlog.IDEntry{}, marks: map[string]*marks{}, entries: map[entriesKey]entries{}}
-	s.state.Load(&eventlog.Snapshot{IDs: eventlog.IDGeneration{Number: 1}})
+	(&eventlog.Snapshot{IDs: eventlog.IDGeneration{Number: 1}}).LoadInto(&s.state)
 	return s, nil
 }
 
 // HistoryID implements eventlog.Store.
 func (s *Store) HistoryID() string { return s.historyID }
 
-// Epoch implements eventlog.Store.
-func (s *Store) Epoch() eventlog.Epoch { return s.state.Epoch() }
-
 // Contains implements eventlog.Store.
 func (s *Store) Contains(room string, p *wire.Position) bool {
 	return p.HistoryID == s.historyID && s.state.Contains(room, p)
-}
-
-// Bounds implements eventlog.Store.
-func (s *Store) Bounds(room string) eventlog.Bounds { return s.state.Bounds(room) }
-
-// AllBounds implements eventlog.Store.
-func (s *Store) AllBounds() map[string]eventlog.Bounds { return s.state.AllBounds() }
-
-// RegisteredNames implements eventlog.Store.
-func (s *Store) RegisteredNames() []eventlog.NameRegistration { return s.state.RegisteredNames() }
-
-// StartOf implements eventlog.Store.
-func (s *Store) StartOf(room string, count int) uint64 { return s.state.StartOf(room, count) }
-
-// OthersAt implements eventlog.Store.
-func (s *Store) OthersAt(room string, n uint64) (wire.Range, bool) { return s.state.OthersAt(room, n) }
-
-// CountAfter implements eventlog.Store.
-func (s *Store) CountAfter(room string, n uint64) int { return s.state.CountAfter(room, n) }
-
-// Settings implements eventlog.Store.
-func (s *Store) Settings(room, prefix, after string, limit int) ([]wire.Setting, uint64, bool) {
-	return s.state.Settings(room, prefix, after, limit)
-}
-
-// SettingsFor implements eventlog.Store.
-func (s *Store) SettingsFor(senderID string, at wire.Time, room, prefix, after string, limit int) ([]wire.Setting, uint64, bool) {
-	return s.state.SettingsFor(senderID, at, room, prefix, after, limit)
-}
-
-// Role implements eventlog.Store.
-func (s *Store) Role(room, senderID string, at wire.Time) (wire.Role, wire.Time) {
-	return s.state.Role(room, senderID, at)
-}
-
-// CanRead implements eventlog.Store.
-func (s *Store) CanRead(room, senderID string, at wire.Time) bool {
-	return s.state.CanRead(room, senderID, at)
-}
-
-// EndedRules implements eventlog.Store.
-func (s *Store) EndedRules(at wire.Time, limit int) []eventlog.RuleEnd {
-	return s.state.EndedRules(at, limit)
-}
-
-// Joined implements eventlog.Store.
-func (s *Store) Joined(room string, limit int, at wire.Time) (eventlog.Bounds, map[string]wire.Value) {
-	return s.state.Joined(room, limit, at)
-}
-
-// Asked implements eventlog.Store.
-func (s *Store) Asked(room, as string, before uint64, limit int) ([]uint64, bool) {
-	return s.state.Asked(room, as, before, limit)
-}
-
-// NewestTimes implements eventlog.Store.
-func (s *Store) NewestTimes() map[string]wire.Time { return s.state.NewestTimes() }
-
-// Incarnation implements eventlog.Store.
-func (s *Store) Incarnation(node string) uint64 { return s.state.Incarnation(node) }
-
-// Limits implements eventlog.Store.
-func (s *Store) Limits() eventlog.Limits { return s.state.Limits() }
-
-// NameLeases implements eventlog.Store.
-func (s *Store) NameLeases() []eventlog.NameLease { return s.state.NameLeases() }
-
-// Level implements eventlog.Store.
-func (s *Store) Level() uint64 { return s.state.Level() }
-
-// IDGeneration implements eventlog.Store.
-func (s *Store) IDGeneration() eventlog.IDGeneration { return s.state.IDGeneration() }
-
-// ExpiredNames implements eventlog.Store.
-func (s *Store) ExpiredNames(expiry, now wire.Time, limit int) []string {
-	return s.state.ExpiredNames(expiry, now, limit)
 }
 
 // HasStaleIDs implements eventlog.Store.
@@ -138,12 +62,6 @@ func (s *Store) HasStaleIDs() (bool, error) {
 	}
 	return false, nil
 }
-
-// Name implements eventlog.Store.
-func (s *Store) Name(by string) string { return s.state.Name(by) }
-
-// CanRegister implements eventlog.Store.
-func (s *Store) CanRegister(by string) string { return s.state.CanRegister(by) }
 
 // Position implements eventlog.Store.
 func (s *Store) Position() uint64 {
@@ -168,7 +86,7 @@ func (s *Store) Apply(b *eventlog.Batch, position uint64) ([]eventlog.Outcome, e
 		t.rollBack()
 		return nil, fmt.Errorf("apply the batch at position %d: %w: %w", position, eventlog.ErrRolledBack, err)
 	}
-	s.state.Commit(delta)
+	delta.CommitTo(&s.state)
 	s.position, s.outcomes = position, outcomes
 	return outcomes, nil
 }

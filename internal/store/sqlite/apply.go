@@ -59,7 +59,7 @@ type decided struct {
 }
 
 func (s *Store) applied(d *decided, position uint64) {
-	s.state.Commit(d.delta)
+	d.delta.CommitTo(&s.state)
 	s.outcomes = d.outcomes
 	s.position.Store(position)
 }

@@ -172,12 +172,6 @@ func (t *tx) DeleteDroppedMarks() error {
 	return nil
 }
 
-// HasMarks implements eventlog.Store.
-func (s *Store) HasMarks(room string) bool { return s.state.HasMarks(room) }
-
-// PendingTallies implements eventlog.Store.
-func (s *Store) PendingTallies() map[string]wire.Time { return s.state.PendingTallies() }
-
 // HasDroppedMarks implements eventlog.Store.
 func (s *Store) HasDroppedMarks() (found bool, err error) {
 	s.mu.RLock()

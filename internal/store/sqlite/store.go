@@ -50,13 +50,17 @@ var (
 	errInDoubt = errors.New("it is unknown whether the last batch is stored; Reopen must succeed first")
 )
 
+// state is the part of what is stored that is held in memory.
+type state = eventlog.State
+
 // Store implements eventlog.Store.
 type Store struct {
+	state // implements most of the reading methods of eventlog.Store
+
 	dir       string
 	opt       Options
 	lock      *flock.Flock
-	historyID string // set by Open
-	state     eventlog.State
+	historyID string        // set by Open
 	position  atomic.Uint64 // written by the goroutine that applies
 
 	runID  string // set by Open
@@ -134,7 +138,7 @@ func (s *Store) load() error {
 	s.position.Store(saved.position)
 	s.roomIDs = saved.roomIDs
 	s.freeIDs, s.newestID = unusedIDs(s.roomIDs, saved.markedIDs)
-	s.state.Load(&saved.Snapshot)
+	saved.Snapshot.LoadInto(&s.state)
 	return s.writer.sync(!normal)
 }
 
@@ -238,85 +242,9 @@ func (s *Store) HistoryID() string { return s.historyID }
 // Position implements eventlog.Store.
 func (s *Store) Position() uint64 { return s.position.Load() }
 
-// Epoch implements eventlog.Store.
-func (s *Store) Epoch() eventlog.Epoch { return s.state.Epoch() }
-
 // Contains implements eventlog.Store.
 func (s *Store) Contains(room string, p *wire.Position) bool {
 	return p.HistoryID == s.historyID && s.state.Contains(room, p)
-}
-
-// Bounds implements eventlog.Store.
-func (s *Store) Bounds(room string) eventlog.Bounds { return s.state.Bounds(room) }
-
-// AllBounds implements eventlog.Store.
-func (s *Store) AllBounds() map[string]eventlog.Bounds { return s.state.AllBounds() }
-
-// StartOf implements eventlog.Store.
-func (s *Store) StartOf(room string, count int) uint64 { return s.state.StartOf(room, count) }
-
-// OthersAt implements eventlog.Store.
-func (s *Store) OthersAt(room string, n uint64) (wire.Range, bool) { return s.state.OthersAt(room, n) }
-
-// CountAfter implements eventlog.Store.
-func (s *Store) CountAfter(room string, n uint64) int { return s.state.CountAfter(room, n) }
-
-// Settings implements eventlog.Store.
-func (s *Store) Settings(room, prefix, after string, limit int) ([]wire.Setting, uint64, bool) {
-	return s.state.Settings(room, prefix, after, limit)
-}
-
-// SettingsFor implements eventlog.Store.
-func (s *Store) SettingsFor(senderID string, at wire.Time, room, prefix, after string, limit int) ([]wire.Setting, uint64, bool) {
-	return s.state.SettingsFor(senderID, at, room, prefix, after, limit)
-}
-
-// Role implements eventlog.Store.
-func (s *Store) Role(room, senderID string, at wire.Time) (wire.Role, wire.Time) {
-	return s.state.Role(room, senderID, at)
-}
-
-// CanRead implements eventlog.Store.
-func (s *Store) CanRead(room, senderID string, at wire.Time) bool {
-	return s.state.CanRead(room, senderID, at)
-}
-
-// EndedRules implements eventlog.Store.
-func (s *Store) EndedRules(at wire.Time, limit int) []eventlog.RuleEnd {
-	return s.state.EndedRules(at, limit)
-}
-
-// Joined implements eventlog.Store.
-func (s *Store) Joined(room string, limit int, at wire.Time) (eventlog.Bounds, map[string]wire.Value) {
-	return s.state.Joined(room, limit, at)
-}
-
-// Asked implements eventlog.Store.
-func (s *Store) Asked(room, as string, before uint64, limit int) ([]uint64, bool) {
-	return s.state.Asked(room, as, before, limit)
-}
-
-// NewestTimes implements eventlog.Store.
-func (s *Store) NewestTimes() map[string]wire.Time { return s.state.NewestTimes() }
-
-// Incarnation implements eventlog.Store.
-func (s *Store) Incarnation(node string) uint64 { return s.state.Incarnation(node) }
-
-// Limits implements eventlog.Store.
-func (s *Store) Limits() eventlog.Limits { return s.state.Limits() }
-
-// NameLeases implements eventlog.Store.
-func (s *Store) NameLeases() []eventlog.NameLease { return s.state.NameLeases() }
-
-// Level implements eventlog.Store.
-func (s *Store) Level() uint64 { return s.state.Level() }
-
-// IDGeneration implements eventlog.Store.
-func (s *Store) IDGeneration() eventlog.IDGeneration { return s.state.IDGeneration() }
-
-// ExpiredNames implements eventlog.Store.
-func (s *Store) ExpiredNames(expiry, now wire.Time, limit int) []string {
-	return s.state.ExpiredNames(expiry, now, limit)
 }
 
 // HasStaleIDs implements eventlog.Store.
@@ -329,15 +257,6 @@ func (s *Store) HasStaleIDs() (found bool, err error) {
 	err = s.reader.db.QueryRow(staleIDsQuery, int64(s.state.IDGeneration().Number)-1).Scan(&found)
 	return found, s.recordError("", err)
 }
-
-// RegisteredNames implements eventlog.Store.
-func (s *Store) RegisteredNames() []eventlog.NameRegistration { return s.state.RegisteredNames() }
-
-// Name implements eventlog.Store.
-func (s *Store) Name(by string) string { return s.state.Name(by) }
-
-// CanRegister implements eventlog.Store.
-func (s *Store) CanRegister(by string) string { return s.state.CanRegister(by) }
 
 // Read implements eventlog.Store.
 func (s *Store) Read(room string, after uint64, limit int) ([]eventlog.Record, eventlog.Bounds, error) {
