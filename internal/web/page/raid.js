@@ -18,7 +18,7 @@ import { inSeconds } from "./ruleform.js";
  * @typedef {{by: string, from: string, count: number, text: string}} Newcomer count: of the messages; text: of the newest
  */
 
-const RECENT = 10 * MINUTE; // seconds in which a newcomer has posted
+const RAID_TIME = 10 * MINUTE; // seconds in which a newcomer has posted
 const OLDER = 500; // messages before that, whose senders are no newcomers
 
 /**
@@ -67,7 +67,7 @@ function shut(roomState) {
 /** @param {{model: Model, close: () => void}} props */
 export function Raid({ model, close }) {
 	const roomState = model.current;
-	const [since] = useState(() => new Date(Date.now() - RECENT * 1000).toISOString());
+	const [since] = useState(() => new Date(Date.now() - RAID_TIME * 1000).toISOString());
 	const [people, setPeople] = useState(/** @type {Newcomer[]|null} */ (null));
 	const [spared, setSpared] = useState(/** @type {string[]} */ ([]));
 	const [error, setError] = useState(/** @type {unknown} */ (null));
