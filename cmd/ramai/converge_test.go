@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"reflect"
 	"runtime"
@@ -73,7 +74,11 @@ func TestClientsConverge(t *testing.T) {
 		all = append(all, startProgram(t, ctx, url, count, uint64(i+1), &saved))
 	}
 	total := programs * count
-	if _, err := exec.LookPath("node"); err == nil {
+	if _, err := exec.LookPath("node"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("node is missing: the pages run in it")
+		}
+	} else {
 		for i := range pages {
 			all = append(all, startPage(t, ctx, url, count, i+1, &saved))
 		}

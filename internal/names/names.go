@@ -2,8 +2,8 @@
 //
 // [Parse] normalizes a name or refuses it with a reason. It accepts every living script and refuses what cannot be
 // seen: readers must be able to tell two names apart, and a name must not affect the text around it. [Key] returns the
-// key by which names are compared. [Reserved] reports which names nobody may take because they speak for the server or
-// for everyone.
+// key by which names are compared. [Reserved] reports which names nobody may take because they appear to be the server or
+// everyone.
 //
 // The package is pure: it does not know who has which name. Keys depend on Unicode tables, so a later version of this
 // package may return another key for a stored name.
@@ -155,7 +155,7 @@ func isInvisible(r rune) bool {
 // readers see two different names.
 //
 // Clashing is not transitive (Ian looks like lan, and lan is Lan in small letters), so a single key for both parts
-// would not do. Keys are for comparing, never for showing.
+// is not enough. Keys are for comparing, never for showing.
 func Key(name string) string {
 	compatible := norm.NFKD.String(name)
 	return fold(compatible) + "\x00" + norm.NFKD.String(skeleton(compatible))
@@ -175,7 +175,7 @@ func fold(name string) string {
 // One pass is not enough, because a result may have look-alikes of its own: M is its own skeleton, but m looks like rn.
 // Three passes are enough; a test checks that a fourth changes nothing.
 //
-// Where look and case contradict each other, look wins: Greek Ν looks like N but its small ν like v, and n is not v.
+// Where appearance and case contradict each other, appearance decides: Greek Ν looks like N but its small ν like v, and n is not v.
 func broad(name string) string {
 	for range 3 {
 		name = joined.Replace(fold(norm.NFKD.String(skeleton(name))))
@@ -198,7 +198,7 @@ func skeleton(s string) string {
 	return norm.NFD.String(b.String())
 }
 
-// joined completes the classes that look and case span together. Where the two cases of a letter have different
+// joined completes the classes that appearance and case form together. Where the two cases of a letter have different
 // skeletons, it maps the folded skeleton of one to that of the other. The letters are those of living alphabets.
 var joined = strings.NewReplacer(
 	// ian, IAN, lAN. The dot above i or j is a mark of its own.

@@ -16,7 +16,7 @@ import (
 	"ramai/wire"
 )
 
-// faultyServer is a server of both protocols that sends some clients other messages than were published.
+// faultyServer is a server of both protocols that sends some clients messages other than the published ones.
 type faultyServer struct {
 	// fault returns the payloads that client number client, from 0, is sent for message n, from 1.
 	fault func(client int, n uint64, payload []byte) [][]byte
@@ -99,8 +99,8 @@ func (l *faultyServer) rehearse(c Config) (*Report, error) {
 	return Run(context.Background(), c)
 }
 
-// TestFindsFaults: if a server sends one client something else than the others, it is found, whether that client is the
-// first or the last to receive it.
+// TestFindsFaults: a rehearsal finds a message that the server changes for one client, whether that client is the first or
+// the last to receive it.
 func TestFindsFaults(t *testing.T) {
 	const lied = 5 // the message that is changed
 	kinds := map[string]struct {

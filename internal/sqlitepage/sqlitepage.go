@@ -103,7 +103,7 @@ func mapPage(n uint32, pageSize, usable int) uint32 {
 }
 
 // Clear overwrites with zeros what a page of a tree, other than page 1, does not use: the space between the pointers and the
-// cells, and the free blocks among the cells. It returns whether anything was there. A page that is not as it should be is
+// cells, and the free blocks among the cells. It returns whether anything was there. A malformed page is
 // left alone.
 func Clear(page []byte) (cleared bool) {
 	if len(page) < parentHeader {

@@ -145,7 +145,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// Without a pointer map it is not known what a page is.
+// Without a pointer map, the use of a page is unknown.
 func TestCleanWithoutMap(t *testing.T) {
 	d := open(t, "_pragma=page_size(512)&_pragma=auto_vacuum(0)")
 	d.exec("CREATE TABLE texts(key INTEGER PRIMARY KEY, body TEXT)")
@@ -154,7 +154,7 @@ func TestCleanWithoutMap(t *testing.T) {
 	}
 }
 
-// A page that is damaged, or no page of a tree, is left alone.
+// A damaged page, and one that belongs to no tree, is left alone.
 func TestClearLeavesOthersAlone(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	for range 100_000 {

@@ -77,7 +77,7 @@ func (t *tx) DeleteEntry(table eventlog.Table, room, key string) error {
 	return nil
 }
 
-// replaceEntry puts an entry in the place of the one with the same key; nil deletes it.
+// replaceEntry stores an entry instead of the one with the same key; nil deletes that.
 func (t *tx) replaceEntry(at entriesKey, key string, e *eventlog.Entry) {
 	if old, had := t.putEntry(at, key, e); had {
 		t.undo = append(t.undo, func() { t.putEntry(at, key, &old) })
@@ -86,7 +86,7 @@ func (t *tx) replaceEntry(at entriesKey, key string, e *eventlog.Entry) {
 	}
 }
 
-// putEntry is replaceEntry without a way back. It returns the former entry.
+// putEntry is replaceEntry without undo. It returns the former entry.
 func (t *tx) putEntry(at entriesKey, key string, e *eventlog.Entry) (old eventlog.Entry, had bool) {
 	all := t.Store.entries[at]
 	i, had := all.find(key)

@@ -9,7 +9,7 @@ import (
 	"ramai/wire"
 )
 
-// marks are the marks of one room. No number of a room is used twice, also not after it was removed.
+// marks are the marks of one room. A room uses no number twice, not even after it was removed.
 type marks struct {
 	keys    map[markKey]bool
 	counts  map[uint64]wire.Counts // by message; none is empty

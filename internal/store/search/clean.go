@@ -22,7 +22,7 @@ const (
 	cleanPages = 500         // pages of one step
 )
 
-// reindex puts the present words of changed messages in place of the former ones.
+// reindex replaces the words of changed messages by their present ones.
 func reindex(tx *sql.Tx, w *batch, now time.Time) error {
 	erased := false
 	for ref, r := range w.changed {

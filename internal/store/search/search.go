@@ -4,7 +4,7 @@
 // A goroutine fills the index behind the writer. It reads new messages from the event log, and rests longer while more
 // is published. The progress in each room is stored in the index, in the same transactions. The index stores words, not
 // texts; hits are read from the event log. So it can be deleted at any time, and is rebuilt if it is damaged, belongs
-// to another history, or has another version. It is synced now and then, in order, so after a crash it is older but
+// to another history, or has another version. It is synced from time to time, in order, so after a crash it is older but
 // consistent, and filling resumes from there.
 package search
 

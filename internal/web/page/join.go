@@ -44,7 +44,7 @@ var (
 // join returns a module and everything that it imports as one file, with the exports of the module alone.
 //
 // Pages of other sites get a library in this form: it takes one request, all of it is of one version even if the server
-// is being upgraded, and a downloaded copy can be bundled. The modules have to allow it: an import is one line and
+// is being upgraded, and a downloaded copy can be bundled. The modules must be written for it: an import is one line and
 // renames nothing, no name is declared at the top level of two modules, and there is no default export. TestLibrary
 // checks this.
 func (p *Page) join(name string) []byte {
@@ -66,7 +66,7 @@ func (p *Page) join(name string) []byte {
 // their names would collide with others; the rules of join hold for the rest. TestModules checks this.
 //
 // A part is a function to which the file that loads it passes what the modules in it import. It must not import that file: in a
-// page whose URL has a password, the URL of that import would be another than that of the page's script, and the page would run
+// page whose URL has a password, the URL of that import would differ from that of the page's script, and the page would run
 // twice.
 func (p *Page) joinPage(name string, lazy []string) (first []byte, parts [][]byte) {
 	modules := append(p.imports(name), name)

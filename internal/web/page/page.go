@@ -1,5 +1,5 @@
 // Package page serves the chat for browsers. The files of this folder are embedded, and compressed once. Browsers may cache
-// them for ever, because their URL contains a hash of their content.
+// them indefinitely, because their URL contains a hash of their content.
 //
 // There is no build step: the modules are joined without their comments when the server starts, see join.go. app.js is the
 // entry point; README.md says what each file is for.
@@ -29,17 +29,17 @@ import (
 //go:embed *.js *.css *.html *.svg *.png lang/*.js ramai/*.js vendor/*.js vendor/LICENSES.txt
 var files embed.FS
 
-// comment matches comments: lines that are nothing else, types, and what stands behind a statement and has no quotes. They are
-// a fifth of what browsers would load. Nothing in a template literal may look like one.
+// comment matches comments: lines that are nothing else, types, and comments behind a statement that contain no quotes. They
+// are a fifth of what browsers would load. Nothing in a template literal may look like one.
 var comment = regexp.MustCompile(`(?m)^[ \t]*(?://.*|/\*\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)\n|/\*\* @(?:[^*]|\*+[^*/])*\*+/ ?|[ \t]+// [^"'\x60\n]*$`)
 
-// indentation matches what stands before the code of a line. In the templates of the page it is of no account.
+// indentation matches space at the start of a line. It has no meaning in the templates of the page.
 var indentation = regexp.MustCompile(`(?m)^[ \t]+`)
 
 // styleComment matches comments of style sheets.
 var styleComment = regexp.MustCompile(`/\*(?:[^*]|\*+[^*/])*\*+/\n?`)
 
-// styleSpace matches space that style sheets do not need, besides that after a colon.
+// styleSpace matches space that style sheets do not need, except after a colon.
 var styleSpace = regexp.MustCompile(`[ \t\n]*([{};,\n])[ \t\n]*`)
 
 const script = "page.js" // the page's modules as one file

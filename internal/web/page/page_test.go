@@ -43,7 +43,7 @@ func handler(p *Page) http.Handler {
 	return mux
 }
 
-// What a browser fetches before it shows anything is small in total, and of one request behind the page.
+// Everything that a browser fetches before it shows anything is small, and takes one request after the page.
 func TestFirstLoad(t *testing.T) {
 	p := New(nil)
 	for _, language := range p.languages {

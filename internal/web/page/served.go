@@ -23,7 +23,7 @@ import (
 	"ramai/wire"
 )
 
-// View is a room as it is served: it can be read, and written to by a form, before the script runs and without it.
+// View is a room as it is served. People can read it, and post with a form, before the script runs or without it.
 type View struct {
 	Room   string
 	Origin string // the server's, as the browser sees it
@@ -43,17 +43,17 @@ type row struct {
 	*wire.Message
 	Head     bool // the first of a group
 	Hue      int
-	Original string        // where the message is that it replies to; empty: it is no reply
+	Original string        // URL of the message that it replies to; empty: it is not a reply
 	Quoted   *wire.Message // that message, if it is in the page
 }
 
 // Time is the time of day; the zone is unknown here.
 func (r row) Time() string { return r.At.Std().Format("15:04") }
 
-// Stamp is the time for machines.
+// Stamp is the time in machine-readable form.
 func (r row) Stamp() string { return r.At.Std().Format(time.RFC3339) }
 
-// Tag stands for a sender without a name.
+// Tag identifies a sender without a name.
 func (r row) Tag() string { return tag(r.Message) }
 
 // Choices are the options of a poll with their votes, as far as they are known.
@@ -78,7 +78,7 @@ func (r row) Reactions() string {
 	return strings.Join(list, "  ")
 }
 
-// QuotedTag stands for the sender of the quoted message.
+// QuotedTag identifies the sender of the quoted message.
 func (r row) QuotedTag() string { return tag(r.Quoted) }
 
 // QuotedText is the beginning of the quoted message, in one line, as in changes.js.
@@ -93,7 +93,7 @@ func (r row) QuotedText() string {
 
 func tag(m *wire.Message) string { return m.SenderID[:min(4, len(m.SenderID))] }
 
-// together is how long messages of one sender stand under one header, as in timeline.js.
+// together is how long messages of one sender are shown under one header, as in timeline.js.
 const together = 5 * time.Minute
 
 // rows groups messages as timeline.js does, and returns the styles of their senders. older is the URL of older messages, without
@@ -167,8 +167,8 @@ const LanguageCookie = "ramai-language"
 // VisitorCookie says that a browser has chosen a name, or none; app.js sets it. The page does not ask again.
 const VisitorCookie = "ramai-visitor"
 
-// knownVisitor reports whether the script will not ask for a name. The card that asks takes space, which must not appear only
-// once the script runs.
+// knownVisitor reports whether the script will not ask for a name. The card that asks takes space: if it appeared only when the
+// script runs, the page would move.
 func knownVisitor(r *http.Request) bool {
 	_, err := r.Cookie(VisitorCookie)
 	return err == nil
@@ -264,7 +264,7 @@ func (p *Page) html(out http.ResponseWriter, r *http.Request, t *template.Templa
 	zip.Close()
 }
 
-// WrongRoom answers for a name that no room can have, and offers one that is like it.
+// WrongRoom answers a request for an invalid room name, and suggests a valid one that is similar.
 func (p *Page) WrongRoom(out http.ResponseWriter, r *http.Request, name, suggestion string) {
 	language := p.language(r)
 	t := textsOf(language)
