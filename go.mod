@@ -40,6 +40,8 @@ require (
 	rsc.io/qr v0.2.0
 )
 
+require github.com/alexedwards/argon2id v1.0.0
+
 require (
 	github.com/aymanbagabas/go-udiff v0.4.1 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -13,7 +13,7 @@ type ask struct {
 	frame     wire.Frame // a Join is rebuilt when it is sent: its room's position may have changed
 	sent      bool
 	notBefore time.Time               // the earliest time to send it
-	done      func(wire.Frame, error) // for History, Who and Settings, whose answers are not events
+	done      func(wire.Frame, error) // for requests whose answers are returned to a caller
 }
 
 func (a *ask) isJoin(name string) bool {
@@ -49,7 +49,7 @@ func (c *core) askAnew(held string) {
 	c.asks = append(first, c.asks...)
 }
 
-// dropAsks keeps the requests of History, Who and Settings, to be sent on the next connection. askAnew creates the others again.
+// dropAsks keeps the requests for which a caller waits, to be sent on the next connection. askAnew creates the others again.
 func (c *core) dropAsks() {
 	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return a.done == nil })
 	for _, a := range c.asks {
@@ -132,6 +132,17 @@ func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 			s, ok := a.frame.(wire.StateRequest)
 			return ok && s.Room == f.Room
 		})
+	case wire.Invited:
+		c.deliver(f, func(a *ask) bool {
+			i, ok := a.frame.(wire.Invite)
+			return ok && i.Room == f.Room && i.ID == f.ID
+		})
+	case wire.OwnRole: // it may arrive without a request, or before the answer: the role is the same
+		c.deliver(f, func(a *ask) bool {
+			r, ok := a.frame.(wire.Redeem)
+			return ok && r.Room == f.Room
+		})
+		c.emitIn(f.Room, f, raw)
 	case wire.Error:
 		c.onError(now, f, raw)
 	}

@@ -173,8 +173,6 @@ func (c *core) received(now time.Time, b []byte) error {
 		return c.joined(f, b)
 	case wire.Left:
 		c.left(f, b)
-	case wire.OwnRole:
-		c.emitIn(f.Room, f, b)
 	case wire.Gap:
 		return c.gap(f, b)
 	case wire.Saved:

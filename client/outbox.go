@@ -133,8 +133,7 @@ func (c *core) say(room, text string) string { return c.post(say{room: room, tex
 // post queues a message, a change or a setting, and returns its id: a new one, unless it has one.
 func (c *core) post(s say) string {
 	if s.id == "" {
-		c.outbox.count++
-		s.id = c.prefix + "-" + strconv.Itoa(c.outbox.count)
+		s.id = c.newID()
 	}
 	s.text = wire.NormalizeText(s.text)
 	if s.blocked() {
@@ -142,6 +141,12 @@ func (c *core) post(s say) string {
 	}
 	c.outbox.says = append(c.outbox.says, s)
 	return s.id
+}
+
+// newID returns an id that this client has not used.
+func (c *core) newID() string {
+	c.outbox.count++
+	return c.prefix + "-" + strconv.Itoa(c.outbox.count)
 }
 
 // sent returns the message as a value.

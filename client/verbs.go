@@ -159,3 +159,28 @@ func (c *Client) Settings(ctx context.Context, ask wire.StateRequest) (wire.Sett
 	settings, _ := f.(wire.Settings)
 	return settings, err
 }
+
+// Invite makes an invite to a room. If it has no ID, it gets a new one; if the connection breaks before the answer, it is asked for
+// again, and the invite of the first request is void. While it waits, the number of buffered events is not limited.
+func (c *Client) Invite(ctx context.Context, ask wire.Invite) (wire.Invited, error) {
+	if ask.ID == "" {
+		err := c.do(func() error {
+			ask.ID = c.core.newID()
+			return nil
+		})
+		if err != nil {
+			return wire.Invited{}, err
+		}
+	}
+	f, err := c.ask(ctx, ask)
+	invited, _ := f.(wire.Invited)
+	return invited, err
+}
+
+// Redeem asks for the role that an invite or the password of a room gives, and returns the role that this sender has then. While
+// it waits, the number of buffered events is not limited.
+func (c *Client) Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, error) {
+	f, err := c.ask(ctx, ask)
+	role, _ := f.(wire.OwnRole)
+	return role, err
+}

@@ -43,6 +43,7 @@ func (s *Server) Operator() http.Handler {
 	mux.HandleFunc("POST "+ReleasePath, s.releaseName)
 	mux.HandleFunc("GET "+RoomsPath, s.listRooms)
 	mux.HandleFunc("POST "+DeletePath, s.deleteRoom)
+	mux.HandleFunc("POST "+InvitePath, s.makeInvite)
 	return mux
 }
 

@@ -24,7 +24,8 @@ type member struct {
 
 // fieldNames are the fields of all requests.
 var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix", "re", "of", "as", "options", "key",
-	"on", "value", "until"}
+	"on", "value", "until",
+	"role", "uses", "invite", "password"}
 
 // knownFields has the names by themselves.
 var knownFields = make(map[string]string, len(fieldNames))

@@ -17,6 +17,7 @@ const (
 	HoldKey      = "hold"      // which messages a moderator approves before others see them
 	LockKey      = "lock"      // only moderators post
 	PresetKey    = "preset"    // sets several rules at once
+	PasswordKey  = "password"  // a text that gives who types it the role guest; its value is never shown
 	PersonPrefix = "person/"   // and a sender: bans or mutes that sender
 	RolePrefix   = "role/"     // and a sender: the role of that sender
 )
@@ -45,7 +46,7 @@ const (
 )
 
 // ruleKeys are the keys of rules that have no subject.
-var ruleKeys = []string{EveryoneKey, MaySayKey, MayReactKey, MayLinkKey, SlowKey, NewcomerKey, HoldKey, LockKey, PresetKey}
+var ruleKeys = []string{EveryoneKey, MaySayKey, MayReactKey, MayLinkKey, SlowKey, NewcomerKey, HoldKey, LockKey, PresetKey, PasswordKey}
 
 // IsRule reports whether a key is that of a rule.
 func IsRule(key string) bool {
@@ -68,7 +69,7 @@ func HiddenKey(key string) (shown string, hidden bool) {
 			return shown, true
 		}
 	}
-	return key, key == HoldKey
+	return key, key == HoldKey || key == PasswordKey
 }
 
 // checkRule checks the value of a rule. It returns false if the key is not that of a rule.
@@ -96,6 +97,8 @@ func checkRule(key string, v Value) (bad *CodedError, isRule bool) {
 		return checkWord(key, v, HoldFirst, HoldLinks, HoldAll), true
 	case LockKey:
 		return checkWord(key, v, LockOn), true
+	case PasswordKey:
+		return checkPasswordValue(v), true
 	case PresetKey:
 		return checkWord(key, v, PresetClass, PresetStream, PresetAnnouncement, PresetPrivate), true
 	}

@@ -188,6 +188,7 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 			Client: c, Room: room, Last: o.last, After: o.after, Name: o.name, JSON: o.json, In: stdin, Out: stdout, Notes: stderr,
 			OnName:   func(name, session string) { o.held(who, name, session) },
 			Commands: isTerminal(stdin) && !o.json,
+			Link:     browserLink(o.server),
 			Rooms: func(ctx context.Context) (*wire.RoomsResponse, error) {
 				return client.Rooms(ctx, who.config(config), "", 0)
 			},

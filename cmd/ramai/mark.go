@@ -92,6 +92,7 @@ func messageNumber(s string) (uint64, error) {
 func newSet() *cobra.Command {
 	var o sayOptions
 	var unset bool
+	var secret path
 	cmd := &cobra.Command{
 		Use:   "set ROOM KEY VALUE...",
 		Short: "Change a setting of a room: its topic, what is pinned or on stage, the state of a poll",
@@ -103,7 +104,8 @@ func newSet() *cobra.Command {
   poll/N STATE          your poll N: open, closed, or hidden until it is closed
   question/N STATE      your question N: open or answered
 
-With --unset, remove the setting instead.
+With --unset, remove the setting instead. The password of a room is not an argument, which other users of this machine can see:
+ramai set ROOM password --password-file FILE.
 
 Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connect, 4 rejected.`,
 		Example: `  ramai set class topic Homework for Friday --name anna
@@ -112,11 +114,19 @@ Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connec
 		Annotations: map[string]string{takesWords: ""},
 		Args:        cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if unset != (len(args) == 2) {
-				return exit(exitUsage, errors.New("give either a value or --unset"))
-			}
 			key, value := args[1], wire.Value{}
-			if !unset {
+			switch {
+			case (key == wire.PasswordKey) != (secret != "") && !unset, secret != "" && (unset || len(args) > 2):
+				return exit(exitUsage, errors.New("a password is set with --password-file FILE in place of a value, and nothing else is"))
+			case secret != "":
+				text, err := readSecret(string(secret), cmd.InOrStdin())
+				if err != nil {
+					return exit(exitUsage, fmt.Errorf("--password-file: %w", err))
+				}
+				value = wire.TextValue(text)
+			case unset != (len(args) == 2):
+				return exit(exitUsage, errors.New("give either a value or --unset"))
+			case !unset:
 				text, err := textOf(args[2:], cmd.InOrStdin())
 				if err != nil {
 					return err
@@ -137,6 +147,7 @@ Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connec
 	nameFlag(cmd.Flags(), &o.name)
 	cmd.Flags().StringVar(&o.id, "id", "", "id of the change: with the same --name and --id it is made only once, and its number is printed again")
 	cmd.Flags().BoolVar(&unset, "unset", false, "remove the setting")
+	cmd.Flags().Var(&secret, "password-file", "with the key password: a file with the password on its first line; - reads it from stdin")
 	completeRoom(cmd, &o.target)
 	return cmd
 }

@@ -32,6 +32,9 @@ type Config struct {
 	Random io.Reader // for ids; safe for concurrent use
 	Logger *slog.Logger
 	Log    *ClientLog // logs texts; nil: nothing is logged
+
+	// Hash runs jobs that hash passwords, a few at a time, by address in turn. It does not wait for them. nil: a default.
+	Hash func(addr netip.Prefix, job func())
 }
 
 // Service carries out the requests of actors. Its methods may be called from any goroutine; an Actor belongs to one at a
@@ -39,11 +42,15 @@ type Config struct {
 type Service struct {
 	cfg     Config
 	rates   *Rates
+	guesses *guesses
+	hasher  *hasher
 	catchUp catchUp
 }
 
 // New returns a Service.
-func New(cfg Config) *Service { return &Service{cfg: cfg, rates: NewRates(cfg.Rates)} }
+func New(cfg Config) *Service {
+	return &Service{cfg: cfg, rates: NewRates(cfg.Rates), guesses: newGuesses(), hasher: newHasher(cfg.Hash)}
+}
 
 // Protocol is what a client speaks with the server.
 type Protocol uint8

@@ -31,7 +31,7 @@ type server struct {
 	log      *eventlog.Log
 	submit   func(eventlog.Submission, func()) error // of the log, unless a test replaces it
 	search   func(search.Query)                      // called for each query
-	jobs     []func()                                // started by the hub, run by step
+	jobs     []func()                                // started by the hub, or hashing passwords, run by step
 	outcomes []eventlog.Outcome                      // of commands submitted with reply
 }
 
@@ -58,6 +58,7 @@ func newServer(tb testing.TB, rates RateLimits) *server {
 			return new(wire.SearchResponse), nil
 		},
 		Rates: rates, Limits: wire.Limits{Text: 100, Rooms: 2}, Now: now, Random: random, Logger: logger,
+		Hash: func(_ netip.Prefix, f func()) { c.jobs = append(c.jobs, f) },
 	})
 	return c
 }
@@ -66,13 +67,16 @@ func newServer(tb testing.TB, rates RateLimits) *server {
 // step.
 func (c *server) step() []eventlog.Outcome {
 	c.tb.Helper()
-	for worked := true; worked; {
-		var err error
-		if worked, err = c.log.Step(); err != nil {
-			c.tb.Fatal(err)
+	for {
+		for worked := true; worked; {
+			var err error
+			if worked, err = c.log.Step(); err != nil {
+				c.tb.Fatal(err)
+			}
 		}
-	}
-	for len(c.jobs) > 0 {
+		if len(c.jobs) == 0 {
+			break
+		}
 		job := c.jobs[0]
 		c.jobs = c.jobs[1:]
 		job()

@@ -116,6 +116,9 @@ func (o *Operator) Say(ctx context.Context, m Message) (*eventlog.Outcome, error
 
 // Set changes a setting of a room. The operator can also set what is about somebody else's message. A *wire.CodedError refuses it.
 func (o *Operator) Set(ctx context.Context, set Setting) (*eventlog.Outcome, error) {
+	if err := set.hash(); err != nil {
+		return nil, err
+	}
 	if err := set.normalize(); err != nil {
 		return nil, err
 	}
@@ -137,5 +140,6 @@ func (o *Operator) post(ctx context.Context, c eventlog.Command) (*eventlog.Outc
 // Settings returns the settings of a room whose keys begin with prefix.
 func (o *Operator) Settings(room, prefix string) []wire.Setting {
 	settings, _, _ := o.Store.Settings(room, prefix, "", eventlog.MaxSettings)
+	hidePassword(settings)
 	return settings
 }

@@ -18,10 +18,12 @@ type Setting struct {
 	Value wire.Value // null: the key has no value any more
 	Until wire.Time  // of a rule: when it ends; 0: it does not
 
+	hashed   bool // the value is the hash of a password
 	admitted bool // all checks have passed; only the queue was full
 }
 
-// Set changes a setting of a room. It counts as a message, and returns what Say returns.
+// Set changes a setting of a room. It counts as a message, and returns what Say returns. A password has to be hashed first, see
+// HashPassword.
 func (s *Service) Set(a *Actor, set *Setting, r Reply) error {
 	if !set.admitted {
 		if err := set.normalize(); err != nil {
@@ -30,7 +32,7 @@ func (s *Service) Set(a *Actor, set *Setting, r Reply) error {
 		if err := s.countSay(a, set.Room); err != nil {
 			return err
 		}
-		if text := set.Value.Text; text != nil {
+		if text := set.Value.Text; text != nil && !set.hashed {
 			s.cfg.Log.Heard(a.Addr, set.Room, *text)
 		}
 		set.admitted = true
@@ -40,7 +42,10 @@ func (s *Service) Set(a *Actor, set *Setting, r Reply) error {
 
 // normalize puts a text in the form in which it is stored, and checks the setting.
 func (set *Setting) normalize() error {
-	if text := set.Value.Text; text != nil {
+	if set.HasPassword() {
+		return &wire.CodedError{Code: wire.Internal, Reason: "the password was not hashed"}
+	}
+	if text := set.Value.Text; text != nil && !set.hashed {
 		set.Value = wire.TextValue(norm.NFC.String(strings.TrimSpace(*text)))
 	}
 	if err := wire.CheckSetting(set.Key, set.Value); err != nil { // not a nil *wire.CodedError in an error
@@ -70,6 +75,7 @@ func (s *Service) Settings(a *Actor, ask wire.StateRequest) (wire.Settings, erro
 	}
 	page := wire.Settings{Room: ask.Room}
 	page.Settings, page.N, page.More = s.cfg.Store.SettingsFor(a.sender(), wire.TimeOf(s.cfg.Now()), ask.Room, ask.Prefix, ask.After, limit)
+	hidePassword(page.Settings)
 	return page, nil
 }
 

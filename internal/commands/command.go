@@ -13,6 +13,7 @@ import (
 // functions it was given may be called later. The texts it gets may contain text of others; it makes them safe to show.
 type Host interface {
 	Room() string
+	Link() string                                                                  // the address of the room in a browser, as others reach it
 	SenderID() string                                                              // of this user; empty: not known yet
 	Role() wire.Role                                                               // of this user; none: not known
 	People() *People                                                               // the senders of the room's messages
@@ -30,6 +31,9 @@ type Host interface {
 // Server answers requests. Its methods wait for the answer.
 type Server interface {
 	Settings(ctx context.Context, ask wire.StateRequest) (wire.Settings, error)
+	Invite(ctx context.Context, ask wire.Invite) (wire.Invited, error)
+	Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, error)
+	Join(room string, last int) error
 }
 
 // A Confirmation is a question with one answer that does something.
@@ -52,6 +56,7 @@ type Answer struct {
 	Title string
 	Rows  []Row
 	Pick  func(h Host, i int) // is called when a row is chosen, where rows can be chosen; nil: they cannot
+	QR    string              // a link that a screen also shows as a QR code; may be empty
 }
 
 // A Row is a line of a list.
@@ -71,6 +76,8 @@ type Command struct {
 	Needs wire.Role // the lowest role that can use it; 0: everybody
 	Help  string
 	Run   func(h Host, args string)
+
+	Secret bool // the arguments are a secret, which is not remembered
 }
 
 // Kind is what an argument of a command is.
@@ -98,7 +105,7 @@ func (c *Command) Is(word string) bool { return word == c.Name || slices.Contain
 func Table() []Command {
 	return append([]Command{
 		{Name: "whois", Args: "PERSON", Takes: []Kind{PersonArg}, Help: "who somebody is: their sender id, their newest message, their role", Run: whois},
-	}, ruleCommands()...)
+	}, slices.Concat(ruleCommands(), inviteCommands())...)
 }
 
 // Find returns the command with a name, or nil.

@@ -89,6 +89,26 @@ func (h *fakeHost) Ask(ask func(context.Context, Server) (func(Host) Answer, err
 	}
 }
 
+func (h *fakeHost) Link() string { return "https://chat.example.org/" }
+
+func (h *fakeHost) Invite(_ context.Context, ask wire.Invite) (wire.Invited, error) {
+	h.note("invite %v uses %d until %s", ask.Role, ask.Uses, h.When(ask.Until.Std()))
+	return wire.Invited{Room: ask.Room, Invite: theInvite, Role: ask.Role, Uses: max(ask.Uses, 1), Until: ask.Until}, h.fail
+}
+
+// theInvite is the invite that the fake server makes.
+const theInvite = "0123456789abcdefABCDEF"
+
+func (h *fakeHost) Redeem(_ context.Context, ask wire.Redeem) (wire.OwnRole, error) {
+	h.note("redeem invite %q password %q", ask.Invite, ask.Password)
+	if ask.Invite != theInvite && ask.Password != "right password" {
+		return wire.OwnRole{}, &wire.CodedError{Code: wire.NotAllowed, Reason: "wrong"}
+	}
+	return wire.OwnRole{Room: ask.Room, Role: wire.RoleGuest}, h.fail
+}
+
+func (h *fakeHost) Join(room string, _ int) error { h.note("join %s", room); return nil }
+
 // Settings returns one setting a page.
 func (h *fakeHost) Settings(_ context.Context, ask wire.StateRequest) (page wire.Settings, err error) {
 	for _, s := range h.settings {

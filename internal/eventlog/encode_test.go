@@ -69,6 +69,17 @@ func examples4() []eventlog.Command {
 	}
 }
 
+// exampleInvites returns commands about invites, which have their own golden file.
+func exampleInvites() []eventlog.Command {
+	digest := eventlog.DigestOf("0123456789abcdefABCDEF")
+	return []eventlog.Command{
+		{Kind: eventlog.Invite, SenderID: "0123456789abcdef", Room: "lobby", ID: "i1", Body: eventlog.InviteBody{Digest: digest, Role: wire.RoleGuest, Uses: 30, Until: 1_790_000_000_123}},
+		{Kind: eventlog.Invite, SenderID: "0123456789abcdef", Room: "lobby", ID: "i2", Body: eventlog.InviteBody{Digest: digest, Role: wire.RoleOwner, Uses: 1}},
+		{Kind: eventlog.Redeem, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.RedeemBody{Invite: digest}},
+		{Kind: eventlog.Redeem, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.RedeemBody{Password: digest}},
+	}
+}
+
 func ptr[T any](v T) *T { return &v }
 
 func exampleBatch() *eventlog.Batch {
@@ -85,7 +96,8 @@ func exampleStart() *eventlog.Batch {
 // TestEncodingIsStable: the encoding of earlier versions of the program does not change. ramai stores and compares it.
 func TestEncodingIsStable(t *testing.T) {
 	rules := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: examples4()}
-	for file, batch := range map[string]*eventlog.Batch{"testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules} {
+	invites := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleInvites()}
+	for file, batch := range map[string]*eventlog.Batch{"testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules, "testdata/invites.hex": invites} {
 		checkGolden(t, file, batch)
 	}
 }
@@ -113,7 +125,7 @@ func checkGolden(t *testing.T, file string, batch *eventlog.Batch) {
 // TestEveryKind: every kind has an example, so that each has an encoding and its own name.
 func TestEveryKind(t *testing.T) {
 	encoded, names := map[eventlog.Kind]bool{eventlog.Start: true}, map[string]bool{}
-	for _, c := range append(examples(), examples4()...) {
+	for _, c := range slices.Concat(examples(), examples4(), exampleInvites()) {
 		encoded[c.Kind] = true
 	}
 	for _, kind := range eventlog.Kinds() {
@@ -175,6 +187,14 @@ func TestEncodingOfUnknownThings(t *testing.T) {
 		"an unknown key":                {Kind: eventlog.Set, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.SetBody{Key: "colour", Value: wire.TextValue("red")}},
 		"another key's value":           {Kind: eventlog.Set, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.SetBody{Key: "stage", Value: wire.TextValue("red")}},
 		"a set without an id":           {Kind: eventlog.Set, SenderID: "anna", Room: "lobby", Body: eventlog.SetBody{Key: "stage"}},
+		"an invite without a role":      {Kind: eventlog.Invite, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.InviteBody{Digest: eventlog.DigestOf("x"), Uses: 1, Until: 1}},
+		"an invite without uses":        {Kind: eventlog.Invite, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.InviteBody{Digest: eventlog.DigestOf("x"), Role: wire.RoleGuest, Until: 1}},
+		"an invite with a secret":       {Kind: eventlog.Invite, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.InviteBody{Digest: "0123456789abcdefABCDEF", Role: wire.RoleGuest, Uses: 1, Until: 1}},
+		"an invite without an end":      {Kind: eventlog.Invite, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.InviteBody{Digest: eventlog.DigestOf("x"), Role: wire.RoleGuest, Uses: 1}},
+		"an ownership of many":          {Kind: eventlog.Invite, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.InviteBody{Digest: eventlog.DigestOf("x"), Role: wire.RoleOwner, Uses: 2}},
+		"a redeem of nothing":           {Kind: eventlog.Redeem, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.RedeemBody{}},
+		"a redeem of two":               {Kind: eventlog.Redeem, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.RedeemBody{Invite: eventlog.DigestOf("x"), Password: eventlog.DigestOf("x")}},
+		"a redeem of a short sender":    {Kind: eventlog.Redeem, SenderID: "anna", Room: "lobby", Body: eventlog.RedeemBody{Invite: eventlog.DigestOf("x")}},
 		"a trim that replies":           {Kind: eventlog.Trim, Room: "lobby", Re: 1, Body: eventlog.TrimBody{}},
 		"an edit window below 0":        {Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{EditWindow: -1}}},
 		"fewer than 0 rooms":            {Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: eventlog.Limits{MaxRooms: -1}}},

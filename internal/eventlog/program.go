@@ -48,6 +48,8 @@ const (
 	Set            Kind = 19
 	SignIn         Kind = 20
 	SignOut        Kind = 21
+	Invite         Kind = 22
+	Redeem         Kind = 23
 	PruneEntries   Kind = 28
 )
 
@@ -74,6 +76,8 @@ var Current = &Program{level: 4, kinds: []leveledKind{
 	Set:            {setKind{}, 3},
 	SignIn:         {signInKind{}, 4},
 	SignOut:        {signOutKind{}, 4},
+	Invite:         {inviteKind{}, 4},
+	Redeem:         {redeemKind{}, 4},
 	PruneEntries:   {pruneEntriesKind{}, 4},
 }}
 

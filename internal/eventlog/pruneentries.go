@@ -27,7 +27,9 @@ type pruneEntriesKind struct {
 
 // overIn reports for each table whose entries end whether one is over at a time.
 var overIn = map[Table]func(e *Entry, at wire.Time) (bool, error){
-	Senders: senderOver,
+	Senders:     senderOver,
+	Invites:     inviteOver,
+	Redemptions: redemptionOver,
 }
 
 func (pruneEntriesKind) name() string { return "prune_entries" }

@@ -38,6 +38,7 @@ func exampleRecords() []eventlog.Record {
 		row(wire.Message{Text: "why?", As: wire.Question}), row(wire.Message{Text: "Tea?", As: wire.Poll, Options: []string{"yes", "no"}}), row(wire.Message{Text: "Fire drill", Re: 3, As: wire.Notice, Edited: 8}),
 		set("\x01\x82\x65topic\x63Tea"), set("\x01\x82\x63pin\x82\x03\x05"), set("\x01\x82\x65stage\x07"), set("\x01\x82\x65stage\xf6"), set("\x01\x82\x66poll/7\x66closed"),
 		tally("\x01\x82\x82\x07\xa2\x62up\x01\x64👍\x19\x03\xe8\x82\x09\xa0"), row(wire.Message{Text: "liked", Tally: wire.Counts{"👍": 3, "up": 1}, Tallied: 10}), row(wire.Message{Text: "not any more", Tally: wire.Counts{}, Tallied: 11}),
+		{Room: "lobby", N: 9, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", Kind: eventlog.Redeem, Body: "\x01\x82\x75role/0123456789abcdef\x65guest"},
 	}
 }
 

@@ -60,6 +60,14 @@ func decodeSetBody(data []byte) (body SetBody, err error) {
 	return body, err
 }
 
+// sum returns the checksum of a setting. A password is hashed with another salt each time, so its value is left out.
+func (b SetBody) sum() int64 {
+	if b.Key == wire.PasswordKey {
+		b.Value = wire.Value{}
+	}
+	return TextSum("\x00set " + string(b.encode()))
+}
+
 // check returns an error for a setting that there cannot be.
 func (b SetBody) check() error {
 	if err := wire.CheckSetting(b.Key, b.Value); err != nil { // not a nil *wire.CodedError in an error
@@ -116,7 +124,7 @@ func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if refused == nil {
 		refused = c.number(o)
 	}
-	if done, err := c.repeated(tx, o, TextSum("\x00set "+string(body.encode())), refused); done || err != nil {
+	if done, err := c.repeated(tx, o, body.sum(), refused); done || err != nil {
 		return err
 	}
 	if _, err := c.useName(tx, o); err != nil {

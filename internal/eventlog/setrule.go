@@ -24,7 +24,7 @@ func (c *Delta) refusedRule(cmd *Command, key settingKey, body *SetBody) *wire.C
 		return c.refusedPerson(cmd, key.subject, rank)
 	case wire.RolePrefix:
 		return c.refusedRole(cmd, key.subject, rank, body)
-	case wire.EveryoneKey, wire.MaySayKey, wire.MayReactKey, wire.MayLinkKey, wire.PresetKey:
+	case wire.EveryoneKey, wire.MaySayKey, wire.MayReactKey, wire.MayLinkKey, wire.PresetKey, wire.PasswordKey:
 		if rank < ownerRank {
 			return roleTooLow(wire.RoleOwner, fmt.Sprintf("only the owner sets %s", key))
 		}

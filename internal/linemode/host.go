@@ -1,6 +1,7 @@
 package linemode
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -61,6 +62,7 @@ func (r *runner) sawTime(at time.Time) {
 	}
 }
 
+func (h host) Link() string             { return cmp.Or(h.Config.Link, "/r/"+h.Config.Room) }
 func (h host) Room() string             { return h.Config.Room }
 func (h host) SenderID() string         { return h.senderID }
 func (h host) Role() wire.Role          { return h.role }

@@ -38,6 +38,7 @@ type Config struct {
 
 	Commands bool                                                   // lines that begin with a slash are commands, because a person types them
 	Rooms    func(ctx context.Context) (*wire.RoomsResponse, error) // lists the rooms of the server; nil: they cannot be listed
+	Link     string                                                 // the address of the room in a browser; empty: unknown
 
 	In    io.Reader // posted line by line; closed at the end of Run if it is an io.Closer and not an *os.File
 	Out   io.Writer // the messages

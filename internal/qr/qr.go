@@ -1,4 +1,4 @@
-// Package qr encodes links as QR codes, for a page, a projector and a terminal.
+// Package qr draws links as QR codes in a terminal.
 package qr
 
 import (
@@ -8,7 +8,7 @@ import (
 	"rsc.io/qr"
 )
 
-// MaxText is the limit of a text, in bytes. A larger code has modules that a phone cannot tell apart on a projector.
+// MaxText is the limit of a text, in bytes. A larger code does not fit on a screen.
 const MaxText = 512
 
 // quietZone is the light border around a code in a terminal, in modules. The standard requires 4; on a screen 2 are enough.
@@ -32,23 +32,6 @@ func Encode(text string) (Code, error) {
 
 // isDark reports whether a module is dark. Everything outside of the code is light.
 func (c Code) isDark(x, y int) bool { return c.code.Black(x, y) }
-
-// Rows returns the rows of the code, without a border: each has a "1" for a dark module and a "0" for a light one.
-func (c Code) Rows() []string {
-	rows := make([]string, c.code.Size)
-	for y := range rows {
-		var row strings.Builder
-		for x := range c.code.Size {
-			if c.isDark(x, y) {
-				row.WriteByte('1')
-			} else {
-				row.WriteByte('0')
-			}
-		}
-		rows[y] = row.String()
-	}
-	return rows
-}
 
 // Blocks returns the code as lines for a terminal, with two rows of modules in a line, and with a light border. Dark modules are
 // drawn in the colour of the text, so the text must be darker than its background.

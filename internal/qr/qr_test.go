@@ -8,13 +8,28 @@ import (
 
 const link = "https://chat.example.org/r/kelas-7b#invite=0123456789abcdefABCDEF"
 
-// The three finder patterns and the timing pattern show that the rows are a code and not its negative or its mirror image.
-func TestRows(t *testing.T) {
+// rowsOf returns the rows of the code of the link: each has a "1" for a dark module and a "0" for a light one.
+func rowsOf(t *testing.T) []string {
 	c, err := Encode(link)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := c.Rows()
+	rows := make([]string, c.code.Size)
+	for y := range rows {
+		for x := range rows {
+			if c.isDark(x, y) {
+				rows[y] += "1"
+			} else {
+				rows[y] += "0"
+			}
+		}
+	}
+	return rows
+}
+
+// The three finder patterns and the timing pattern show that the rows are a code and not its negative or its mirror image.
+func TestEncode(t *testing.T) {
+	rows := rowsOf(t)
 	size := len(rows)
 	if size < 21 || (size-17)%4 != 0 {
 		t.Fatalf("the code has %d rows, want 21, 25, 29 and so on", size)
@@ -44,7 +59,7 @@ func TestBlocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, lines := c.Rows(), c.Blocks()
+	rows, lines := rowsOf(t), c.Blocks()
 	for i, line := range lines {
 		if got, want := utf8.RuneCountInString(line), len(rows)+2*quietZone; got != want {
 			t.Fatalf("line %d has %d characters, want %d", i, got, want)

@@ -94,7 +94,7 @@ func (s *screen) command(line string) tea.Cmd {
 		c.clear()
 		c.unstash()
 		s.room().writing.edits = 0
-		if words != "" {
+		if shared := commands.Find(name); words != "" && (shared == nil || !shared.Secret) {
 			c.remember(line)
 		}
 		s.composer.chosen = 0

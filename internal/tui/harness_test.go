@@ -145,6 +145,15 @@ func (f *fakeChat) Settings(_ context.Context, ask wire.StateRequest) (p wire.Se
 	return p, f.note("settings %s after %q", ask.Room, ask.After)
 }
 
+func (f *fakeChat) Invite(_ context.Context, ask wire.Invite) (wire.Invited, error) {
+	i := wire.Invited{Room: ask.Room, Invite: "0123456789abcdefABCDEF", Role: ask.Role, Uses: max(ask.Uses, 1), Until: ask.Until}
+	return i, f.note("invite %s %v uses %d", ask.Room, ask.Role, ask.Uses)
+}
+
+func (f *fakeChat) Redeem(_ context.Context, ask wire.Redeem) (wire.OwnRole, error) {
+	return wire.OwnRole{Room: ask.Room, Role: wire.RoleGuest}, f.note("redeem %s", ask.Room)
+}
+
 func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error) {
 	p := wire.Page{Room: h.Room, HistoryID: "log", Epoch: f.epoch}
 	all := f.history[h.Room]

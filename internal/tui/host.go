@@ -50,6 +50,7 @@ type commandAnswer struct {
 type commandChange struct{ line, done string }
 
 func (h *host) Room() string             { return h.r.name }
+func (h *host) Link() string             { address := h.address(h.r.name); return address.String() }
 func (h *host) SenderID() string         { return h.self.senderID }
 func (h *host) Role() wire.Role          { return h.r.standing.role }
 func (h *host) People() *commands.People { return &h.r.people.senders }
@@ -109,6 +110,9 @@ func (s *screen) showAnswer(a commandAnswer) tea.Cmd {
 			if answer.Pick != nil {
 				p.chosen = max(slices.IndexFunc(answer.Rows, func(r commands.Row) bool { return r.Action }), 0)
 				p.pick = func(i int) tea.Msg { return continuation{a.room, a.line, func(h commands.Host) { answer.Pick(h, i) }} }
+			}
+			if answer.QR != "" {
+				p.below = func(b *style, height int) []string { return b.qrCode(answer.QR, height) }
 			}
 			s.openPanel(showPanel{p, true})
 		}
@@ -178,7 +182,11 @@ func sharedCommands() (all []command) {
 			if s.plainOnly() {
 				return nil
 			}
-			return s.withHost(s.room(), strings.TrimSpace("/"+c.Name+" "+words), func(h commands.Host) { c.Run(h, words) })
+			line := strings.TrimSpace("/" + c.Name + " " + words)
+			if c.Secret {
+				line = ""
+			}
+			return s.withHost(s.room(), line, func(h commands.Host) { c.Run(h, words) })
 		}})
 	}
 	return all

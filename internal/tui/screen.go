@@ -32,6 +32,8 @@ type chat interface {
 	History(ctx context.Context, h wire.History) (wire.Page, error)
 	Who(ctx context.Context, ask wire.Who) (wire.Who, error)
 	Settings(ctx context.Context, ask wire.StateRequest) (wire.Settings, error)
+	Invite(ctx context.Context, ask wire.Invite) (wire.Invited, error)
+	Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, error)
 	Retry()
 	Check()
 }

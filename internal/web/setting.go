@@ -38,6 +38,12 @@ func (w *web) deleteSetting(out http.ResponseWriter, r *http.Request) {
 // set changes a setting. m has the room and the id.
 func (w *web) set(out http.ResponseWriter, r *http.Request, m *chat.Message, s chat.Setting) {
 	s.Room, s.ID, s.Key = m.Room, m.ID, r.PathValue("key")
+	if s.HasPassword() {
+		if refused := w.hashPassword(r, &s); refused != nil {
+			w.fail(out, refused)
+			return
+		}
+	}
 	w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Set(actorOf(r), &s, reply) })
 }
 

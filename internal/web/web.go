@@ -81,6 +81,8 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
 	mux.HandleFunc("/api/v1/rooms", w.api(methods{http.MethodGet: w.rooms}))
 	mux.HandleFunc("/api/v1/rooms/{room}/people", w.api(methods{http.MethodGet: w.people}))
+	mux.HandleFunc("/api/v1/rooms/{room}/invites", w.api(methods{http.MethodPost: w.invite}))
+	mux.HandleFunc("/api/v1/rooms/{room}/redeem", w.api(methods{http.MethodPost: w.redeem}))
 	mux.HandleFunc("/api/v1/rooms/{room}/state", w.api(methods{http.MethodGet: w.state}))
 	mux.HandleFunc("/api/v1/rooms/{room}/state/{key...}", w.api(methods{http.MethodPut: w.putSetting, http.MethodDelete: w.deleteSetting}))
 	mux.HandleFunc("/api/v1/search", w.api(methods{http.MethodGet: w.search}))

@@ -204,6 +204,10 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 				by = eventlog.OperatorSender
 			}
 			return eventlog.Command{Kind: eventlog.Set, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: rapid.StringMatching("[a-h]").Draw(t, "id"), Body: body}
+		case eventlog.Invite:
+			return anyInvite(t)
+		case eventlog.Redeem:
+			return anyRedeem(t, by)
 		case eventlog.ReserveName:
 			e := reserve(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
 			if rapid.Bool().Draw(t, "bound") {

@@ -51,6 +51,12 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"hidden votes", testHiddenVotes},
 		{"limits of votes", testVoteLimits},
 		{"refused settings", testRefusedSet},
+		{"invites", testInvites},
+		{"refused invites", testRefusedInvites},
+		{"recovery", testRecovery},
+		{"repeated invites", testInviteRepeated},
+		{"most invites", testMostInvites},
+		{"passwords", testPasswords},
 		{"questions and polls", testAsked},
 		{"pages of settings", testSettingPages},
 		{"most settings", testMostSettings},
@@ -76,6 +82,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 	t.Run("changes, opened again", func(t *testing.T) { testChangeReopened(t, fresh(t)) })
 	t.Run("settings, opened again", func(t *testing.T) { testSetReopened(t, fresh(t)) })
 	t.Run("sessions, opened again", func(t *testing.T) { testSessionsReopened(t, fresh(t)) })
+	t.Run("invites, opened again", func(t *testing.T) { testInvitesReopened(t, fresh(t)) })
 	t.Run("starts", func(t *testing.T) { testStarts(t, fresh(t)) })
 	t.Run("epochs", func(t *testing.T) { testEpochs(t, fresh(t)) })
 	t.Run("epochs of removed rooms", func(t *testing.T) { testEpochsOfRemoved(t, fresh(t)) })

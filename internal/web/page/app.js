@@ -119,6 +119,7 @@ class App extends Component {
 			this.#tooManyRooms();
 			history.replaceState(null, "", urlOf(model.current.name));
 		}
+		takeInvite();
 		const n = Number(/^#n(\d+)$/.exec(location.hash)?.[1] ?? 0);
 		this.setState({ target: n, menu: false });
 		if (n) requestAnimationFrame(() => this.log?.show(n));
@@ -307,7 +308,7 @@ class App extends Component {
 		const { Jump, LongPaste, Menu, Search, Settings, Share } = lazy.parts;
 		switch (dialog.kind) {
 			case "share":
-				return html`<${Share} room=${model.current.name} close=${close} />`;
+				return html`<${Share} roomState=${model.current} close=${close} />`;
 			case "search":
 				return html`<${Search} model=${model} close=${close} show=${this.#open} jump=${() => this.setState({ dialog: { kind: "jump" } })} />`;
 			case "jump":
@@ -413,6 +414,14 @@ function randomOf(list) {
 	return list[Math.floor(Math.random() * list.length)];
 }
 
+/** Takes an invite out of the address bar, and redeems it. */
+function takeInvite() {
+	const invite = location.hash.split("#invite=")[1];
+	if (!invite) return;
+	history.replaceState(null, "", location.pathname + location.search);
+	withLater(({ redeemInvite }) => redeemInvite(model, roomOf(location.pathname), invite));
+}
+
 /** The messages that the server has put into the page; null: there are none. @returns {import("./ramai/protocol.js").Page|null} */
 function servedPage() {
 	try {
@@ -425,6 +434,7 @@ function servedPage() {
 setTheme(shared.get("theme", "auto"));
 if (!onStage) noteVisitor();
 const model = new Model(roomOf(location.pathname), servedPage(), onStage); // connects while the language loads
+takeInvite();
 await setLanguage(shared.get("language", ""));
 const root = document.getElementById("app");
 if (root) {

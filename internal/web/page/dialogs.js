@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "./hooks.js";
 import { html } from "./html.js";
 import { plural, t } from "./i18n.js";
 import { CopyLink, linkTo } from "./invite.js";
+import { InviteForm } from "./redeem.js";
 
 /** drawer: at the side of the screen, or at the bottom of a phone @param {{title: string, close: () => void, children?: any, wide?: boolean, drawer?: boolean}} props */
 export function Dialog({ title, close, children, wide, drawer }) {
@@ -38,13 +39,16 @@ export function QRCode({ link }) {
 	</svg>`;
 }
 
-/** @param {{room: string, close: () => void}} props */
-export function Share({ room, close }) {
-	const { link, onlyHere } = linkTo(room);
+/** @param {{roomState: import("./roomstate.js").RoomState, close: () => void}} props */
+export function Share({ roomState, close }) {
+	const { onlyHere, link: address } = linkTo(roomState.name);
+	const [invite, setInvite] = useState(""); // a link with an invite that was made here
+	const link = invite || address;
 	return html`<${Dialog} title=${t.share} close=${close}>
-		<p>${t.shareText}</p>
-		<${CopyLink} room=${room} />
+		<p>${invite ? t.inviteOnce : t.shareText}</p>
+		<${CopyLink} room=${roomState.name} link=${link} key=${link} />
 		${!onlyHere && html`<${QRCode} link=${link} /><p class="note scan">${t.scan}</p>`}
+		${!invite && html`<${InviteForm} roomState=${roomState} show=${setInvite} />`}
 	<//>`;
 }
 

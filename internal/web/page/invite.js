@@ -18,9 +18,10 @@ export function linkTo(room) {
 	return { link: link.href, onlyHere, onNetwork: !onlyHere && ONLY_HERE.test(location.hostname) };
 }
 
-/** The link and a button that copies it. @param {{room: string, primary?: boolean}} props */
-export function CopyLink({ room, primary = true }) {
-	const { link, onlyHere, onNetwork } = linkTo(room);
+/** The link and a button that copies it. link: instead of that to the room @param {{room: string, link?: string, primary?: boolean}} props */
+export function CopyLink({ room, link: given, primary = true }) {
+	const { link: address, onlyHere, onNetwork } = linkTo(room);
+	const link = given ?? address;
 	const [notice, setNotice] = useState("");
 	const input = useRef(/** @type {HTMLInputElement|null} */ (null));
 	const click = async () => {

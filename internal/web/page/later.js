@@ -17,6 +17,7 @@ import { notify, replaceNotification } from "./notifications.js";
 import { People } from "./peoplelist.js";
 import { EmojiPicker, loadEmoji } from "./picker.js";
 import { drawIcon } from "./pageicon.js";
+import { redeemInvite } from "./redeem.js";
 import { Questions } from "./questions.js";
 import { HTTPConnection } from "./ramai/http.js";
 import { ReactionPicker } from "./reactions.js";
@@ -29,4 +30,4 @@ import { Stage } from "./stage.js";
 
 addTexts(enLater);
 
-export { ActionBar, actionsFor, Announcer, Ask, AskButton, Banner, closesBox, ConfirmDelete, CopyLink, drawIcon, EmojiPicker, Extras, HTTPConnection, Jump, LeftRoom, loadEmoji, LongPaste, Menu, ModerationButton, ModerationPart, notify, People, Questions, quickReactions, ReactionPicker, RefusedChange, replaceNotification, RoomAbout, RoomBar, RuleMarks, Search, Settings, Share, Silence, silenceOf, Stage, Topic, WritingBar };
+export { ActionBar, actionsFor, Announcer, Ask, AskButton, Banner, closesBox, ConfirmDelete, CopyLink, drawIcon, EmojiPicker, Extras, HTTPConnection, Jump, LeftRoom, loadEmoji, LongPaste, Menu, ModerationButton, ModerationPart, notify, People, Questions, quickReactions, ReactionPicker, redeemInvite, RefusedChange, replaceNotification, RoomAbout, RoomBar, RuleMarks, Search, Settings, Share, Silence, silenceOf, Stage, Topic, WritingBar };

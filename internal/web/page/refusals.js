@@ -27,6 +27,10 @@ export function refusalText({ code, rule, params, until }) {
 			return t.refusedSlow(durationText(Number(params.seconds) || 1)) + again(t.writeWhen);
 		case "hold":
 			return t.refusedHeld;
+		case "password":
+			return t.refusedPassword;
+		case "invite":
+			return t.refusedInvite[String(params.why)] ?? t.refusedInvite.unknown;
 		case "address":
 			return t.refusedAddress + again(t.writeWhen);
 	}

@@ -258,9 +258,29 @@ export default {
 	// A room that one may not read.
 	leftBanned: "You cannot read this room",
 	leftPrivate: "This room is private",
-	leftInvite: "Ask somebody in it for an invite, and open its link.",
+	leftInvite: "Ask somebody in it for an invite, and open its link. If the room has a password, type it here.",
 	leftAgain: "Try again",
 	leftLobby: "Go to the lobby",
+	roomPassword: "Password of the room",
+	enterRoom: "Enter",
+	refusedPassword: "This is not the password of the room, or it has none.",
+	refusedInvite: /** @type {Record<string, string>} */ ({
+		unknown: "This is not an invite to this room: it was mistyped, has expired, or was replaced.",
+		expired: "The invite has expired. Ask for a new one.",
+		used_up: "The invite is used up. Ask for a new one.",
+		void: "The person who made the invite may not let others in any more. Ask for a new one.",
+		redeemed: "You have used this invite before. Ask for a new one.",
+	}),
+
+	// Making an invite.
+	inviteTitle: "Invite with a role",
+	inviteText: "Everyone who opens the link gets the role, until the link expires or is used up.",
+	inviteRole: "Role",
+	inviteRecovery: "Recovery code for yourself",
+	inviteUses: "People",
+	inviteDays: "Days",
+	inviteMake: "Make a link",
+	inviteOnce: "This link is shown only now. Everyone who opens it gets in.",
 
 	// For screen readers.
 	newMessages: forms("# new message", "# new messages"),
