@@ -168,6 +168,7 @@ func (r *Replica) Apply(f wire.Frame) {
 		if _, hidden := wire.HiddenKey(f.Key); !hidden { // else the frame has no value
 			r.settings.set(f.Key, f.Value, f.Until, f.N)
 		}
+		r.settings.stale = r.settings.stale || f.Key == wire.PresetKey // it has changed other settings, too
 	case wire.Unknown:
 		if f.N > 0 {
 			r.received(f.N)

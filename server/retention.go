@@ -67,7 +67,10 @@ func (w *sweeper) sweep(quit <-chan struct{}) error {
 	if trusted {
 		err = errors.Join(err, w.expireNames(now, quit), w.rotateIDs(now, quit))
 	}
-	err = errors.Join(err, w.pruneIDs(quit), w.pruneMarks(quit))
+	err = errors.Join(err, w.pruneIDs(quit), w.pruneMarks(quit), w.pruneRules(now, quit))
+	if trusted {
+		err = errors.Join(err, w.pruneEntries(now, quit))
+	}
 	if errors.Is(err, errStopping) {
 		return nil
 	}
@@ -223,6 +226,58 @@ func (w *sweeper) pruneMarks(quit <-chan struct{}) error {
 		if _, err := w.run(quit, eventlog.Command{Kind: eventlog.PruneMarks}); err != nil {
 			return err
 		}
+	}
+}
+
+// pruneRules deletes rules that are over, at most PruneStep of them.
+func (w *sweeper) pruneRules(now time.Time, quit <-chan struct{}) error {
+	rooms := map[string][]string{}
+	for _, rule := range w.store.EndedRules(wire.TimeOf(now), eventlog.PruneStep) {
+		rooms[rule.Room] = append(rooms[rule.Room], rule.Key)
+	}
+	for room, keys := range rooms {
+		if _, err := w.run(quit, eventlog.Command{Kind: eventlog.PruneEntries, Room: room, Body: eventlog.PruneEntriesBody{Keys: keys}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pruneEntries deletes entries of rooms that have no effect any more.
+func (w *sweeper) pruneEntries(now time.Time, quit <-chan struct{}) error {
+	for room := range w.store.AllBounds() {
+		for _, table := range eventlog.PrunedTables() {
+			if err := w.pruneTable(table, room, now, quit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pruneTable is pruneEntries for one table of a room.
+func (w *sweeper) pruneTable(table eventlog.Table, room string, now time.Time, quit <-chan struct{}) error {
+	for after := ""; ; {
+		entries, err := w.store.Entries(table, room, "", after, eventlog.MaxEntries)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		var keys []string
+		for i := range entries {
+			over, err := eventlog.EntryOver(&entries[i], wire.TimeOf(now))
+			if err != nil {
+				return err
+			}
+			if over {
+				keys = append(keys, entries[i].Key)
+			}
+		}
+		if len(keys) > 0 {
+			if _, err := w.run(quit, eventlog.Command{Kind: eventlog.PruneEntries, Room: room, Body: eventlog.PruneEntriesBody{Table: table, Keys: keys}}); err != nil {
+				return err
+			}
+		}
+		after = entries[len(entries)-1].Key
 	}
 }
 

@@ -36,8 +36,10 @@ func (s *Service) Say(a *Actor, m *Message, r Reply) error {
 		s.cfg.Log.Heard(a.Addr, m.Room, m.Text)
 		m.admitted = true
 	}
+	rules := s.cfg.Store.Level() >= eventlog.RulesLevel
 	return s.submit(eventlog.Command{
 		Kind: eventlog.Say, SenderID: a.sender(), Room: m.Room, ID: m.ID, Text: m.Text, Re: m.Re, Once: m.Once, RegisterKey: s.registerKey(a), Body: m.body(),
+		Link: rules && wire.HasLink(m.Text), Transient: rules && a.Protocol == Plain,
 	}, &r)
 }
 

@@ -30,7 +30,7 @@ type encodedChange struct {
 	Text *string
 }
 
-// encodedChange4 is a ChangeBody with a link, which exists from rulesLevel on.
+// encodedChange4 is a ChangeBody with a link, which exists from RulesLevel on.
 type encodedChange4 struct {
 	_    struct{} `cbor:",toarray"`
 	Of   uint64

@@ -16,8 +16,8 @@ const (
 	MaxOwned = 8
 )
 
-// rulesLevel is the level from which rooms have rules and owners.
-const rulesLevel = 4
+// RulesLevel is the level from which rooms have rules and owners.
+const RulesLevel = 4
 
 // isClaim reports whether a setting is the claim of a room's creator.
 func (s *storedSetting) isClaim() bool {
@@ -33,7 +33,7 @@ var ownerText = wire.RoleOwner.String()
 
 // canOwn reports whether the sender of a command owns the room that the command makes or takes over.
 func (c *Delta) canOwn(cmd *Command) bool {
-	return c.state.level >= rulesLevel && cmd.Room != wire.Lobby && cmd.SenderID != OperatorSender && cmd.SenderID != anonymousSender && !cmd.Transient &&
+	return c.state.level >= RulesLevel && cmd.Room != wire.Lobby && cmd.SenderID != OperatorSender && cmd.SenderID != anonymousSender && !cmd.Transient &&
 		latest(c.owned, c.state.owned, cmd.SenderID) < MaxOwned
 }
 

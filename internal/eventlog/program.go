@@ -132,16 +132,16 @@ func fieldsOf(c *Command) uint64 {
 	switch body := c.Body.(type) {
 	case SetBody:
 		if wire.IsRule(body.Key) || body.Until != 0 {
-			return rulesLevel
+			return RulesLevel
 		}
 	case ChangeBody:
 		if body.Link {
-			return rulesLevel
+			return RulesLevel
 		}
 	}
 	switch {
 	case c.Link || c.Transient:
-		return rulesLevel
+		return RulesLevel
 	case c.Kind == Say && c.Body != nil:
 		return asLevel
 	case c.Re != 0:

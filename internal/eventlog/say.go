@@ -32,7 +32,7 @@ type sayBody struct {
 	Options     []string
 }
 
-// sayBody4 is a sayBody with the fields that exist from rulesLevel on. It is used if one of them is set.
+// sayBody4 is a sayBody with the fields that exist from RulesLevel on. It is used if one of them is set.
 type sayBody4 struct {
 	_           struct{} `cbor:",toarray"`
 	Text        string

@@ -28,7 +28,7 @@ type encodedSet struct {
 	Value cbor.RawMessage
 }
 
-// encodedSet4 is a SetBody with an end, which exists from rulesLevel on.
+// encodedSet4 is a SetBody with an end, which exists from RulesLevel on.
 type encodedSet4 struct {
 	_     struct{} `cbor:",toarray"`
 	Key   string
