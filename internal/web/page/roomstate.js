@@ -88,6 +88,7 @@ export class RoomState {
 		});
 		room.on("state", (f) => {
 			if (["person", "address"].includes(f.key) || f.key === this.refusedBy?.rule) this.refusedBy = null;
+			if (f.key === "preset") room.settings().then(() => model.changed(), () => {}); // it changes others, which have no frames
 			model.emit("setting", this, f);
 			model.changed();
 		});
