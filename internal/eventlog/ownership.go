@@ -6,7 +6,7 @@ import (
 	"ramai/wire"
 )
 
-// Whoever makes a room owns it. For ClaimTime that is only a claim: if nobody else has posted by then, the next sender who
+// The sender who makes a room owns it. For ClaimTime that is only a claim: if nobody else has posted by then, the next sender who
 // posts owns the room instead. A claim is a role of owner with an end.
 
 const (

@@ -39,7 +39,7 @@ func (c *Delta) rank(room, senderID string) rank {
 	return rank(role)
 }
 
-// rankOf returns the rank of a command's sender. Whoever makes a room is its owner.
+// rankOf returns the rank of a command's sender. The sender who makes a room is its owner.
 func (c *Delta) rankOf(cmd *Command) rank {
 	if c.creates(cmd) {
 		return ownerRank
