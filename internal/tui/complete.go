@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"ramai/internal/commands"
+	"ramai/wire"
 )
 
 // emoji has a line for each emoji, with its names. tools/page/vendor.mjs generates it from the page's data.
@@ -70,7 +71,7 @@ func (c *composer) candidates(e *editor) *completion {
 	switch {
 	case d.before == "" && strings.HasPrefix(word, "/"):
 		for _, command := range allCommands() {
-			if strings.HasPrefix("/"+command.name, strings.ToLower(word)) {
+			if strings.HasPrefix("/"+command.name, strings.ToLower(word)) && c.offers(command.name) {
 				add("/"+command.name, "/"+command.name+" ")
 			}
 		}
@@ -138,12 +139,18 @@ func (c *composer) matches() []command {
 		return nil
 	}
 	var fit []command
-	for _, c := range allCommands() {
-		if strings.HasPrefix(c.name, strings.ToLower(word)) {
-			fit = append(fit, c)
+	for _, command := range allCommands() {
+		if strings.HasPrefix(command.name, strings.ToLower(word)) && c.offers(command.name) {
+			fit = append(fit, command)
 		}
 	}
 	return fit
+}
+
+// offers reports whether a command is offered to this user: not if it is known that the role is too low for it.
+func (c *composer) offers(name string) bool {
+	command, role := commands.Find(name), c.shown().standing.role
+	return command == nil || role == wire.RoleNone || role >= command.Needs
 }
 
 // paletteKey handles a key while commands are offered, and reports whether it was for them.

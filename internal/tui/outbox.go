@@ -2,6 +2,7 @@ package tui
 
 import (
 	"slices"
+	"strings"
 
 	"ramai/client"
 	"ramai/wire"
@@ -83,7 +84,11 @@ func (t *timeline) changed(f client.Sent) {
 	case client.Held:
 		it.reason = "held for a moderator"
 	case client.Failed:
-		it.reason = t.refusalWords(refusalOf(f))
+		why := refusalOf(f)
+		if it.reason = t.refusalWords(why); why.Waits() { // the composer counts down
+			what, _, _ := strings.Cut(it.reason, ":")
+			it.reason = what + ": not posted; Up brings the text back"
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func TestSlow(t *testing.T) {
 	st.press("enter")
 	st.asked(`say lobby "two"`)
 	st.receive(client.Sent{Room: wire.Lobby, ID: "id-2", State: client.Failed, Code: wire.NotAllowed, Reason: "slow", Rule: wire.SlowKey, RuleUntil: wire.TimeOf(st.now.Add(3 * time.Second))})
-	st.has("✗ two", "slow mode: you can post in 3 seconds", "› slow mode: you can post in 3 seconds")
+	st.has("✗ two", "slow mode: not posted; Up brings the text back", "› slow mode: you can post in 3 seconds")
 	st.now = st.now.Add(2 * time.Second)
 	st.has("› slow mode: you can post in 1 second")
 	st.now = st.now.Add(time.Second)
@@ -160,4 +160,17 @@ func TestCardOfSender(t *testing.T) {
 	st.has("slow mode: one message every 10 seconds", "end this rule")
 	st.press("enter")
 	st.asked("set lobby slow null")
+}
+
+// TestOffered: commands that need a higher role are not offered.
+func TestOffered(t *testing.T) {
+	st := newClass(t, 80, 24, wire.RoleGuest, nil)
+	st.types("/m")
+	st.has("/me TEXT")
+	st.hasNot("/mute", "/may")
+	st.receive(wire.OwnRole{Room: wire.Lobby, Role: wire.RoleModerator})
+	st.has("/me TEXT", "/mute")
+	st.hasNot("/may")
+	st.receive(wire.OwnRole{Room: wire.Lobby, Role: wire.RoleOwner})
+	st.has("/may")
 }
