@@ -13,6 +13,10 @@ import (
 // maxRedeem is the limit of a body with an invite, a password, or what an invite is to be, in bytes.
 const maxRedeem = 4 << 10
 
+// secretTimeout is how long a request with a secret may take: a whole class may wait for its passwords to be hashed, one after the
+// other. It is shorter than writeTimeout.
+const secretTimeout = 25 * time.Second
+
 // invite answers POST /api/v1/rooms/ROOM/invites, which makes an invite.
 func (w *web) invite(out http.ResponseWriter, r *http.Request) {
 	m := &chat.Message{Room: r.PathValue("room")}
@@ -99,7 +103,7 @@ func later[T any](begin func(done func(T, error)) error) (value T, refused *wire
 	if err := begin(func(value T, err error) { results <- result{value, err} }); err != nil {
 		return value, chat.Refusal(err), false
 	}
-	timeout := time.NewTimer(decideTimeout)
+	timeout := time.NewTimer(secretTimeout)
 	defer timeout.Stop()
 	select {
 	case got := <-results:
