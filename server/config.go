@@ -60,6 +60,7 @@ type Config struct {
 	AllowOrigins       []string       // origins of other websites that may connect, for example https://example.org
 	TLS                TLS            // the zero value: no encryption
 	TrustProxies       []netip.Prefix // proxies whose X-Forwarded-For is trusted
+	Tokens             Tokens         // the zero value: no tokens are accepted
 	Origin             func() string  // URL, without a path, by which other machines reach the server now; empty: they cannot, or it is unknown; nil: the same
 	Port               int            // port of the listener that Serve will get, for addresses shown to users; 0: unknown
 	SSH                bool           // enable the transport SSH
@@ -157,6 +158,11 @@ func (c *Config) Check() ([]string, error) {
 		found = append(found, fmt.Sprintf("connections are encrypted, for %v", names))
 	default:
 		found = append(found, "connections are not encrypted")
+	}
+	if v, err := c.verifier(); err != nil {
+		return nil, err
+	} else if v != nil {
+		found = append(found, fmt.Sprintf("tokens of %s for %s sign people in", c.Tokens.Issuer, c.Tokens.Audience))
 	}
 	return append(found, fmt.Sprintf("up to %d connections", c.MaxConns)), nil
 }

@@ -22,6 +22,9 @@ const (
 	ReleasePath = "/names/release" // POST: a name to unregister
 	RoomsPath   = "/rooms"         // GET: the rooms with messages, as JSON lines of chat.RoomInfo
 	DeletePath  = "/rooms/delete"  // POST: a room to delete; answered by "done" or More
+
+	SendersPath     = "/senders"      // GET: the senders with a proof, as JSON lines of chat.KnownSender
+	EndSessionsPath = "/sessions/end" // POST: the id of a sender whose sessions end
 )
 
 // More is the answer to a change that is not complete. The client must repeat the request.
@@ -44,6 +47,8 @@ func (s *Server) Operator() http.Handler {
 	mux.HandleFunc("GET "+RoomsPath, s.listRooms)
 	mux.HandleFunc("POST "+DeletePath, s.deleteRoom)
 	mux.HandleFunc("POST "+InvitePath, s.makeInvite)
+	mux.HandleFunc("GET "+SendersPath, s.listSenders)
+	mux.HandleFunc("POST "+EndSessionsPath, s.endSessions)
 	return mux
 }
 

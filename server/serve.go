@@ -79,6 +79,7 @@ func (s *Server) close() error {
 	close(s.quit)
 	s.background.Wait()
 	s.hub.Wait()
+	s.chat.Wait()
 	if err := s.index.Close(); err != nil {
 		s.cfg.Logger.Warn("the search index will be rebuilt at the next start", "err", err)
 	}
@@ -157,6 +158,9 @@ func (s *Server) startSession(nc net.Conn, early []byte, client session.Client) 
 		s.sessions[c] = struct{}{}
 		if s.stopped {
 			c.Force(s.retry())
+		}
+		if s.chat.Changed(client.Who) && client.Who.SenderID != "" {
+			go c.Recheck(false) // it may have been read before a session ended
 		}
 		return c
 	})

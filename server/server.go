@@ -33,6 +33,7 @@ import (
 	"ramai/internal/store/memory"
 	"ramai/internal/store/search"
 	"ramai/internal/store/sqlite"
+	"ramai/internal/token"
 	"ramai/wire"
 )
 
@@ -49,6 +50,7 @@ type Server struct {
 	metrics  *metrics.Metrics
 	clock    *clock
 	ssh      *sshserver.Server // nil: SSH is off
+	tokens   *token.Verifier   // nil: tokens are not accepted
 
 	transports []Transport
 	serving    sync.WaitGroup // a goroutine for each transport that serves a listener
@@ -58,6 +60,7 @@ type Server struct {
 	logEnded   chan struct{}      // closed when the event log has stopped
 	quit       chan struct{}      // closed to stop the background goroutines
 	marked     chan struct{}      // has a token after marks were stored, for the tallier
+	ended      chan struct{}      // has a token after sessions have changed, for recheck
 	background sync.WaitGroup
 	closing    sync.Once
 
@@ -66,6 +69,7 @@ type Server struct {
 	emptied  chan struct{}                 // guarded by mu: closed when the last session has ended; nil: nobody waits for that
 	stopped  bool                          // guarded by mu: new sessions are rejected
 	renamed  map[string]*eventlog.ReplyTo  // guarded by mu: senders whose name has changed, each with the connection that already knows it; nil: none
+	affected map[string]bool               // guarded by mu: senders whose sessions have changed; true: all of them have ended; nil: none
 
 	slots *connlimit.Limiter // slots of sessions
 	conns *connlimit.Limiter // slots of connections of any kind, from the moment they are accepted
@@ -85,7 +89,7 @@ func New(cfg Config) (*Server, error) {
 	cfg.AllowHosts = slices.Concat(cfg.AllowHosts, names)
 	s := &Server{
 		cfg: cfg, metrics: metrics.New(cfg.Version),
-		logEnded: make(chan struct{}), quit: make(chan struct{}), marked: make(chan struct{}, 1), sessions: make(map[*session.Session]struct{}),
+		logEnded: make(chan struct{}), quit: make(chan struct{}), marked: make(chan struct{}, 1), ended: make(chan struct{}, 1), sessions: make(map[*session.Session]struct{}),
 	}
 	s.slots = connlimit.New(cfg.MaxConns, cfg.MaxConnsPerAddress)
 	s.conns = s.slots.Widened(rejectedConns)
@@ -99,6 +103,10 @@ func New(cfg Config) (*Server, error) {
 	s.metrics.Register(s.metricSources())
 	s.runLog()
 	s.background.Go(s.tick)
+	s.background.Go(s.recheck)
+	if s.tokens != nil {
+		s.background.Go(s.runTokens)
+	}
 	if !cfg.noMaintenance {
 		s.background.Go(s.tidyRooms)
 	}
@@ -161,7 +169,13 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	if err := errors.Join(s.renewKeys(), s.configure()); err != nil {
 		return nil, err
 	}
+	if s.tokens, err = cfg.verifier(); err != nil {
+		return nil, err
+	}
 	s.openChat()
+	if err := s.chat.LoadSessions(); err != nil {
+		return nil, err
+	}
 	return started, nil
 }
 
@@ -178,7 +192,7 @@ func (s *Server) openChat() {
 	}
 	s.chat = chat.New(chat.Config{
 		Hub: s.hub, Store: s.store, Submit: s.submit, Search: s.index.Search, Shared: !cfg.sequencer.Exclusive(), Rates: cfg.rates(), Limits: limits,
-		Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Log: clients,
+		Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Log: clients, Tokens: s.tokens,
 	})
 	s.env = &session.Env{
 		Chat: s.chat, Budget: s.hub.Budget(), Frame: &frames, Deflate: &deflate, Server: "ramai " + cfg.Version,
@@ -270,6 +284,7 @@ func (s *Server) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submis
 	s.index.Note(len(outcomes))
 	s.noteRenames(outcomes, submissions)
 	s.noteMarks(outcomes)
+	s.noteSessions(outcomes)
 }
 
 // noteRenames collects the senders whose name has changed.

@@ -20,6 +20,14 @@ const nasty = "\"\\/\n\t\r\b\f\x00\x1f\x7f\u0085\u2028\u2029 é 今 👩‍👩�
 func TestRequestsRoundTrip(t *testing.T) {
 	for _, f := range []Frame{
 		Hello{Session: someSession},
+		Hello{Session: someSession, Token: "e30.e30.AA_-", Held: true},
+		Hello{Token: "e30.e30."},
+		Link{},
+		Link{Name: "Firefox on \"Android\""},
+		Link{Code: "ABCD2345"},
+		Link{Code: "ABCD2345", Confirm: true},
+		SignOut{},
+		SignOut{All: true},
 		Join{Room: "lobby"},
 		Join{Room: "lobby", Last: ptr(0)},
 		Join{Room: "lobby", Last: ptr(MaxLast)},
@@ -67,7 +75,7 @@ func TestRequestsRoundTrip(t *testing.T) {
 func TestFramesRoundTrip(t *testing.T) {
 	m := Message{Room: "lobby", N: 1<<64 - 1, At: 1_700_000_000_123, SenderID: "by", DisplayName: nasty, ID: "id", Text: nasty}
 	for _, f := range []Frame{
-		Welcome{Protocol: Protocol, Server: "ramai 1", SenderID: SenderIDOf(someSession), Session: someSession, Name: "anna", Text: Greeting,
+		Welcome{Protocol: Protocol, Server: "ramai 1", SenderID: SenderIDOf(someSession), Session: someSession, Name: "anna", Known: true, Text: Greeting,
 			Limits: Limits{Text: 4000, Frame: 65536, Rate: 0.5, Burst: 20, Rooms: 8, EditWindow: 900_000}},
 		Joined{Room: "lobby", HistoryID: "L", N: 3, First: 1, Count: 2, Reset: true},
 		Joined{Room: "lobby", From: ptr(uint64(0)), Unread: ptr(3), Role: RoleOwner},
@@ -101,6 +109,7 @@ func TestFramesRoundTrip(t *testing.T) {
 		Refused{Room: "lobby", ID: "id", Code: NotAllowed, Rule: SlowKey, Params: Params{ParamSeconds: NumberValue(30), ParamRole: TextValue("known")}, Until: 7},
 		Error{Code: NotAllowed, Rule: RulePerson, Params: Params{ParamAction: TextValue(Ban)}, Until: 7, Request: "join", Room: "lobby"},
 		Restarting{RetryAfterMS: 1},
+		LinkCode{Code: "ABCD2345", ExpiresMS: 300_000, Ref: "r"}, Linking{Code: "ABCD2345", Name: nasty, Linked: true, Ref: "r"}, Linking{},
 		Pong{}, Pong{ID: "1"},
 		Error{Code: BadFrame, Reason: nasty, RetryAfterMS: 5},
 		Who{Room: "lobby", Count: 2, Names: []string{"anna"}},
@@ -223,6 +232,17 @@ func TestBadRequests(t *testing.T) {
 		{"a type without end", `{"type":"` + strings.Repeat("x", 50_000) + `"}`, BadRequest, "unknown type"},
 		{"a number as room", `{"type":"who","room":7}`, BadRequest, `the field "room" of who: it must be a string, not a number`},
 		{"no room", `{"type":"who"}`, BadRequest, "room name"},
+		{"neither session nor token", `{"type":"hello"}`, BadRequest, "22 characters"},
+		{"a token with two parts", `{"type":"hello","token":"a.b"}`, BadRequest, "three parts"},
+		{"a token of other characters", `{"type":"hello","token":"a.b.c="}`, BadRequest, "three parts"},
+		{"a long token", `{"type":"hello","token":"a.b.` + strings.Repeat("c", MaxToken) + `"}`, BadRequest, "8192 bytes"},
+		{"held that is no bool", `{"type":"hello","session":"` + someSession + `","held":1}`, BadRequest, "true or false"},
+		{"a code with a look-alike", `{"type":"link","code":"ABCD0123"}`, BadRequest, "8 letters and digits"},
+		{"a long code", `{"type":"link","code":"` + strings.Repeat("A", 4000) + `"}`, BadRequest, "8 letters and digits"},
+		{"confirmed without a code", `{"type":"link","confirm":true}`, BadRequest, "the code that is confirmed"},
+		{"a long name of a device", `{"type":"link","name":"` + strings.Repeat("a", MaxDevice+1) + `"}`, TooLong, "at most 100"},
+		{"a name of two lines", `{"type":"link","name":"a\nb"}`, BadRequest, ""},
+		{"signout of all of something", `{"type":"signout","all":"yes"}`, BadRequest, "true or false"},
 		{"short session", `{"type":"hello","session":"AAAA"}`, BadRequest, "22 characters"},
 		{"session of other characters", `{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAA=="}`, BadRequest, "22 characters"},
 		{"join, last too small", `{"type":"join","room":"lobby","last":-1}`, BadRequest, "0 to 500"},
@@ -437,6 +457,7 @@ func FuzzParseRequest(f *testing.F) {
 		`{"type":"typing","room":"a","by":[{"by":"x"}]}`, `{"type":"ping","ref":"r-1"}`, `{"TYPE":"ping"}`, `[`, `{"type":"say","ID":"1","text":null}`,
 		`{"type":"mark","room":"a","of":1,"key":"\ud83d\udc4d","on":true}`, `{"type":"set","room":"a","id":"1","key":"pin","value":[1,2]}`,
 		`{"type":"set","room":"a","id":"1","key":"poll/7","value":"hidden"}`, `{"type":"state","room":"a","prefix":"poll/","after":"poll/1","limit":3}`,
+		`{"type":"hello","token":"e30.e30.AA","held":true}`, `{"type":"link","code":"abcd-2345","confirm":true}`, `{"type":"link","name":"x"}`, `{"type":"signout","all":true}`,
 		`{"type":"say","room":"a","id":"1","text":"","as":"poll","options":["a","b"]}`, `{"type":"history","room":"a","as":"poll"}`,
 	} {
 		f.Add([]byte(s))

@@ -25,7 +25,8 @@ type member struct {
 // fieldNames are the fields of all requests.
 var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix", "re", "of", "as", "options", "key",
 	"on", "value", "until",
-	"role", "uses", "invite", "password"}
+	"role", "uses", "invite", "password",
+	"token", "held", "code", "confirm", "all"}
 
 // knownFields has the names by themselves.
 var knownFields = make(map[string]string, len(fieldNames))
@@ -223,6 +224,14 @@ func (f fields) bool(name string) (bool, *CodedError) {
 	default:
 		return v.Kind() == 't', nil
 	}
+}
+
+// flag returns true or false; false if it is missing.
+func (f fields) flag(name string) (bool, *CodedError) {
+	if f.value(name) == nil {
+		return false, nil
+	}
+	return f.bool(name)
 }
 
 // strings returns an array of strings, or nil if it is missing. Strings that would have to be changed are errors.

@@ -1,8 +1,11 @@
 package wire
 
-// Hello resumes the sender of an earlier session. It must be the first frame.
+// Hello resumes the sender of an earlier session, or signs in with a token. It must be the first frame, and have at least one of
+// the two.
 type Hello struct {
-	Session string `json:"session"`
+	Session string `json:"session,omitempty"`
+	Token   string `json:"token,omitempty"` // a JWT of an issuer that the server trusts
+	Held    bool   `json:"held,omitempty"`  // the client understands held messages
 }
 
 // Welcome ("welcome") is the first frame of a connection, and the answer to Hello.
@@ -12,6 +15,7 @@ type Welcome struct {
 	SenderID string `json:"by"`      // public id of this sender
 	Session  string `json:"session"` // secret of this sender, for Hello
 	Name     string `json:"name"`    // name of this sender, or empty
+	Known    bool   `json:"known"`   // this sender has proved an identity
 	Text     string `json:"text"`
 	Limits   Limits `json:"limits"`
 	Ref      string `json:"ref,omitempty"` // of the request
@@ -39,11 +43,21 @@ func (Restarting) Type() string { return "restarting" }
 
 // parseHello parses the request.
 func parseHello(f fields) (Frame, string, *CodedError) {
-	session, bad := f.string("session")
-	if bad == nil {
-		bad = CheckSession(session)
+	var h Hello
+	var bad *CodedError
+	if h.Token, bad = f.string("token"); bad == nil && h.Token != "" {
+		bad = CheckToken(h.Token)
 	}
-	return Hello{Session: session}, "session", bad
+	if bad != nil {
+		return nil, "token", bad
+	}
+	if h.Held, bad = f.flag("held"); bad != nil {
+		return nil, "held", bad
+	}
+	if h.Session, bad = f.string("session"); bad == nil && (h.Session != "" || h.Token == "") {
+		bad = CheckSession(h.Session)
+	}
+	return h, "session", bad
 }
 
 // Limits are the limits of this server.

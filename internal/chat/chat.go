@@ -11,11 +11,14 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"ramai/internal/eventlog"
+	"ramai/internal/fairqueue"
 	"ramai/internal/room"
 	"ramai/internal/store/search"
+	"ramai/internal/token"
 	"ramai/wire"
 )
 
@@ -31,7 +34,8 @@ type Config struct {
 	Now    func() time.Time
 	Random io.Reader // for ids; safe for concurrent use
 	Logger *slog.Logger
-	Log    *ClientLog // logs texts; nil: nothing is logged
+	Log    *ClientLog      // logs texts; nil: nothing is logged
+	Tokens *token.Verifier // nil: tokens are not accepted
 
 	// Hash runs jobs that hash passwords, a few at a time, by address in turn. It does not wait for them. nil: a default.
 	Hash func(addr netip.Prefix, job func())
@@ -40,16 +44,21 @@ type Config struct {
 // Service carries out the requests of actors. Its methods may be called from any goroutine; an Actor belongs to one at a
 // time.
 type Service struct {
-	cfg     Config
-	rates   *Rates
-	guesses *guesses
-	hasher  *hasher
-	catchUp catchUp
+	cfg        Config
+	rates      *Rates
+	guesses    *guesses
+	hasher     *hasher
+	identities identities
+	jobs       sync.WaitGroup // sign-ins
+	signIns    *fairqueue.Queue
+	catchUp    catchUp
 }
 
-// New returns a Service.
+// New returns a Service. LoadSessions must be called before it is used.
 func New(cfg Config) *Service {
-	return &Service{cfg: cfg, rates: NewRates(cfg.Rates), guesses: newGuesses(), hasher: newHasher(cfg.Hash)}
+	return &Service{
+		cfg: cfg, rates: NewRates(cfg.Rates), guesses: newGuesses(), hasher: newHasher(cfg.Hash), identities: newIdentities(), signIns: fairqueue.New(maxSignIns),
+	}
 }
 
 // Protocol is what a client speaks with the server.

@@ -46,7 +46,8 @@ func ProofDigest(kind, issuer, subject string) Digest {
 // sender of the command otherwise, if that has no proof, so that names, roles and messages stay; or else a new sender. Senders
 // that both have proofs are never merged. The session From, if it is the one from which the command's sender is derived, ends.
 //
-// Without a proof, Session is a session of the command's sender: a new one for another device, or one that is in use.
+// Without a proof, Session is a session of the command's sender: one that is in use, or a new one for another device, which so far had
+// the session From.
 //
 // The command needs no id: repeated, it finds the proof and the session stored.
 type SignInBody struct {
@@ -107,19 +108,28 @@ func (signInKind) decide(c *Delta, tx Tx, o *Outcome) error {
 			return err
 		}
 	}
-	if body.From == (Digest{}) || body.From == body.Session || body.From.SenderID() != from {
+	return c.leave(tx, o, &body)
+}
+
+// leave ends the session in which a client has signed in, if it is the one from which a sender without a proof is derived. The name
+// of that sender follows.
+func (c *Delta) leave(tx Tx, o *Outcome, body *SignInBody) error {
+	guest := body.From.SenderID()
+	if body.From == (Digest{}) || body.From == body.Session || body.Kind != "" && guest != o.Command.SenderID {
 		return nil
 	}
 	if _, stored, err := readSession(tx, body.From); err != nil || stored {
 		return err // another sender's, which stays
 	}
-	if err := c.endDerived(tx, from); err != nil {
+	if guest != o.SignedIn {
+		if proofs, err := readProofs(tx, guest); err != nil || len(proofs) > 0 {
+			return err
+		}
+	}
+	if err := c.endDerived(tx, guest); err != nil || guest == o.SignedIn {
 		return err
 	}
-	if o.SignedIn == from {
-		return nil
-	}
-	return c.moveName(tx, o, from, o.SignedIn)
+	return c.moveName(tx, o, guest, o.SignedIn)
 }
 
 // prove returns the sender of a proof, and stores the proof if it is new; "" if there can be no sender.
@@ -236,6 +246,19 @@ func SessionOf(r EntryReader, d Digest) (senderID string, stored *Session, err e
 func SessionsEnded(r EntryReader, senderID string) (wire.Time, error) {
 	of, err := readSessions(r, senderID)
 	return of.Ended, err
+}
+
+// DerivedEnded reports whether the session from which a sender is derived has ended.
+func DerivedEnded(r EntryReader, senderID string) (bool, error) {
+	of, err := readSessions(r, senderID)
+	return of.Derived, err
+}
+
+// DerivedDigest returns a digest from which a sender is derived. It stands for the digest of that session, of which only this part
+// is known.
+func DerivedDigest(senderID string) (d Digest) {
+	_, _ = base64.RawURLEncoding.Decode(d[:], []byte(senderID[:min(len(senderID), wire.SenderIDLen)]))
+	return d
 }
 
 // HasSessions reports whether a sender has a session: a stored one, or the one from which it is derived.

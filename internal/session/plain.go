@@ -77,6 +77,8 @@ func (p plain) gap(_ string, from, to uint64) {
 
 func (p plain) unreadable(_ string, why *wire.CodedError) { p.notice(why.Reason) }
 
+func (p plain) ended(why *wire.CodedError) { p.notice(why.Reason) }
+
 // bye warns clients whose messages were not all stored. Others need no notice.
 func (p plain) bye(time.Duration) {
 	if p.blocked() || p.publisher != nil && p.publisher.lostToStop {

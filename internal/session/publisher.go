@@ -27,6 +27,8 @@ type publisher struct {
 	lostToStop    bool          // the server is stopping, and has not stored everything that it accepted
 	caughtUp      bool          // the join that is tried again is judged: this node has caught up
 	naming        bool          // on ramai.v1: a name request has not been answered yet
+	forgetCode    func()        // forgets the code with which this device wants to be linked; nil: there is none
+	endAt         time.Duration // the client's session has ended, and the connection is closed then; 0: it has not
 	pausedUntil   time.Duration // nothing is read before this time, after too much input
 }
 

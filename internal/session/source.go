@@ -177,6 +177,9 @@ func (s *Session) release(why error) {
 	if s.env.Closed != nil {
 		defer s.env.Closed(s, why)
 	}
+	if s.publisher != nil && s.publisher.forgetCode != nil {
+		s.publisher.forgetCode()
+	}
 	for _, p := range s.cursors {
 		p.leave()
 	}

@@ -92,6 +92,11 @@ func (s stream) unreadable(room string, why *wire.CodedError) {
 	s.put(string(why.Code), wire.Position{}, wire.Append(nil, wire.Request{Room: room}.Refused(why)))
 }
 
+// ended is like unreadable.
+func (s stream) ended(why *wire.CodedError) {
+	s.put(string(why.Code), wire.Position{}, wire.Append(nil, wire.ErrorOf(why)))
+}
+
 // ping sends something, because proxies count traffic: a JSON line, or a comment between events.
 func (s stream) ping() (answered bool) {
 	if s.protocol == chat.Lines {

@@ -19,6 +19,9 @@ func (s *Session) turn() {
 			s.publisher.blocked = nil
 		}
 	}
+	if s.publisher != nil && s.publisher.endAt != 0 && s.now >= s.publisher.endAt {
+		s.endSession()
+	}
 	if s.conn.Gone() { // it leaves its rooms now, though what it sent may still have to be stored
 		for _, p := range s.cursors {
 			p.leave()
@@ -111,6 +114,7 @@ func (s *Session) arm() {
 			atMost(s.publisher.overdueSince + overdueFor)
 		}
 		atMost(s.publisher.pausedUntil)
+		atMost(s.publisher.endAt)
 	}
 	if s.partial != 0 {
 		atMost(s.partial + messageTimeout + time.Second)

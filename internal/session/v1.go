@@ -34,7 +34,7 @@ func (v v1) fenceOff(room, id string, stored bool, err *wire.CodedError) {
 
 func (v v1) encoding() room.Encoding { return room.JSON }
 
-func (v v1) open(c *Client) { v.welcome(c.Session, "") }
+func (v v1) open(c *Client) { v.welcome(c.Session, c.Who.Known, "") }
 
 func (v v1) received(b []byte) (int, error) { return v.decode(b, v) }
 
@@ -53,9 +53,9 @@ func (v v1) typing(payload []byte) { v.sendText(payload) }
 
 func (v v1) renamed(name string) { v.send(wire.Name{Name: name}) }
 
-func (v v1) welcome(secret, ref string) {
+func (v v1) welcome(secret string, known bool, ref string) {
 	v.send(wire.Welcome{
-		Protocol: wire.Protocol, Server: v.env.Server, SenderID: v.sender(), Session: secret, Name: v.env.Chat.Name(v.sender()),
+		Protocol: wire.Protocol, Server: v.env.Server, SenderID: v.sender(), Session: secret, Name: v.env.Chat.Name(v.sender()), Known: known,
 		Text: wire.Greeting, Limits: v.env.Chat.Limits(), Ref: ref,
 	})
 }
@@ -85,6 +85,10 @@ func (v v1) text(b []byte) {
 		v.settings(r, f)
 	case wire.Hello:
 		v.hello(r, f, sawRequest)
+	case wire.Link:
+		v.link(r, f)
+	case wire.SignOut:
+		v.signOut(r, f)
 	case wire.Join:
 		v.joinRoom(r, f)
 	case wire.Leave:
@@ -102,16 +106,6 @@ func (v v1) text(b []byte) {
 	default:
 		v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("this server's version does not support %s", r.Type)})
 	}
-}
-
-func (v v1) hello(r wire.Request, f wire.Hello, begun bool) {
-	if begun {
-		v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: "hello must be the first request on a connection"})
-		return
-	}
-	v.hasKey = v.hasKey && v.sender() == wire.SenderIDOf(f.Session)
-	v.setSession(f.Session)
-	v.welcome(f.Session, r.Ref)
 }
 
 // refuseWith refuses a request with the error of a chat method.

@@ -202,3 +202,11 @@ func (k *keys) prune() error {
 	}
 	return nil
 }
+
+// fingerprintOf returns the fingerprint of a client's key, as ssh prints it. That of a certificate is its key's.
+func fingerprintOf(key ssh.PublicKey) string {
+	if c, ok := key.(*ssh.Certificate); ok {
+		key = c.Key
+	}
+	return ssh.FingerprintSHA256(key)
+}

@@ -41,7 +41,7 @@ func (srv *Server) serveSession(g *channel, s *sessionChannel) {
 	defer cancel(nil)
 	defer context.AfterFunc(srv.ctx, func() { cancel(context.Cause(srv.ctx)) })()
 
-	v := &sshSession{server: srv, addr: addrOf(c.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
+	v := &sshSession{signedOut: func() { cancel(errSignedOut) }, server: srv, addr: addrOf(c.RemoteAddr()), room: wire.Lobby, last: -1, channel: g, notes: notes}
 	v.in, v.out = s.in, timeoutWriter{s, srv.cfg.SlowClientTimeout, func() { c.Close() }}
 	err := v.prepare()
 	if err == nil {
@@ -66,8 +66,11 @@ type sshSession struct {
 	addr       netip.AddrPort
 	secret     string // the session secret of the chat
 	hasKey     bool   // the secret is derived from a key
-	wantedName string // the name requested; empty: none
-	notice     string // shown at the beginning
+	who        chat.Identity
+	since      wire.Time // when the session began
+	signedOut  func()    // ends the session, because its sender has signed out everywhere
+	wantedName string    // the name requested; empty: none
+	notice     string    // shown at the beginning
 	env        []string
 
 	room   string
@@ -86,13 +89,19 @@ func (v *sshSession) prepare() error {
 	if err != nil || len(command) == 0 && g.command != "" { // an unclosed quote
 		return exitcode.With(exitcode.Usage, errors.New(usage))
 	}
+	v.since = wire.TimeOf(srv.cfg.Now())
 	if err := v.parseCommand(command); err != nil {
 		return exitcode.With(exitcode.Usage, err)
 	}
 	if g.key != nil {
 		v.secret, v.hasKey = srv.keys.session(g.key), true
+		if v.who, err = srv.cfg.Chat.ResolveKey(g.ctx, v.addr.Addr(), fingerprintOf(g.key), v.secret); err != nil {
+			return errors.New(chat.Refusal(err).Reason)
+		}
 	} else if v.secret, err = wire.NewSession(srv.cfg.Random); err != nil {
 		return err
+	} else {
+		v.who.SenderID = wire.SenderIDOf(v.secret)
 	}
 	if v.wantedName, err = names.Parse(g.user); err != nil {
 		v.notice = fmt.Sprintf("%q cannot be your name: %v", client.Shortened(g.user), err)
@@ -191,7 +200,7 @@ func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) 
 		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.server.cfg.Now,
 	}
 	if v.hasKey {
-		config.StateStore = stateStore{v.server, v.secret}
+		config.StateStore = stateStore{v.server, v.secret, v.who.SenderID}
 	}
 	left, err := tui.Run(ctx, config)
 	if err != nil && ctx.Err() == nil && !errors.As(err, new(*client.RefusedError)) { // the error has internals of this program, which clients must not see
@@ -205,6 +214,7 @@ func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) 
 type stateStore struct {
 	server  *Server
 	session string
+	sender  string
 }
 
 // Load implements tui.StateStore.
@@ -212,11 +222,14 @@ func (s stateStore) Load() tui.State { return s.server.keys.loadState(s.session)
 
 // Store implements tui.StateStore.
 func (s stateStore) Store(m tui.State) {
-	owner := s.server.cfg.Chat.OwnsName(wire.SenderIDOf(s.session))
+	owner := s.server.cfg.Chat.OwnsName(s.sender)
 	if err := s.server.keys.storeState(s.session, m, owner); err != nil {
 		s.server.cfg.Logger.Warn("could not store the state of a screen", "err", err)
 	}
 }
+
+// errSignedOut is the cause if the sender has ended all sessions. The key can begin another one.
+var errSignedOut = exitcode.With(exitcode.Refused, errors.New("signed out everywhere; connect again to come back with your key"))
 
 // errClosedByClient is the cause if the client has closed the channel.
 var errClosedByClient = exitcode.With(exitcode.Unconfirmed, nil)
@@ -236,7 +249,7 @@ func (v *sshSession) zone() *time.Location {
 // search runs the same search as the page, under the same limits.
 func (v *sshSession) search(ctx context.Context, s client.Search) (*client.SearchResponse, error) {
 	q := search.Query{Words: s.Words, Room: s.Room, Before: s.Before, Limit: s.Limit}
-	found, err := v.server.cfg.Chat.Search(ctx, &chat.Actor{SenderID: wire.SenderIDOf(v.secret), Addr: v.addr, Protocol: chat.SSH}, q)
+	found, err := v.server.cfg.Chat.Search(ctx, &chat.Actor{SenderID: v.who.SenderID, Addr: v.addr, Protocol: chat.SSH}, q)
 	if err != nil {
 		return nil, errors.New(chat.Refusal(err).Reason)
 	}
@@ -245,7 +258,7 @@ func (v *sshSession) search(ctx context.Context, s client.Search) (*client.Searc
 
 // rooms lists rooms as GET /api/v1/rooms does, under the same limits.
 func (v *sshSession) rooms(_ context.Context, after string) (*wire.RoomsResponse, error) {
-	page, err := v.server.cfg.Chat.Rooms(&chat.Actor{SenderID: wire.SenderIDOf(v.secret), Addr: v.addr, Protocol: chat.SSH}, after, 0)
+	page, err := v.server.cfg.Chat.Rooms(&chat.Actor{SenderID: v.who.SenderID, Addr: v.addr, Protocol: chat.SSH}, after, 0)
 	if err != nil {
 		return nil, errors.New(chat.Refusal(err).Reason)
 	}
@@ -254,6 +267,10 @@ func (v *sshSession) rooms(_ context.Context, after string) (*wire.RoomsResponse
 
 // connect is client.Config.DialContext: the other end of the connection becomes a session of this server.
 func (v *sshSession) connect(ctx context.Context, _, _ string) (net.Conn, error) {
+	if v.server.cfg.Chat.SignedOutSince(v.who.SenderID, v.since) {
+		v.signedOut()
+		return nil, errSignedOut
+	}
 	if err := v.server.cfg.AcquireSlot(v.addr.Addr()); err != nil {
 		return nil, fmt.Errorf("%w; try again later", err)
 	}
@@ -272,7 +289,7 @@ func (v *sshSession) accept(nc net.Conn) {
 		return
 	}
 	nc.SetDeadline(time.Time{})
-	sender := session.Client{Addr: v.addr, Session: v.secret, HasKey: v.hasKey, Protocol: chat.SSH, Room: v.room}
+	sender := session.Client{Addr: v.addr, Session: v.secret, Who: v.who, HasKey: v.hasKey, Protocol: chat.SSH, Room: v.room}
 	v.server.cfg.Clients.Connected(sender.Addr, sender.Protocol, sender.Room, sender.Deflate)
 	v.server.cfg.Serve(nc, nil, sender)
 }

@@ -1,13 +1,16 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 
+	"ramai/internal/chat"
 	"ramai/internal/origin"
+	"ramai/internal/token"
 	"ramai/wire"
 )
 
@@ -72,34 +75,58 @@ func truncate(s string) string { return s[:min(len(s), 100)] }
 // itself.
 const sessionField = "Ramai-Session"
 
-// sessionOf returns the session of a request; empty: none. Without the field, a Bearer token is the session. Other
-// schemes of Authorization are left to a proxy in front.
-func sessionOf(r *http.Request) (string, *wire.CodedError) {
+// credential returns the session or the token of a request; empty: none. Without the field, a Bearer token is used. Other schemes of
+// Authorization are left to a proxy in front.
+func credential(r *http.Request) (string, *wire.CodedError) {
 	secret := r.Header.Get(sessionField)
 	if secret == "" {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		if !strings.EqualFold(scheme, "Bearer") {
 			return "", nil
 		}
-		secret = strings.TrimLeft(token, " ")
+		secret = strings.TrimLeft(text, " ")
 	}
-	if wire.CheckSession(secret) != nil {
+	if wire.CheckSession(secret) != nil && !token.LooksLike(secret) {
 		return "", &wire.CodedError{
 			Code:   wire.NotAllowed,
-			Reason: "a session is 22 characters of base64url, as " + sessionField + " or after Bearer in Authorization; without one you are an anonymous sender",
+			Reason: "a session is 22 characters of base64url, as " + sessionField + " or after Bearer in Authorization; a token is a JWT; without either you are an anonymous sender",
 		}
 	}
 	return secret, nil
 }
 
-// sender returns the sender id of a request's session; empty: none, so that only the address identifies the client.
-func sender(r *http.Request) string {
-	secret, _ := sessionOf(r) // api has refused malformed sessions
-	if secret == "" {
-		return ""
+// whoKey is the key of the chat.Identity in the context of a request.
+type whoKey struct{}
+
+// identified returns a request whose sender is known, or why there is none.
+func (w *web) identified(r *http.Request) (*http.Request, *wire.CodedError) {
+	secret, bad := credential(r)
+	if bad != nil || secret == "" {
+		return r, bad
 	}
-	return wire.SenderIDOf(secret)
+	var who chat.Identity
+	var err error
+	if token.LooksLike(secret) {
+		var in chat.SignedIn
+		in, err = w.Chat.SignIn(r.Context(), addrOf(r).Addr(), chat.SignInRequest{Token: secret})
+		who = in.Identity
+	} else {
+		who, err = w.Chat.Resolve(secret)
+	}
+	if err != nil {
+		return r, chat.Refusal(err)
+	}
+	return r.WithContext(context.WithValue(r.Context(), whoKey{}, who)), nil
 }
+
+// who returns who has made a request; the zero value: a client without a session, which only the address identifies.
+func who(r *http.Request) chat.Identity {
+	who, _ := r.Context().Value(whoKey{}).(chat.Identity)
+	return who
+}
+
+// sender returns the sender id of a request; empty: there is none.
+func sender(r *http.Request) string { return who(r).SenderID }
 
 // api returns the handler of a path that pages of allowed origins may use, too (CORS, the Fetch standard).
 func (w *web) api(m methods) http.HandlerFunc {
@@ -120,9 +147,15 @@ func (w *web) api(m methods) http.HandlerFunc {
 				return
 			}
 		}
-		if _, err := sessionOf(r); err != nil {
+		r, err := w.identified(r)
+		switch {
+		case err == nil:
+		case err.Code == wire.NotAllowed:
 			out.Header().Set("WWW-Authenticate", "Bearer")
 			w.refuse(out, http.StatusUnauthorized, err)
+			return
+		default:
+			w.fail(out, err)
 			return
 		}
 		if room := r.PathValue("room"); room != "" {

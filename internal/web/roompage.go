@@ -83,8 +83,8 @@ func (w *web) servePage(out http.ResponseWriter, r *http.Request, room, self str
 
 // showRoom fills a view with messages, and answers with it.
 func (w *web) showRoom(out http.ResponseWriter, r *http.Request, v page.View) {
-	if secret := formSession(r); secret != "" && v.Name == "" {
-		v.Name = w.Chat.Name(wire.SenderIDOf(secret))
+	if _, who := w.formSession(r); v.Name == "" {
+		v.Name = w.Chat.Name(who.SenderID)
 	}
 	v.Reachable = w.reachable(r, v.Origin)
 	_ = w.handOver(out, func(again bool) ([]room.Range, *wire.CodedError) {
@@ -126,13 +126,17 @@ func (w *web) served(r *http.Request, room string, again bool) (past *wire.Histo
 	return past, newest, nil
 }
 
-// formSession returns the session of the form; empty: there is none yet.
-func formSession(r *http.Request) string {
+// formSession returns the session of the form, and whose it is; empty: there is none yet, or it has ended.
+func (w *web) formSession(r *http.Request) (string, chat.Identity) {
 	c, err := r.Cookie(formCookie)
 	if err != nil || wire.CheckSession(c.Value) != nil {
-		return ""
+		return "", chat.Identity{}
 	}
-	return c.Value
+	who, err := w.Chat.Resolve(c.Value)
+	if err != nil {
+		return "", chat.Identity{}
+	}
+	return c.Value, who
 }
 
 // postForm answers the form of a room's page: it posts, and redirects to the page. A refusal is shown in the page, and the
@@ -159,11 +163,12 @@ func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	limit := 3*2*w.Chat.Limits().Text + 1024 // each byte as %XX, each newline as CRLF
-	secret := formSession(r)
+	secret, who := w.formSession(r)
 	if secret == "" {
 		b := make([]byte, 16)
 		rand.Read(b)
 		secret = base64.RawURLEncoding.EncodeToString(b)
+		who = chat.Identity{SenderID: wire.SenderIDOf(secret)}
 	}
 	if wait := w.chargeWork(r, limit); wait > 0 {
 		w.fail(out, tooFast(wait))
@@ -183,7 +188,7 @@ func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
 		Name: formCookie, Value: secret, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
 	})
 	a := actorOf(r)
-	a.SenderID = wire.SenderIDOf(secret)
+	a.SenderID = who.SenderID
 	name, text := strings.TrimSpace(form.Get("name")), wire.NormalizeText(form.Get("text"))
 	err = w.nameByForm(a, form.Has("name"), name)
 	if err == nil && strings.TrimSpace(text) != "" {

@@ -71,9 +71,7 @@ func (w *web) streamClient(r *http.Request) (session.Client, *wire.CodedError) {
 	if err != nil {
 		return c, err
 	}
-	if secret, _ := sessionOf(r); secret != "" {
-		c.Session = secret
-	}
+	c.Who = who(r)
 	c.Protocol = chat.Events
 	if wantsLines(r) {
 		c.Protocol = chat.Lines
