@@ -38,7 +38,7 @@ bench/peers/node_modules: bench/peers/package-lock.json
 # The race detector needs a C compiler; tests run the documents' commands, proxies, strace, ssh and tmux. RUNLEVEL=1 prevents the
 # installed services from starting.
 tools:
-	@missing=; for tool in gcc curl nginx haproxy apache2 caddy strace chromium-headless-shell ssh tmux; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for tool in gcc curl nginx haproxy apache2 caddy strace chromium-headless-shell ssh tmux python3; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	test -z "$$missing" || { apt-get update -q && \
 	  RUNLEVEL=1 apt-get install -y -q --no-install-recommends libc6-dev $$(echo $$missing | sed 's/\bssh\b/openssh-client/; s/\bapache2\b/apache2-bin/'); }
 
