@@ -10,6 +10,7 @@ import (
 
 	"ramai/internal/chat"
 	"ramai/internal/names"
+	"ramai/wire"
 )
 
 // SocketName is the Unix socket in the data folder on which a running server answers its operator over HTTP. Only the user
@@ -21,6 +22,7 @@ const (
 	NamesPath   = "/names"         // GET: the registered names, as JSON lines of eventlog.NameRegistration
 	ReleasePath = "/names/release" // POST: a name to unregister
 	RoomsPath   = "/rooms"         // GET: the rooms with messages, as JSON lines of chat.RoomInfo
+	SetPath     = "/settings"      // POST: a wire.Set as JSON, to be set in the operator's name
 	DeletePath  = "/rooms/delete"  // POST: a room to delete; answered by "done" or More
 
 	SendersPath     = "/senders"      // GET: the senders with a proof, as JSON lines of chat.KnownSender
@@ -46,6 +48,7 @@ func (s *Server) Operator() http.Handler {
 	mux.HandleFunc("POST "+ReleasePath, s.releaseName)
 	mux.HandleFunc("GET "+RoomsPath, s.listRooms)
 	mux.HandleFunc("POST "+DeletePath, s.deleteRoom)
+	mux.HandleFunc("POST "+SetPath, s.setAsOperator)
 	mux.HandleFunc("POST "+InvitePath, s.makeInvite)
 	mux.HandleFunc("GET "+SendersPath, s.listSenders)
 	mux.HandleFunc("POST "+EndSessionsPath, s.endSessions)
@@ -94,6 +97,27 @@ func (s *Server) deleteRoom(out http.ResponseWriter, r *http.Request) {
 		io.WriteString(out, "done")
 	default:
 		io.WriteString(out, More)
+	}
+}
+
+// setAsOperator changes a setting of a room in the operator's name.
+func (s *Server) setAsOperator(out http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<12))
+	if err != nil {
+		http.Error(out, "the body is too large; it must be a setting", http.StatusRequestEntityTooLarge)
+		return
+	}
+	var set wire.Set
+	if bad := wire.ParseJSON(body, &set); bad != nil {
+		http.Error(out, "the body is not a setting: "+bad.Reason, http.StatusBadRequest)
+		return
+	}
+	_, err = s.chat.Operator().Set(r.Context(), chat.Setting{Room: set.Room, ID: set.ID, Key: set.Key, Value: set.Value, Until: set.Until})
+	switch refused := chat.Refusal(err); {
+	case refused != nil && refused != chat.ErrUnknown:
+		http.Error(out, refused.Reason, http.StatusConflict)
+	case err != nil:
+		http.Error(out, err.Error(), http.StatusServiceUnavailable)
 	}
 }
 
