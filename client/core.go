@@ -215,6 +215,10 @@ func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 		c.restart = retryAfter(f.RetryAfterMS)
 		c.emit(f, b)
 	case wire.Error:
+		if f.Request == (wire.Hello{}).Type() { // the session has ended: the welcome that follows has a new one
+			c.emit(f, b)
+			return nil
+		}
 		return fmt.Errorf("the server refused the session: %s", f.Reason)
 	}
 	return nil

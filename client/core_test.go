@@ -524,3 +524,16 @@ func TestTyping(t *testing.T) {
 		t.Errorf("with the plain protocol, sent %q", got)
 	}
 }
+
+// TestEndedSession: after a session has ended, the client continues with the one that the server offers.
+func TestEndedSession(t *testing.T) {
+	c := newCore()
+	c.session = strings.Repeat("A", wire.SessionLen)
+	c.connected()
+	offered := welcome("")
+	offered.Session = strings.Repeat("B", wire.SessionLen)
+	feed(t, c, time.Time{}, welcome(""), wire.Error{Code: wire.NotAllowed, Reason: "it has ended", Request: "hello"}, offered)
+	if c.session != offered.Session || !c.open {
+		t.Errorf("the session is %q, open %v, want the one that was offered", c.session, c.open)
+	}
+}
