@@ -159,6 +159,8 @@ func (c *core) received(now time.Time, b []byte) error {
 		return err
 	case wire.Tally:
 		return c.advance(f.Room, f.N, f, b)
+	case wire.Restored:
+		return c.advance(f.Room, f.N, f, b)
 	case wire.Marked:
 		c.marked(f, b)
 	case wire.Unknown:

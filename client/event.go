@@ -8,7 +8,7 @@ import (
 
 // An Event is something that happened.
 //
-// Frame is what the server sent: [wire.Welcome], [wire.Joined], [wire.Message], [wire.Changed], [wire.Tally], [wire.State],
+// Frame is what the server sent: [wire.Welcome], [wire.Joined], [wire.Message], [wire.Changed], [wire.Restored], [wire.Tally], [wire.State],
 // [wire.Gap], [wire.Marked], [wire.Saved], [wire.Refused], [wire.Presence], [wire.Typing], [wire.Name], [wire.Epoch],
 // [wire.Restarting], [wire.Left], [wire.OwnRole], or [wire.Unknown] from a newer server; or one of this package's own: [Sent], [Disconnected],
 // [RequestFailed], [Line]. A wire.Marked is about this sender, also if another connection of the sender has marked the message.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sort"
@@ -73,8 +74,7 @@ func (r *Replica) Cancel(p *PageRequest) {
 func (r *Replica) dropHeard() {
 	if len(r.asked) == 0 && len(r.heard) > 0 {
 		r.heard = slices.DeleteFunc(r.heard, func(f wire.Frame) bool {
-			changed, ok := f.(wire.Changed)
-			return !ok || changed.N <= r.n
+			return changeNumber(f) <= r.n
 		})
 	}
 }
@@ -156,6 +156,9 @@ func (r *Replica) Apply(f wire.Frame) {
 		r.dropBelow(f.To + 1)
 		r.settings.stale = r.settings.stale || f.To > r.settings.joinedAt
 	case wire.Changed:
+		r.received(f.N)
+		r.hear(f)
+	case wire.Restored:
 		r.received(f.N)
 		r.hear(f)
 	case wire.Tally:
@@ -288,8 +291,7 @@ func (r *Replica) add(m row) {
 
 // hear applies a frame that changes messages or marks, and keeps it for pages and frames that have not arrived.
 func (r *Replica) hear(f wire.Frame) {
-	changed, ok := f.(wire.Changed)
-	if len(r.asked) > 0 || ok && changed.N > r.n {
+	if len(r.asked) > 0 || changeNumber(f) > r.n {
 		r.heard = append(r.heard, f)
 	}
 	if len(r.heard) > maxHeard {
@@ -304,6 +306,8 @@ func (r *Replica) repeat(frames []wire.Frame) {
 		switch f := f.(type) {
 		case wire.Changed:
 			r.change(f)
+		case wire.Restored:
+			r.restore(f)
 		case wire.Tally:
 			r.tally(f)
 		case wire.Marked:
@@ -314,13 +318,38 @@ func (r *Replica) repeat(frames []wire.Frame) {
 	}
 }
 
-// change applies an edit or a deletion. Deleted messages stay deleted.
+// changeNumber returns the number of a frame that changes messages; otherwise 0.
+func changeNumber(f wire.Frame) uint64 {
+	switch f := f.(type) {
+	case wire.Changed:
+		return f.N
+	case wire.Restored:
+		return f.N
+	}
+	return 0
+}
+
+// change applies an edit, a deletion or an erasure. Deleted messages stay deleted, and one that a moderator has erased can be
+// deleted by its author.
 func (r *Replica) change(f wire.Changed) {
 	for _, s := range f.Of {
 		for i, end := r.within(s); i < end; i++ {
 			m := &r.rows[i]
-			if m.version() < f.N && !m.Gone && (f.SenderID == "" || f.SenderID == m.SenderID) {
+			if m.version() < f.N && (!m.Gone || f.Text == nil && f.Of.One() > 0) && (f.SenderID == "" || f.SenderID == m.SenderID) {
 				m.Message = after(&m.Message, f)
+			}
+		}
+	}
+}
+
+// restore makes messages missing that were restored, unless they are here as they were after that. The settings of restored polls and
+// questions are those of before.
+func (r *Replica) restore(f wire.Restored) {
+	r.settings.stale = r.settings.stale || len(f.Of) > 0 && f.N > r.settings.joinedAt
+	for _, s := range f.Of {
+		for i, end := r.within(s); i < end; i++ {
+			if m := &r.rows[i]; m.version() < f.N {
+				r.known.remove(m.N, m.N)
 			}
 		}
 	}
@@ -372,7 +401,7 @@ func (r *Replica) setMine(n uint64, keys []string) {
 // after returns a message with a change applied.
 func after(m *wire.Message, f wire.Changed) wire.Message {
 	if f.Text == nil {
-		return wire.Message{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Edited: f.N, Gone: true}
+		return wire.Message{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Edited: cmp.Or(f.Erasure, f.N), Gone: true}
 	}
 	changed := *m
 	changed.Text = *f.Text

@@ -90,6 +90,9 @@ type storedRecord struct {
 	tally   *wire.Tally
 	state   *wire.State
 	erased  *wire.Message // as it was before somebody else deleted it
+	status  wire.Value    // of erased
+
+	restored *wire.Restored
 }
 
 type flightFrame struct {
@@ -181,6 +184,62 @@ func (m *roomModel) supersede(n uint64) {
 	}
 }
 
+// eraseStep deletes messages of a sender as a step of an erasure, which is an earlier record.
+func (m *roomModel) eraseStep() {
+	if m.head() == 0 {
+		return
+	}
+	by, n, erasure := string(rune('a'+m.random.IntN(3))), m.head()+1, m.head()
+	c := &wire.Changed{Room: "r", N: n, Erasure: erasure}
+	for k := m.first + m.random.Uint64N(10); k < erasure && len(c.Of) < 3; k++ {
+		if f := m.message(k); f != nil && !f.Gone && f.SenderID == by && f.Edited < erasure {
+			m.eraseOne(f, erasure)
+			c.Of = append(c.Of, wire.Range{From: k, To: k})
+		}
+	}
+	if len(c.Of) > 0 {
+		m.record(storedRecord{change: c})
+	}
+}
+
+// eraseOne deletes a message so that it can be restored.
+func (m *roomModel) eraseOne(f *wire.Message, edited uint64) {
+	m.supersede(f.Edited)
+	was := *f
+	m.stored[f.N-1].erased, m.stored[f.N-1].status = &was, m.settings[statusKey(f)]
+	m.forgetMarks(f)
+	*f = wire.Message{Room: "r", N: f.N, SenderID: f.SenderID, ID: f.ID, Edited: edited, Gone: true}
+}
+
+// restore restores some of the messages that somebody else has deleted; their authors delete others first.
+func (m *roomModel) restore() {
+	n := m.head() + 1
+	for k := m.first; k <= m.head() && m.random.IntN(2) == 0; k++ {
+		if f := m.message(k); f != nil && f.Gone && m.stored[k-1].erased != nil && m.random.IntN(3) == 0 {
+			m.stored[k-1].erased = nil
+			f.Edited = n
+			m.record(storedRecord{change: &wire.Changed{Room: "r", N: n, Of: wire.Target(k), SenderID: f.SenderID, ID: "c" + strconv.FormatUint(n, 10)}})
+			n++
+		}
+	}
+	c := &wire.Restored{Room: "r", N: n}
+	for k := m.first; k <= m.head(); k++ {
+		f := m.message(k)
+		if f == nil || m.stored[k-1].erased == nil {
+			continue
+		}
+		*f, m.stored[k-1].erased = *m.stored[k-1].erased, nil
+		f.Tally, f.Tallied = nil, 0
+		if v := m.stored[k-1].status; !v.IsNull() {
+			m.settings[statusKey(f)] = v
+		}
+		c.Of = append(c.Of, wire.Range{From: k, To: k})
+	}
+	if len(c.Of) > 0 {
+		m.record(storedRecord{restored: c})
+	}
+}
+
 // erase deletes messages of one sender in some ranges.
 func (m *roomModel) erase() {
 	by := string(rune('a' + m.random.IntN(3)))
@@ -195,11 +254,7 @@ func (m *roomModel) erase() {
 		c.Of = append(c.Of, wire.Range{From: from, To: to})
 		for k := from; k <= to; k++ {
 			if f := m.message(k); f != nil && !f.Gone && f.SenderID == by {
-				m.supersede(f.Edited)
-				was := *f
-				m.stored[k-1].erased = &was
-				m.forgetMarks(f)
-				*f = wire.Message{Room: "r", N: k, SenderID: by, ID: f.ID, Edited: n, Gone: true}
+				m.eraseOne(f, n)
 			}
 		}
 	}
@@ -226,8 +281,11 @@ func (m *roomModel) frame(n uint64) []byte {
 		return wire.Append(nil, *s.state)
 	case s.change != nil:
 		return wire.Append(nil, *s.change)
+	case s.restored != nil:
+		m.partial = true
+		return wire.Append(nil, *s.restored)
 	}
-	return fmt.Appendf(nil, `{"type":"restored","room":"r","n":%d,"of":[[1,2]]}`, n)
+	return fmt.Appendf(nil, `{"type":"unheard","room":"r","n":%d,"of":[[1,2]]}`, n)
 }
 
 // trim deletes the oldest numbers.
@@ -244,6 +302,7 @@ func (m *roomModel) anotherHistory() {
 	m.epoch++
 	m.stored = slices.Clone(m.stored[:m.first-1+m.random.Uint64N(m.head()-m.first+2)])
 	for i := range m.stored { // undo the changes made by lost records
+		m.stored[i].erased = nil
 		if f := m.stored[i].message; f != nil && f.Edited > m.head() {
 			m.stored[i].message = &wire.Message{Room: "r", N: f.N, SenderID: f.SenderID, ID: f.ID, Text: "as before"}
 		} else if f != nil && f.Tallied > m.head() {
@@ -498,7 +557,11 @@ func generate(seed uint64, length int) replicaCase {
 			m.change()
 		case k < 24:
 			m.erase()
-		case k < 26:
+		case k == 24:
+			m.eraseStep()
+		case k == 25:
+			m.restore()
+		case k == 26:
 			m.other()
 		case k < 34:
 			m.mark()

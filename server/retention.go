@@ -25,7 +25,7 @@ const (
 	futureInterval = time.Hour
 )
 
-// sweeper deletes old messages, expired names, and ids and marks that are no longer needed. It works in small steps, so that messages
+// sweeper deletes old messages, expired names and erasures, and ids and marks that are no longer needed. It works in small steps, so that messages
 // are accepted meanwhile.
 type sweeper struct {
 	retention eventlog.Retention
@@ -65,7 +65,7 @@ func (w *sweeper) sweep(quit <-chan struct{}) error {
 	w.logFuture(now)
 	err := w.deleteMessages(now, trusted, quit)
 	if trusted {
-		err = errors.Join(err, w.expireNames(now, quit), w.rotateIDs(now, quit))
+		err = errors.Join(err, w.expireNames(now, quit), w.rotateIDs(now, quit), w.expireErasures(now, quit))
 	}
 	err = errors.Join(err, w.pruneIDs(quit), w.pruneMarks(quit), w.pruneRules(now, quit))
 	if trusted {

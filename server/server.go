@@ -61,6 +61,7 @@ type Server struct {
 	quit       chan struct{}      // closed to stop the background goroutines
 	marked     chan struct{}      // has a token after marks were stored, for the tallier
 	ended      chan struct{}      // has a token after sessions have changed, for recheck
+	erased     chan struct{}      // has a token after an erasure was stored or undone, for the eraser
 	background sync.WaitGroup
 	closing    sync.Once
 
@@ -89,7 +90,7 @@ func New(cfg Config) (*Server, error) {
 	cfg.AllowHosts = slices.Concat(cfg.AllowHosts, names)
 	s := &Server{
 		cfg: cfg, metrics: metrics.New(cfg.Version),
-		logEnded: make(chan struct{}), quit: make(chan struct{}), marked: make(chan struct{}, 1), ended: make(chan struct{}, 1), sessions: make(map[*session.Session]struct{}),
+		logEnded: make(chan struct{}), quit: make(chan struct{}), marked: make(chan struct{}, 1), ended: make(chan struct{}, 1), erased: make(chan struct{}, 1), sessions: make(map[*session.Session]struct{}),
 	}
 	s.slots = connlimit.New(cfg.MaxConns, cfg.MaxConnsPerAddress)
 	s.conns = s.slots.Widened(rejectedConns)
@@ -114,6 +115,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.background.Go(s.tally)
+	s.background.Go(s.erase)
 	if !cfg.noMaintenance { // only now: a damaged old message must not keep a server from starting
 		s.background.Go(s.sweep)
 		s.background.Go(s.scrub)
@@ -285,6 +287,7 @@ func (s *Server) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submis
 	s.noteRenames(outcomes, submissions)
 	s.noteMarks(outcomes)
 	s.noteSessions(outcomes)
+	s.noteErasures(outcomes)
 }
 
 // noteRenames collects the senders whose name has changed.

@@ -9,16 +9,18 @@ type Change struct {
 	Text *string `json:"text"` // the new text; nil deletes the message
 }
 
-// Changed says that a message was edited or deleted. Like every frame of a room it has a number of its own.
+// Changed says that a message was edited or deleted, or that a moderator has erased messages. Like every frame of a room it
+// has a number of its own.
 type Changed struct {
 	Room        string  `json:"room"`
 	N           uint64  `json:"n"`
 	At          Time    `json:"at"`
 	Of          Targets `json:"of"`             // the messages; none if a later Changed has replaced this one
-	SenderID    string  `json:"by,omitempty"`   // with From and ID: the sender, if it is the author of the message
+	SenderID    string  `json:"by,omitempty"`   // with From and ID: the sender, if it is the author of the message; without them: only messages of this sender are changed
 	DisplayName string  `json:"from,omitempty"` // name of the sender at that time, or empty
 	ID          string  `json:"id,omitempty"`
-	Text        *string `json:"text"` // the new text; nil: deleted
+	Text        *string `json:"text"`              // the new text; nil: deleted
+	Erasure     uint64  `json:"erasure,omitempty"` // of a step of an erasure: the number of the erasure, which is the Edited of the messages
 }
 
 var (

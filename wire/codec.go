@@ -72,6 +72,11 @@ func Append(dst []byte, f Frame) []byte {
 			f.Settings = []Setting{}
 		}
 		return appendJSON(dst, f)
+	case Preview:
+		if f.Sample == nil {
+			f.Sample = []Message{}
+		}
+		return appendJSON(dst, f)
 	case Presence:
 		if f.Names == nil {
 			f.Names = []string{}

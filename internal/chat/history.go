@@ -234,7 +234,7 @@ func (p *part) skipped(ranges []wire.Range) []wire.Range {
 // around fills a page with messages around a time: up to half of them are older. If all are older, the page ends with the
 // newest.
 func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
-	target, err := s.firstAt(page.Room, at)
+	target, err := firstAt(s.cfg.Store, page.Room, at)
 	if err != nil {
 		return err
 	}
@@ -264,12 +264,12 @@ func (s *Service) around(page *wire.Page, at wire.Time, limit int) error {
 
 // firstAt returns the number of the oldest message of a room that is not older than at. If all are older, it is a number
 // after the newest. Times never decrease within a room, so this takes about log2(messages) reads of one message.
-func (s *Service) firstAt(room string, at wire.Time) (uint64, error) {
-	bounds := s.cfg.Store.Bounds(room)
+func firstAt(store eventlog.Store, room string, at wire.Time) (uint64, error) {
+	bounds := store.Bounds(room)
 	low, high := bounds.First, bounds.Last+1
 	for low < high {
 		middle := low + (high-low)/2
-		found, _, err := s.cfg.Store.Read(room, middle-1, 1)
+		found, _, err := store.Read(room, middle-1, 1)
 		if err != nil {
 			return 0, err
 		}

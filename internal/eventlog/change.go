@@ -118,7 +118,7 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	replaced := message.Edited
 	if body.Text == nil {
 		message = messageBody{Gone: true}
-		if err := errors.Join(c.deleteStatus(tx, o.Command.Room, body.Of, body.Of), c.dropMarks(tx, o.Command.Room, body.Of, body.Of)); err != nil {
+		if err := errors.Join(c.deleteStatus(tx, o.Command.Room, body.Of, body.Of), c.dropMarks(tx, o.Command.Room, body.Of, body.Of), c.dropVault(tx, o.Command.Room, body.Of, body.Of)); err != nil {
 			return err
 		}
 	} else {
@@ -135,7 +135,8 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return c.supersede(tx, o, replaced)
 }
 
-// changeable returns the row of a message, or the reason why the sender of cmd must not change it.
+// changeable returns the row of a message, or the reason why the sender of cmd must not change it. A message that a moderator has
+// erased can be deleted by its author: then it stays deleted if the erasure is undone.
 func (c *Delta) changeable(tx Tx, cmd *Command, body *ChangeBody) (row Record, message messageBody, refused *wire.CodedError, err error) {
 	of := body.Of
 	act := actEdit
@@ -148,6 +149,13 @@ func (c *Delta) changeable(tx Tx, cmd *Command, body *ChangeBody) (row Record, m
 	row, message, refused, err = c.message(tx, cmd.Room, of)
 	if refused != nil || err != nil {
 		return row, message, refused, err
+	}
+	if message.Gone && body.Text == nil && cmd.SenderID == row.SenderID {
+		if original, erased, err := c.original(tx, &row); err != nil {
+			return row, message, nil, err
+		} else if erased {
+			message = original
+		}
 	}
 	if row.N == 0 || message.Gone {
 		return row, message, &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("message %d was deleted", of)}, nil
@@ -189,7 +197,7 @@ func (c *Delta) refusedOther(cmd *Command, of uint64, author string, deletes boo
 }
 
 // message returns the row of a message, zero if it was deleted with all others up to its number. It refuses a number that
-// no message ever had.
+// no message ever had. A message that is hidden is gone; its row is as stored.
 func (c *Delta) message(tx Tx, room string, n uint64) (row Record, message messageBody, refused *wire.CodedError, err error) {
 	bounds, _ := c.bounds(room)
 	switch {
@@ -206,6 +214,9 @@ func (c *Delta) message(tx Tx, room string, n uint64) (row Record, message messa
 		return row, message, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("number %d of the room %s is not a message", n, room)}, nil
 	}
 	message, err = decodeMessage(row.Body)
+	if e := c.hiddenBy(&row); e != nil && !message.Gone {
+		message = messageBody{Gone: true, Edited: e.N}
+	}
 	return row, message, nil, err
 }
 
@@ -326,11 +337,11 @@ const MaxEditWindow time.Duration = 100 * 365 * 24 * time.Hour
 // anonymousSender is the sender that all clients without a session share.
 var anonymousSender = wire.SenderIDOf("")
 
-// changes returns the number of the changed message, so that the index can follow.
-func (changeKind) changes(r *Record) uint64 {
+// changes returns the number of the message, so that the index can follow.
+func (changeKind) changes(r *Record) []wire.Range {
 	change, err := decodeChange(r.Body)
-	if err != nil {
-		return 0
+	if err != nil || change.Of == 0 {
+		return nil
 	}
-	return change.Of
+	return wire.Target(change.Of)
 }

@@ -95,15 +95,16 @@ const (
 type Outcome struct {
 	Command     *Command // in its batch or submission, not a copy
 	Status      Status
-	N           uint64    // of a command that added a record: its number in the room; of a Trim or RemoveRoom: the oldest number that is left, or the next one
-	At          wire.Time // of a command that added a record: its time; otherwise that of the batch
-	DisplayName string    // of a command that added a record: the sender's name at that time
-	Body        string    // of the record that the command added; empty if it added none
-	Renamed     []string  // senders whose name changed
-	SignedIn    string    // of a SignIn: the sender who is signed in; of a SignOut: whose sessions have ended
-	FormerVote  string    // of a Mark that is a vote: the key of the sender's former vote
-	Replaced    []Record  // rows of the room that the command has rewritten, as they are now
-	Roles       *Roles    // whose role in the room, or what was imposed on them, may have changed; nil: nobody's
+	N           uint64     // of a command that added a record: its number in the room; of a Trim or RemoveRoom: the oldest number that is left, or the next one
+	At          wire.Time  // of a command that added a record: its time; otherwise that of the batch
+	DisplayName string     // of a command that added a record: the sender's name at that time
+	Body        string     // of the record that the command added; empty if it added none
+	Renamed     []string   // senders whose name changed
+	SignedIn    string     // of a SignIn: the sender who is signed in; of a SignOut: whose sessions have ended
+	FormerVote  string     // of a Mark that is a vote: the key of the sender's former vote
+	Replaced    []Record   // rows of the room that the command has rewritten, as they are now
+	Roles       *Roles     // whose role in the room, or what was imposed on them, may have changed; nil: nobody's
+	Rewritten   wire.Range // numbers of the room among which rows are shown differently from now on, too many to be in Replaced; zero: none
 	Err         *wire.CodedError
 }
 

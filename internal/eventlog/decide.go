@@ -119,6 +119,7 @@ type Delta struct {
 
 	settings map[string]*settingsDelta // by room
 	owned    map[string]int            // rooms that a sender owns
+	erasures map[string][]*Erasure     // by room, whole
 	pending  map[string]int            // messages of a room that are pending; 0: none
 	tallies  map[string]TallyTime      // the newest of each room; zero: none
 }
@@ -137,7 +138,7 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 		leases: map[string]*NameLease{}, leaseKeys: map[string]string{},
 		registrations: map[string]NameRegistration{}, registeredKeys: map[string]string{}, registeredBy: map[string]int{},
 		nodes: map[string]NodeState{}, epochs: map[string]uint64{}, spans: map[string][]Span{}, others: map[string][]wire.Range{},
-		settings: map[string]*settingsDelta{}, owned: map[string]int{},
+		settings: map[string]*settingsDelta{}, owned: map[string]int{}, erasures: map[string][]*Erasure{},
 		pending: map[string]int{}, tallies: map[string]TallyTime{},
 	}
 	if err := b.check(); err != nil { // a batch that was not decoded

@@ -53,6 +53,11 @@ func examples() []eventlog.Command {
 		{Kind: eventlog.SignIn, SenderID: "0123456789abcdef", Body: eventlog.SignInBody{Session: eventlog.SessionDigest("BBBBBBBBBBBBBBBBBBBBBB")}},
 		{Kind: eventlog.SignOut, SenderID: "0123456789abcdef", Body: eventlog.SignOutBody{All: true}},
 		{Kind: eventlog.SignOut, SenderID: "0123456789abcdef", Body: eventlog.SignOutBody{Session: eventlog.SessionDigest("BBBBBBBBBBBBBBBBBBBBBB")}},
+		{Kind: eventlog.Erase, SenderID: eventlog.OperatorSender, Room: "lobby", ID: "e1", Body: eventlog.EraseBody{By: []string{"0123456789abcdef"}, From: 7, To: 600, Count: 3, Asked: "by 0123456789abcdef"}},
+		{Kind: eventlog.Erase, SenderID: eventlog.OperatorSender, Room: "lobby", ID: "e2", Body: eventlog.EraseBody{By: []string{"0123456789abcdef", "1123456789abcdef"}, From: 7, To: 600, Count: 3, Asked: "newcomers", Final: true}},
+		{Kind: eventlog.Restore, SenderID: eventlog.OperatorSender, Room: "lobby", ID: "e3", Body: eventlog.RestoreBody{Erasure: 9}},
+		{Kind: eventlog.EraseStep, Room: "lobby", Body: eventlog.EraseStepBody{Erasure: 601, Next: 7}},
+		{Kind: eventlog.RestoreStep, Room: "lobby", Body: eventlog.RestoreStepBody{Erasure: 601, Next: 7}},
 	}
 }
 

@@ -100,6 +100,10 @@ type Store interface {
 	Joined(room string, limit int, at wire.Time) (Bounds, map[string]wire.Value)
 	// Asked returns the numbers of questions or polls, see State.Asked.
 	Asked(room, as string, before uint64, limit int) (numbers []uint64, more bool)
+	// Erasure returns an erasure of a room; nil: there is none with this number, or it can no longer be undone.
+	Erasure(room string, n uint64) *Erasure
+	// ErasureSteps returns the commands that continue the erasures, see State.ErasureSteps.
+	ErasureSteps(at wire.Time, expire bool) []Command
 	// NewestTimes returns the time of the newest record of every room that exists. It is in the future if the clock was
 	// ahead. The caller owns the map.
 	NewestTimes() map[string]wire.Time

@@ -51,6 +51,10 @@ const (
 	Invite         Kind = 22
 	Redeem         Kind = 23
 	PruneEntries   Kind = 28
+	Erase          Kind = 26
+	Restore        Kind = 27
+	EraseStep      Kind = 29
+	RestoreStep    Kind = 30
 )
 
 // Current is this version of the program.
@@ -79,6 +83,10 @@ var Current = &Program{level: 4, kinds: []leveledKind{
 	Invite:         {inviteKind{}, 4},
 	Redeem:         {redeemKind{}, 4},
 	PruneEntries:   {pruneEntriesKind{}, 4},
+	Erase:          {eraseKind{}, 4},
+	Restore:        {restoreKind{}, 4},
+	EraseStep:      {eraseStepKind{}, 4},
+	RestoreStep:    {restoreStepKind{}, 4},
 }}
 
 // ErrLevel is wrapped in errors of a program whose level is below the stored one. Only a newer program helps.

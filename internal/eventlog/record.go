@@ -41,21 +41,21 @@ type recordKind interface {
 	searchText(r *Record) (string, error)
 }
 
-// A changeRecord is a recordKind whose records report the change of a message.
+// A changeRecord is a recordKind whose records report changes of messages.
 type changeRecord interface {
-	// changes returns the number of the message; 0: none.
-	changes(r *Record) uint64
+	// changes returns the numbers of the messages.
+	changes(r *Record) []wire.Range
 }
 
-// Changes returns the number of the message whose change the record reports; 0: it reports none. The row of that message
-// has its present text, not that after the change.
-func (r *Record) Changes() uint64 {
+// Changes returns the numbers of the messages whose changes the record reports. The rows of these messages have their present
+// texts, not those after the change.
+func (r *Record) Changes() []wire.Range {
 	if k, err := r.recordKind(); err == nil {
 		if k, ok := k.(changeRecord); ok {
 			return k.changes(r)
 		}
 	}
-	return 0
+	return nil
 }
 
 // noRecords is embedded by kinds that add no records.

@@ -31,6 +31,9 @@ func exampleRecords() []eventlog.Record {
 	tally := func(body string) eventlog.Record {
 		return eventlog.Record{Room: "lobby", N: 10, At: 1_790_000_000_123, Kind: eventlog.Tally, Body: body}
 	}
+	erased := func(kind eventlog.Kind, body string) eventlog.Record {
+		return eventlog.Record{Room: "lobby", N: 12, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", ID: "a2", Kind: kind, Body: body}
+	}
 	return []eventlog.Record{
 		message("Selamat pagi, dünya\n"), message(""),
 		row(wire.Message{Text: "a reply", Re: 3}), row(wire.Message{Text: "edited", Re: 3, Edited: 8}), row(wire.Message{Edited: 8, Gone: true}),
@@ -39,6 +42,8 @@ func exampleRecords() []eventlog.Record {
 		set("\x01\x82\x65topic\x63Tea"), set("\x01\x82\x63pin\x82\x03\x05"), set("\x01\x82\x65stage\x07"), set("\x01\x82\x65stage\xf6"), set("\x01\x82\x66poll/7\x66closed"),
 		tally("\x01\x82\x82\x07\xa2\x62up\x01\x64👍\x19\x03\xe8\x82\x09\xa0"), row(wire.Message{Text: "liked", Tally: wire.Counts{"👍": 3, "up": 1}, Tallied: 10}), row(wire.Message{Text: "not any more", Tally: wire.Counts{}, Tallied: 11}),
 		{Room: "lobby", N: 9, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", Kind: eventlog.Redeem, Body: "\x01\x82\x75role/0123456789abcdef\x65guest"},
+		erased(eventlog.Erase, "\x01\x83\x00\x701123456789abcdef\x81\x82\x07\x09"), erased(eventlog.Erase, "\x01\x83\x00\x60\xf6"), erased(eventlog.EraseStep, "\x01\x83\x0b\x60\x82\x82\x07\x07\x82\x09\x0a"),
+		erased(eventlog.Restore, "\x01\x83\x0b\x60\xf6"), erased(eventlog.RestoreStep, "\x01\x83\x0b\x60\x81\x82\x07\x07"),
 	}
 }
 

@@ -66,6 +66,7 @@ func (removeRoomKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	c.removedLast[slot] = max(bounds.Last, c.lastRemoved(slot))
 	c.allBounds[room], c.spans[room], c.others[room] = Bounds{}, nil, nil
 	c.removeSettings(room)
+	c.erasures[room] = nil
 	c.pending[room], c.tallies[room] = 0, TallyTime{}
 	o.N = c.removedLast[slot] + 1
 	return tx.DeleteRoom(room, slot, c.removedLast[slot])

@@ -33,6 +33,8 @@ type State struct {
 	owned          map[string]int          // rooms that a sender owns; none is 0
 	ends           map[roomKey]wire.Time   // when rules end that have an end
 
+	erasures map[string][]*Erasure // by room, ascending; lists and erasures are replaced, never changed
+
 	pending map[string]int       // how many messages are pending, by room; none is 0
 	tallies map[string]TallyTime // the newest of each room
 
@@ -54,7 +56,8 @@ type Snapshot struct {
 	Spans         map[string][]Span       // by room, ascending
 	Others        map[string][]wire.Range // by room, ascending; see Others
 	Settings      map[string][]Setting    // by room
-	Pending       map[string]int          // by room; none is 0
+	Erasures      []*Erasure
+	Pending       map[string]int // by room; none is 0
 	Tallies       map[string]TallyTime
 	Limits        Limits
 	Level         uint64
@@ -76,6 +79,7 @@ func (from *Snapshot) LoadInto(s *State) {
 		}
 	}
 	s.loadSettings(from.Settings)
+	s.loadErasures(from.Erasures)
 	s.loadEpochs(from.Epochs, from.Spans)
 	s.leases, s.leaseKeys = make(map[string]NameLease), make(map[string]string)
 	for _, lease := range from.Leases {
@@ -216,6 +220,7 @@ func (c *Delta) CommitTo(s *State) {
 	}
 	s.commitSettings(c)
 	merge(s.owned, c.owned)
+	s.commitErasures(c)
 	s.commitEpochs(c)
 }
 

@@ -72,6 +72,16 @@ func (tallyKind) decide(c *Delta, tx Tx, o *Outcome) error {
 			newest.Through = numbers[i-1]
 			break
 		}
+		row, err := tx.Record(room, n)
+		if err != nil {
+			return err
+		}
+		if c.hiddenBy(&row) != nil { // its counts are published if it is restored
+			if err := c.deletePending(tx, room, n); err != nil {
+				return err
+			}
+			continue
+		}
 		if counts, err = c.tallyMessage(tx, room, n, o.N, counts); err != nil {
 			return err
 		}
@@ -80,6 +90,10 @@ func (tallyKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	c.tallies[room] = newest
 	if err := tx.PutTallyTime(room, newest); err != nil {
 		return err
+	}
+	if len(body) == 0 {
+		o.N = 0
+		return nil
 	}
 	if err := c.appendRecord(tx, o, body.encode()); err != nil {
 		return err

@@ -44,7 +44,7 @@ func (trimKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if err := tx.DeleteRecords(room, bounds.First, to); err != nil {
 		return err
 	}
-	if err := errors.Join(c.deleteStatus(tx, room, bounds.First, to), c.dropMarks(tx, room, bounds.First, to)); err != nil {
+	if err := errors.Join(c.deleteStatus(tx, room, bounds.First, to), c.dropMarks(tx, room, bounds.First, to), c.dropVault(tx, room, bounds.First, to)); err != nil {
 		return err
 	}
 	bounds.First = to + 1

@@ -125,8 +125,11 @@ func (p Span) Bytes() []byte {
 }
 
 // Has reports whether the span has frame n.
-func (p Span) Has(n uint64) bool {
-	return p.seg != nil && n >= p.seg.first+uint64(p.from) && n < p.seg.first+uint64(p.to)
+func (p Span) Has(n uint64) bool { return p.Meets(n, n) }
+
+// Meets reports whether the span has one of the frames from from to to.
+func (p Span) Meets(from, to uint64) bool {
+	return p.seg != nil && to >= p.seg.first+uint64(p.from) && from < p.seg.first+uint64(p.to)
 }
 
 // Last returns the number of the last frame; 0 if there is none.

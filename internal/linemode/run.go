@@ -286,6 +286,8 @@ func (r *runner) handle(e client.Event) error {
 		r.shown = max(r.shown, f.N)
 	case wire.Tally:
 		r.shown = max(r.shown, f.N)
+	case wire.Restored:
+		r.shown = max(r.shown, f.N)
 	case wire.State:
 		r.shown = max(r.shown, f.N)
 		if f.Key == wire.PinKey {

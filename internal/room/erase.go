@@ -6,6 +6,7 @@ import (
 
 	"ramai/internal/eventlog"
 	"ramai/internal/fanout"
+	"ramai/wire"
 )
 
 // An erasure is the event that the former bytes of some records of a room must not be handed to a socket any more, because
@@ -17,20 +18,33 @@ import (
 // again, or the erasure sees what the reader has registered.
 type erasure struct {
 	room    string
-	numbers []uint64
+	numbers []wire.Range // ascending
 	seq     uint16       // in the room, see Room.erased
 	waiting atomic.Int32 // members and exposures that may still hand over former bytes, and the feed until it is done
 	replies []*lateReply // guarded by erasures.mu: wait for this erasure
 }
 
-// has reports whether any of the erased records satisfies f.
-func (e *erasure) has(f func(n uint64) bool) bool {
-	for _, n := range e.numbers {
-		if f(n) {
+// has reports whether f is true of any range of erased records.
+func (e *erasure) has(f func(from, to uint64) bool) bool {
+	for _, r := range e.numbers {
+		if f(r.From, r.To) {
 			return true
 		}
 	}
 	return false
+}
+
+// rangesOf returns the numbers of records as ranges.
+func rangesOf(records []eventlog.Record) (ranges []wire.Range) {
+	for i := range records {
+		n := records[i].N
+		if k := len(ranges); k > 0 && ranges[k-1].To+1 == n {
+			ranges[k-1].To = n
+		} else {
+			ranges = append(ranges, wire.Range{From: n, To: n})
+		}
+	}
+	return ranges
 }
 
 // lateReply is a reply that waits for erasures.
@@ -42,26 +56,20 @@ type lateReply struct {
 
 func (l *lateReply) deliver() { l.submission.ReplyTo.Deliver(&l.submission, &l.outcome) }
 
-// A Mark is a moment, as a number of erased records.
+// A Mark is a moment, as a number of erased ranges of records.
 type Mark uint64
 
-// rememberedErasures is how many erased records a hub remembers. What was read before the oldest of them is read again.
+// rememberedErasures is how many erased ranges a hub remembers. What was read before the oldest of them is read again.
 const rememberedErasures = 1024
-
-// erasedRecord identifies an erased record.
-type erasedRecord struct {
-	room string
-	n    uint64
-}
 
 // erasures are the erasures of a hub.
 type erasures struct {
-	count atomic.Uint64 // erased records so far
+	count atomic.Uint64 // erased ranges so far
 
-	mu      sync.Mutex                       // taken after a room's mu
-	newest  [rememberedErasures]erasedRecord // guarded by mu: by count modulo the length
-	exposed map[*Exposure]struct{}           // guarded by mu: has not ended
-	pending []*erasure                       // guarded by mu: something waits for it
+	mu      sync.Mutex                // taken after a room's mu
+	newest  [rememberedErasures]Range // guarded by mu: by count modulo the length
+	exposed map[*Exposure]struct{}    // guarded by mu: has not ended
+	pending []*erasure                // guarded by mu: something waits for it
 }
 
 // A Range is some records of a room: those with the numbers from From to To.
@@ -70,7 +78,9 @@ type Range struct {
 	From, To uint64
 }
 
-func (r *Range) has(room string, n uint64) bool { return r.Room == room && r.From <= n && n <= r.To }
+func (r *Range) meets(room string, from, to uint64) bool {
+	return r.Room == room && r.From <= to && from <= r.To
+}
 
 // Mark returns the present moment. It is noted before something is read from the store.
 func (h *Hub) Mark() Mark { return Mark(h.erasures.count.Load()) }
@@ -95,7 +105,7 @@ func (x *erasures) erasedSinceLocked(since Mark, ranges []Range) bool {
 	for i := uint64(since); i < count; i++ {
 		e := &x.newest[i%rememberedErasures]
 		for k := range ranges {
-			if ranges[k].has(e.room, e.n) {
+			if ranges[k].meets(e.Room, e.From, e.To) {
 				return true
 			}
 		}
@@ -171,23 +181,24 @@ func (x *erasures) pass(e *erasure) {
 	}
 }
 
-// erase replaces the former records by those that a command has rewritten, and begins their erasure. The caller passes the
-// erasure when it has seen to the reply.
-func (h *Hub) erase(room string, records []eventlog.Record) *erasure {
+// erase replaces the former records by those that a command has rewritten, and begins their erasure. Those in rewritten, too
+// many to be in records, are dropped, and read again from the store. The caller passes the erasure when it has seen to the reply.
+func (h *Hub) erase(room string, records []eventlog.Record, rewritten wire.Range) *erasure {
 	x := &h.erasures
-	e := &erasure{room: room}
+	e := &erasure{room: room, numbers: rangesOf(records)}
+	if rewritten.To > 0 {
+		e.numbers = append(e.numbers, rewritten)
+	}
 	e.waiting.Store(1)
 	x.mu.Lock()
-	for i := range records {
-		n := records[i].N
-		e.numbers = append(e.numbers, n)
-		x.newest[x.count.Load()%rememberedErasures] = erasedRecord{room, n}
+	for _, r := range e.numbers {
+		x.newest[x.count.Load()%rememberedErasures] = Range{room, r.From, r.To}
 		x.count.Add(1)
 	}
 	x.pending = append(x.pending, e)
 	x.mu.Unlock()
 	if r := h.room(room); r != nil {
-		r.erase(e, records)
+		r.erase(e, records, rewritten)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -200,7 +211,7 @@ func (h *Hub) erase(room string, records []eventlog.Record) *erasure {
 // meet makes e wait for an exposure of its records, and aborts that. Called with erasures.mu held.
 func (x *Exposure) meet(e *erasure) {
 	for i := range x.ranges {
-		if !e.has(func(n uint64) bool { return x.ranges[i].has(e.room, n) }) {
+		if !e.has(func(from, to uint64) bool { return x.ranges[i].meets(e.room, from, to) }) {
 			continue
 		}
 		e.waiting.Add(1)
@@ -231,10 +242,15 @@ func (x *erasures) delay(room string, s *eventlog.Submission, o *eventlog.Outcom
 	return l != nil
 }
 
-// erase replaces the frames of records, and makes e wait for every member.
-func (r *Room) erase(e *erasure, records []eventlog.Record) {
+// erase replaces the frames of records, and makes e wait for every member. If there are more of them, in rewritten, all frames are
+// dropped: that is rare, and readers of the newest frames need none.
+func (r *Room) erase(e *erasure, records []eventlog.Record, rewritten wire.Range) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if rewritten.To > 0 {
+		r.resetBuffers(r.newest)
+		r.dropBackfills()
+	}
 	for i := range records {
 		r.replace(&records[i])
 	}
@@ -327,9 +343,9 @@ func (r *Room) dropBackfills() {
 }
 
 // PassErasures records that the member has passed all erasures of its room: it is in its turn, and hands over none of the
-// former bytes afterwards. If holds is true of one of the erased records, the member cannot pass, and PassErasures returns
+// former bytes afterwards. If holds is true of a range of erased records, the member cannot pass, and PassErasures returns
 // false: the member has to end its connection, and Leave passes for it.
-func (s *Subscription) PassErasures(holds func(n uint64) bool) bool {
+func (s *Subscription) PassErasures(holds func(from, to uint64) bool) bool {
 	r := s.room
 	r.mu.Lock()
 	passed := r.unpassed(s)

@@ -114,7 +114,7 @@ func (h *Hub) Go(from netip.Addr, f func()) {
 func (h *Hub) Wait() { h.jobs.Wait() }
 
 // Feed implements eventlog.Feed. It appends outcomes to the buffers, then delivers the replies, then wakes the members. A
-// reply waits for the erasures of its room if the command has rewritten records, or is a repeated Change, which may have.
+// reply waits for the erasures of its room if the command has rewritten records, or repeats one that may have.
 // Other replies are in the order of their commands: the newest answer to a mark says what the mark is.
 func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 	var r *Room
@@ -126,8 +126,8 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 		if len(o.Renamed) > 0 {
 			h.noteRenamed(o.Renamed)
 		}
-		if len(o.Replaced) > 0 {
-			h.erasing = append(h.erasing, h.erase(o.Command.Room, o.Replaced))
+		if len(o.Replaced) > 0 || o.Rewritten.To > 0 {
+			h.erasing = append(h.erasing, h.erase(o.Command.Room, o.Replaced, o.Rewritten))
 		}
 		if !o.HasRecord() {
 			continue
@@ -142,7 +142,7 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 	}
 	for i := range submissions {
 		reply, o := submissions[i].ReplyTo, &outcomes[i]
-		if reply == nil || (len(o.Replaced) > 0 || o.Status == eventlog.Repeat && o.Command.Kind == eventlog.Change) && h.erasures.delay(o.Command.Room, &submissions[i], o) {
+		if reply == nil || mayErase(o) && h.erasures.delay(o.Command.Room, &submissions[i], o) {
 			continue
 		}
 		reply.Deliver(&submissions[i], o)
@@ -159,6 +159,12 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 	}
 	h.toWake = h.toWake[:0]
 	h.budget.Trim()
+}
+
+// mayErase reports whether the reply to a command has to wait for the erasures of its room: it has erased something, or repeats
+// a command that did.
+func mayErase(o *eventlog.Outcome) bool {
+	return len(o.Replaced) > 0 || o.Rewritten.To > 0 || o.Status == eventlog.Repeat && (o.Command.Kind == eventlog.Change || o.Command.Kind == eventlog.Erase)
 }
 
 // append appends a record to the buffers of r.

@@ -3,6 +3,7 @@ package session
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"ramai/internal/chat"
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
@@ -34,6 +36,11 @@ type eraser struct {
 	changes int               // answered changes
 	heard   map[int]bool      // texts that were handed to a socket
 	readers []*eraserReader
+
+	erasures  int            // by the operator, so far
+	erasure   uint64         // number of the operator's erasure that is not finished; 0: none
+	selection map[uint64]int // its messages, and their texts
+	undone    bool           // it is being undone
 }
 
 // eraserReader is a client that only reads.
@@ -138,6 +145,56 @@ func (e *eraser) change() {
 	e.post(c)
 }
 
+// moderate lets the operator erase what was posted lately, continue that, or undo it.
+func (e *eraser) moderate() {
+	submit := func(c eventlog.Command, reply *eventlog.ReplyTo) {
+		c.Room = wire.Lobby
+		if c.ID != "" {
+			c.SenderID = eventlog.OperatorSender
+		}
+		if err := e.sequencer.Submit(eventlog.Submission{Command: c, ReplyTo: reply}, nil); err != nil {
+			e.t.Fatal(err)
+		}
+	}
+	for _, step := range e.store.ErasureSteps(0, false) {
+		submit(step, nil)
+	}
+	switch erasure := e.store.Erasure(wire.Lobby, e.erasure); {
+	case e.selection == nil && len(e.asked)+len(e.posted) == 0:
+		to := e.store.Bounds(wire.Lobby).Last
+		from := to - min(to-1, uint64(e.rng.IntN(20)))
+		selection := map[uint64]int{}
+		for n, text := range e.current {
+			if n >= from && n <= to && text > 0 {
+				selection[n], e.current[n] = text, 0
+			}
+		}
+		e.selection, e.undone = selection, false
+		e.erasures++
+		body := eventlog.EraseBody{By: []string{e.author.s.SenderID()}, From: from, To: to, Count: uint64(len(selection)), Asked: "by the author"}
+		submit(eventlog.Command{Kind: eventlog.Erase, ID: fmt.Sprint("erase", e.erasures), Body: body}, &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) {
+			if o.Status != eventlog.Saved {
+				e.t.Fatalf("an erasure is refused: %v", o.Err)
+			}
+			e.erasure = o.N
+			for _, text := range selection {
+				e.erased[text] = true
+			}
+		}})
+	case erasure != nil && !e.undone && e.rng.IntN(3) == 0:
+		e.undone = true
+		for _, text := range e.selection {
+			delete(e.erased, text)
+		}
+		submit(eventlog.Command{Kind: eventlog.Restore, ID: fmt.Sprint("restore", e.erasure), Body: eventlog.RestoreBody{Erasure: e.erasure}}, nil)
+	case e.undone && erasure == nil: // its messages are as before
+		maps.Copy(e.current, e.selection)
+		e.selection, e.erasure = nil, 0
+	case erasure != nil && erasure.Phase == eventlog.Erased && !e.undone:
+		e.selection, e.erasure = nil, 0
+	}
+}
+
 // changeAfterRead lets something change right after what the next job reads, and before the job does anything with it.
 func (e *eraser) changeAfterRead() {
 	if e.rng.IntN(3) > 0 {
@@ -145,7 +202,11 @@ func (e *eraser) changeAfterRead() {
 	}
 	e.store.afterRead = func() {
 		e.store.afterRead = func() {}
-		e.change()
+		if e.rng.IntN(2) == 0 {
+			e.moderate()
+		} else {
+			e.change()
+		}
 		e.stepLog()
 		e.author.run()
 	}
@@ -220,8 +281,10 @@ func (e *eraser) step() {
 	switch k := e.rng.IntN(100); {
 	case k < 4:
 		e.say()
-	case k < 10:
+	case k < 9:
 		e.change()
+	case k < 10:
+		e.moderate()
 	case k < 20:
 		e.stepLog()
 	case k < 27:

@@ -38,15 +38,16 @@ func (s *Session) ensureHeld() *held {
 	return s.held
 }
 
-// sendPage puts a page that was read after a mark in the control queue. It returns false if a message of it was erased
-// since: then the page has to be read again. If one is erased while the page is in the queue, the connection is closed.
-func (s *Session) sendPage(page *wire.Page, since room.Mark, send func()) bool {
-	k := len(page.Messages)
+// sendExposed puts a frame with ascending messages of a room, which were read after a mark, in the control queue. It returns false
+// if one of them was erased since: then they have to be read again. If one is erased while the frame is in the queue, the
+// connection is closed.
+func (s *Session) sendExposed(of string, messages []wire.Message, since room.Mark, send func()) bool {
+	k := len(messages)
 	if k == 0 {
 		send()
 		return true
 	}
-	exposure, ok := s.env.Chat.Expose(since, s.conn.Abort, room.Range{Room: page.Room, From: page.Messages[0].N, To: page.Messages[k-1].N})
+	exposure, ok := s.env.Chat.Expose(since, s.conn.Abort, room.Range{Room: of, From: messages[0].N, To: messages[k-1].N})
 	if !ok {
 		return false
 	}
@@ -125,7 +126,7 @@ func (s *Session) Interrupted() {
 
 // passErasures passes the erasures of a cursor's room. It returns false if bytes of an erased record are being sent.
 func (s *Session) passErasures(p *cursor) bool {
-	return p.unsubscribed || p.sub.PassErasures(func(n uint64) bool {
-		return p == s.writing && s.span.Has(n) || s.held != nil && p == s.held.rest && n == s.held.n
+	return p.unsubscribed || p.sub.PassErasures(func(from, to uint64) bool {
+		return p == s.writing && s.span.Meets(from, to) || s.held != nil && p == s.held.rest && from <= s.held.n && s.held.n <= to
 	})
 }

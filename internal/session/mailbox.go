@@ -19,7 +19,7 @@ type reply struct {
 	kind       eventlog.Kind
 	status     eventlog.Status
 	room, id   string
-	body       eventlog.Body // nil for a Say, a Change and a Set, which are answered without it
+	body       eventlog.Body // nil for commands that are answered without it
 	n          uint64
 	at         wire.Time
 	formerVote string
@@ -48,7 +48,9 @@ func (s *Session) deliver(of *eventlog.Submission, o *eventlog.Outcome) {
 		kind: c.Kind, status: o.Status, room: c.Room, id: c.ID, n: o.N, at: o.At, formerVote: o.FormerVote, err: o.Err,
 		fence: of.Fence, ref: of.Ref,
 	}
-	if c.Kind != eventlog.Say && c.Kind != eventlog.Change && c.Kind != eventlog.Set {
+	switch c.Kind {
+	case eventlog.Say, eventlog.Change, eventlog.Set, eventlog.Erase, eventlog.Restore:
+	default:
 		r.body = c.Body
 	}
 	r.reply = r

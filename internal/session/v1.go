@@ -81,6 +81,8 @@ func (v v1) text(b []byte) {
 		v.redeem(r, f)
 	case wire.Mark:
 		v.mark(r, f)
+	case wire.Moderate:
+		v.moderate(r, f)
 	case wire.StateRequest:
 		v.settings(r, f)
 	case wire.Hello:
@@ -206,6 +208,8 @@ func (v v1) reply(r *reply) {
 		v.saved(r)
 	case eventlog.Mark:
 		v.answerMark(r)
+	case eventlog.Erase, eventlog.Restore:
+		v.moderated(r)
 	case eventlog.ReserveName, eventlog.ReleaseName:
 		v.publisher.naming = false
 		if r.status == eventlog.Refused {
@@ -325,7 +329,7 @@ func (v v1) receivePage(r wire.Request, f wire.History) func(wire.Page, error) {
 			switch {
 			case refused != nil:
 				v.send(r.Refused(refused))
-			case !v.sendPage(&page, since, func() { v.send(page) }):
+			case !v.sendExposed(page.Room, page.Messages, since, func() { v.send(page) }):
 				v.env.Chat.ReadAgain(v.actor(), f, v.receivePage(r, f))
 				return
 			}

@@ -108,6 +108,8 @@ func (r *room) update(msg any) tea.Cmd {
 		r.setting(msg)
 	case wire.Changed:
 		r.changed(msg)
+	case wire.Restored:
+		r.skip(msg.N)
 	case wire.Unknown:
 		r.skip(msg.N)
 	case client.Disconnected:

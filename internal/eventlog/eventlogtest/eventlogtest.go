@@ -150,7 +150,7 @@ func summary(o eventlog.Outcome) string {
 		return fmt.Sprintf("from %d", o.N)
 	case o.Command.Kind == eventlog.Mark && o.Status == eventlog.Repeat:
 		return "repeat"
-	case o.Command.Kind != eventlog.Say && o.Command.Kind != eventlog.Change && o.Command.Kind != eventlog.Set:
+	case !slices.Contains([]eventlog.Kind{eventlog.Say, eventlog.Change, eventlog.Set, eventlog.Erase, eventlog.Restore}, o.Command.Kind):
 		return "done"
 	case o.Status == eventlog.Repeat:
 		return fmt.Sprintf("repeat %d", o.N)

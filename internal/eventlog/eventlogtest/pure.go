@@ -245,6 +245,21 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			return eventlog.Command{Kind: eventlog.PruneEntries, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
 		case eventlog.PruneMarks:
 			return pruneMarks()
+		case eventlog.Erase:
+			from, senders := rapid.Uint64Range(1, 8).Draw(t, "from"), rapid.SampledFrom([][]string{{"anna"}, {"bert"}, {"anna", "carl"}}).Draw(t, "senders")
+			c := eraseBy(rapid.StringMatching("[a-h]").Draw(t, "id"), from, from+rapid.Uint64Range(0, 4).Draw(t, "count"), senders...)
+			c.Room = rapid.SampledFrom(someRooms).Draw(t, "room")
+			return c
+		case eventlog.Restore:
+			c := restore(rapid.StringMatching("[a-h]").Draw(t, "id"), rapid.Uint64Range(1, 8).Draw(t, "erasure"))
+			c.Room = rapid.SampledFrom(someRooms).Draw(t, "room")
+			return c
+		case eventlog.EraseStep:
+			body := eventlog.EraseStepBody{Erasure: rapid.Uint64Range(1, 8).Draw(t, "erasure"), Next: rapid.Uint64Range(1, 4).Draw(t, "next")}
+			return eventlog.Command{Kind: eventlog.EraseStep, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
+		case eventlog.RestoreStep:
+			body := eventlog.RestoreStepBody{Erasure: rapid.Uint64Range(1, 8).Draw(t, "erasure"), Next: rapid.Uint64Range(1, 4).Draw(t, "next")}
+			return eventlog.Command{Kind: eventlog.RestoreStep, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
 		case eventlog.Barrier:
 			return eventlog.Command{Kind: eventlog.Barrier}
 		case eventlog.RenewKeys:

@@ -44,6 +44,13 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"dropped marks", testDroppedMarks},
 		{"storm of marks", testStormOfMarks},
 		{"replies", testReplies},
+		{"erasures", testErase},
+		{"erasures in steps", testEraseSteps},
+		{"erasures and deletions", testEraseAndDelete},
+		{"erasures of polls", testEraseStatus},
+		{"expired erasures", testEraseExpires},
+		{"refused erasures", testRefusedErase},
+		{"erasures and roles", testEraseRoles},
 		{"settings", testSet},
 		{"who may act", testWhoMayAct},
 		{"rules", testRules},
@@ -80,6 +87,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, fresh(t))) })
 	}
 	t.Run("opened again", func(t *testing.T) { testReopened(t, fresh(t)) })
+	t.Run("erasures, opened again", func(t *testing.T) { testEraseReopened(t, fresh(t)) })
 	t.Run("changes, opened again", func(t *testing.T) { testChangeReopened(t, fresh(t)) })
 	t.Run("settings, opened again", func(t *testing.T) { testSetReopened(t, fresh(t)) })
 	t.Run("sessions, opened again", func(t *testing.T) { testSessionsReopened(t, fresh(t)) })

@@ -114,7 +114,9 @@ func (s *Store) Read(room string, after uint64, limit int) ([]eventlog.Record, e
 		}
 		n++
 	}
-	return append([]eventlog.Record(nil), rest[:n]...), bounds, nil
+	records := append([]eventlog.Record(nil), rest[:n]...)
+	s.state.Hiding(room).Hide(records)
+	return records, bounds, nil
 }
 
 // ReadBefore implements eventlog.Store.
@@ -133,7 +135,9 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]eventlog.Re
 		}
 		n++
 	}
-	return append([]eventlog.Record(nil), rest[len(rest)-n:]...), bounds, nil
+	records := append([]eventlog.Record(nil), rest[len(rest)-n:]...)
+	s.state.Hiding(room).Hide(records)
+	return records, bounds, nil
 }
 
 func clampLimit(limit int) int { return max(1, min(limit, eventlog.MaxRead)) }

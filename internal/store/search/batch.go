@@ -81,18 +81,19 @@ func (x *Index) collect() (*batch, error) {
 // readChanged reads the messages that records say were changed, and returns how many it has read.
 func (x *Index) readChanged(w *batch, records []eventlog.Record) (read int, err error) {
 	for i := range records {
-		room, n := records[i].Room, records[i].Changes()
-		if n == 0 {
-			continue
-		}
-		read++
-		now, _, err := x.source.Read(room, n-1, 1)
-		if err != nil && !errors.Is(err, eventlog.ErrDamaged) {
-			return read, err
-		}
-		w.changed[messageRef{room, n}] = nil
-		if len(now) > 0 && now[0].N == n {
-			w.changed[messageRef{room, n}] = &now[0]
+		room := records[i].Room
+		for _, r := range records[i].Changes() {
+			for n := r.From; n <= r.To; n++ {
+				read++
+				now, _, err := x.source.Read(room, n-1, 1)
+				if err != nil && !errors.Is(err, eventlog.ErrDamaged) {
+					return read, err
+				}
+				w.changed[messageRef{room, n}] = nil
+				if len(now) > 0 && now[0].N == n {
+					w.changed[messageRef{room, n}] = &now[0]
+				}
+			}
 		}
 	}
 	return read, nil

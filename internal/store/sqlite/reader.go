@@ -191,6 +191,7 @@ func (r *reader) load() (*saved, error) {
 		}},
 		{"SELECT rooms.name, epoch, spans.first FROM spans JOIN rooms ON rooms.id = spans.room ORDER BY spans.room, epoch", s.addSpan},
 		{"SELECT rooms.name, key, value, n, until FROM settings JOIN rooms ON rooms.id = settings.room", s.addSetting},
+		{fmt.Sprintf("SELECT room, key, value FROM entries WHERE tab = %d", eventlog.Erasures), s.addErasure},
 	} {
 		if err := r.each(table.query, table.row); err != nil {
 			return nil, err
@@ -226,6 +227,18 @@ func (s *saved) addRegistration(scan func(...any) error) error {
 	var r eventlog.NameRegistration
 	err := scan(&r.SenderID, &r.Name, &r.Key, &r.Since)
 	s.Registrations = append(s.Registrations, r)
+	return err
+}
+
+func (s *saved) addErasure(scan func(...any) error) error {
+	var key, value []byte
+	e := eventlog.Entry{Table: eventlog.Erasures}
+	if err := scan(&e.Room, &key, &value); err != nil {
+		return err
+	}
+	e.Key, e.Value = string(key), string(value)
+	erasure, err := eventlog.DecodeErasure(&e)
+	s.Erasures = append(s.Erasures, erasure)
 	return err
 }
 

@@ -265,8 +265,9 @@ func (s *Store) Read(room string, after uint64, limit int) ([]eventlog.Record, e
 	if s.reader == nil {
 		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.unavailable())
 	}
-	known := s.state.Bounds(room)
+	known, hiding := s.state.Bounds(room), s.state.Hiding(room)
 	records, head, err := s.reader.read(s.reader.after, room, after, known.Last+1, limit)
+	hiding.Hide(records)
 	records, err = s.intactPrefix(room, records, err)
 	return records, clampBounds(head, known), err
 }
@@ -298,8 +299,9 @@ func (s *Store) ReadBefore(room string, before uint64, limit int) ([]eventlog.Re
 	if s.reader == nil {
 		return nil, eventlog.Bounds{}, fmt.Errorf("read room %s: %w", room, s.unavailable())
 	}
-	known := s.state.Bounds(room)
+	known, hiding := s.state.Bounds(room), s.state.Hiding(room)
 	records, head, err := s.reader.read(s.reader.before, room, 0, min(before, known.Last+1), limit)
+	hiding.Hide(records)
 	slices.Reverse(records)
 	records, err = s.intactPrefix(room, records, err)
 	return records, clampBounds(head, known), err

@@ -82,10 +82,12 @@ export class RoomState {
 			this.timeline.markGone(from, to);
 			model.changed();
 		});
-		room.on("tally", () => {
-			this.refresh();
-			model.changed();
-		});
+		for (const event of ["tally", "restored"]) {
+			room.on(event, () => {
+				this.refresh();
+				model.changed();
+			});
+		}
 		room.on("state", (f) => {
 			if (["person", "address"].includes(f.key) || f.key === this.refusedBy?.rule) this.refusedBy = null;
 			if (f.key === "preset") room.settings().then(() => model.changed(), () => {}); // it changes others, which have no frames

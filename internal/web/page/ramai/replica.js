@@ -133,7 +133,7 @@ export class Replica {
 
 	/** Drops what no outstanding page or frame can be older than: what was received as frames, once no page is outstanding. */
 	#dropHeard() {
-		if (this.#asked.size === 0 && this.#heard.length > 0) this.#heard = this.#heard.filter((f) => f.type === "changed" && f.n > this.n);
+		if (this.#asked.size === 0 && this.#heard.length > 0) this.#heard = this.#heard.filter((f) => changes(f) && f.n > this.n);
 	}
 
 	/**
@@ -185,6 +185,7 @@ export class Replica {
 				this.#repeat(this.#heard);
 				break;
 			case "changed":
+			case "restored":
 			case "tally":
 			case "marked":
 				this.#hear(f);
@@ -383,7 +384,7 @@ export class Replica {
 
 	/** Applies a frame that changes messages or marks, and keeps it for pages and frames that have not arrived. @param {any} f */
 	#hear(f) {
-		if (this.#asked.size > 0 || (f.type === "changed" && f.n > this.n)) this.#heard.push(f);
+		if (this.#asked.size > 0 || (changes(f) && f.n > this.n)) this.#heard.push(f);
 		if (this.#heard.length > MAX_HEARD) {
 			this.#asked.clear();
 			this.#heard = [];
@@ -395,18 +396,39 @@ export class Replica {
 	#repeat(frames) {
 		for (const f of frames) {
 			if (f.type === "changed") this.#change(f);
+			else if (f.type === "restored") this.#restore(f);
 			else if (f.type === "tally") this.#tally(f);
 			else if (f.type === "marked") this.#marked(f);
 			else for (const [n, keys] of Object.entries(f.mine ?? {})) this.#setMine(Number(n), keys); // joined
 		}
 	}
 
-	/** Applies an edit or a deletion. Deleted messages stay deleted. @param {any} f */
-	#change({ n, at, of, by, text }) {
-		for (const [from, to] of typeof of === "number" ? [[of, of]] : of) {
+	/**
+	 * Applies an edit, a deletion or an erasure. Deleted messages stay deleted, and one that a moderator has erased can be deleted by
+	 * its author.
+	 * @param {any} f
+	 */
+	#change({ n, at, of, by, text, erasure }) {
+		for (const [from, to] of ranges(of)) {
 			for (let i = this.at(from); i < this.messages.length && this.messages[i].n <= to; i++) {
 				const m = this.messages[i];
-				if (this.#version(m) < n && !m.gone && (!by || by === m.by)) this.messages[i] = after(m, n, text, at);
+				if (this.#version(m) >= n || (by && by !== m.by)) continue;
+				if (!m.gone || (text === null && typeof of === "number")) this.messages[i] = after(m, erasure ?? n, text, at);
+			}
+		}
+	}
+
+	/**
+	 * Messages that were restored are missing, unless they are here as they were after that. The settings of restored polls and questions
+	 * are those of before.
+	 * @param {any} f
+	 */
+	#restore({ n, of }) {
+		this.staleSettings ||= ranges(of).length > 0 && n > this.#joinedAt;
+		for (const [from, to] of ranges(of)) {
+			for (let i = this.at(from); i < this.messages.length && this.messages[i].n <= to; i++) {
+				const m = this.messages[i];
+				if (this.#version(m) < n) this.#known.remove(m.n, m.n);
 			}
 		}
 	}
@@ -447,6 +469,12 @@ export class Replica {
 }
 
 const STATUS = /^(?:poll|question)\/(\d+)$/; // the setting that is the status of a message
+
+/** Reports whether a frame changes messages. @param {any} f */
+const changes = ({ type }) => type === "changed" || type === "restored";
+
+/** The messages that a frame is about. @param {number|Range[]} of @returns {Range[]} */
+const ranges = (of) => (typeof of === "number" ? [[of, of]] : of);
 
 /** The key of a message's status; empty: it has none. @param {Message} m */
 const keyOfStatus = ({ as, n }) => (as === "poll" || as === "question" ? `${as}/${n}` : "");

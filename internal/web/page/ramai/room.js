@@ -6,6 +6,7 @@ import { Replica } from "./replica.js";
 /**
  * @typedef {import("./client.js").Client} Client
  * @typedef {import("./outbox.js").Sent} Sent
+ * @typedef {import("./protocol.js").Message} Message
  * @typedef {import("./protocol.js").Page} Page
  * @typedef {import("./protocol.js").Position} Position
  * @typedef {import("./replica.js").PageParams} PageParams
@@ -23,6 +24,7 @@ const PUSHED = 200; // connections in a room, above which the server pushes no n
  * - message(Message): in order, each once
  * - changed({n, of, text, by, from, id}): messages were edited, or deleted if text is null. of: a number, or ranges of those that
  *   by has posted; empty: a later change has replaced this one
+ * - restored(): messages that a moderator had erased are here again
  * - tally({n, of}): all counts of the marks of some messages: of[number][key]
  * - state({n, key, value, by, from, id}): a setting was changed
  * - settings(): all settings were loaded anew, because some of them may have been in a gap
@@ -289,6 +291,20 @@ export class Room extends Emitter {
 		this.#advance(f.n); // also of a kind that this version does not know
 		this.head = Math.max(this.head, f.n);
 		if (["changed", "tally", "state"].includes(f.type)) this.emit(f.type, f);
+		if (f.type === "restored" && this.#replica) this.#loadRestored(f.of);
+	}
+
+	/** Loads messages that are here and were restored, and the settings of polls and questions. @param {number|[number, number][]} of */
+	async #loadRestored(of) {
+		const ranges = typeof of === "number" ? [[of, of]] : of;
+		const restored = this.replica.messages.filter((m) => m.gone && ranges.some(([from, to]) => from <= m.n && m.n <= to));
+		for (let [after, more] = [(restored[0]?.n ?? 1) - 1, restored.length > 0]; more; ) {
+			const page = await this.client.withRetry(() => this.load({ after })).catch(() => null); // they are loaded when the reader comes again
+			after = page?.messages.at(-1)?.n ?? Infinity;
+			more = page !== null && page.more && after < /** @type {Message} */ (restored.at(-1)).n;
+		}
+		if (this.#replica?.staleSettings) await this.#loadSettings();
+		this.emit("restored");
 	}
 
 	/** @param {any} f @param {boolean} reset */

@@ -1,0 +1,145 @@
+package chat
+
+import (
+	"fmt"
+	"slices"
+
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// Selected is what a selection finds in a room.
+type Selected struct {
+	By     []string       // the senders, ascending
+	From   uint64         // number of the oldest message; 1 if there is none
+	To     uint64         // number up to which messages were looked at
+	Count  int            // messages
+	Sample []wire.Message // the newest ones, at most wire.PreviewSample, ascending
+}
+
+// recordsPerWork is how many records that are looked at are one unit of work.
+const recordsPerWork = 256
+
+// Select finds the messages that an erasure would erase, in the background, and calls done on another goroutine. If it returns
+// an error, done is not called. Records above to are not looked at; 0: all are.
+func (s *Service) Select(a *Actor, room string, selection wire.Selection, to uint64, done func(Selected, error)) error {
+	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
+		return rateLimited(wait)
+	}
+	if err := s.mayModerate(a.sender(), room); err != nil {
+		return err
+	}
+	s.SelectAgain(a, room, selection, to, done)
+	return nil
+}
+
+// SelectAgain is Select for a selection that was already counted.
+func (s *Service) SelectAgain(a *Actor, room string, selection wire.Selection, to uint64, done func(Selected, error)) {
+	sender, addr := key(a.SenderID), a.Addr.Addr()
+	s.cfg.Hub.Go(addr, func() {
+		found, looked, err := selectMessages(s.cfg.Store, room, &selection, to)
+		s.rates.Worked(s.cfg.Now(), sender, addr, looked/recordsPerWork)
+		if err != nil && Refusal(err) == nil {
+			s.cfg.Logger.Error("cannot read the messages of a selection", "room", room, "err", err)
+			err = s.Unreadable(room)
+		}
+		done(found, err)
+	})
+}
+
+// mayModerate returns why a sender must not see previews of a room. What a moderator may erase is decided when the command is
+// applied.
+func (s *Service) mayModerate(senderID, room string) error {
+	if role, _ := s.cfg.Store.Role(room, senderID, wire.TimeOf(s.cfg.Now())); role >= wire.RoleModerator {
+		return nil
+	}
+	return &wire.CodedError{
+		Code: wire.NotAllowed, Reason: fmt.Sprintf("only moderators of the room %s can erase messages of others", room),
+		Rule: wire.RuleRole, Params: wire.Params{wire.ParamRole: wire.TextValue(wire.RoleModerator.String())},
+	}
+}
+
+// selectMessages finds messages of a room with numbers up to to; 0: all. It also returns how many records it has looked at.
+func selectMessages(store eventlog.Store, room string, selection *wire.Selection, to uint64) (found Selected, looked int, err error) {
+	bounds := store.Bounds(room)
+	if to > bounds.Last {
+		return found, 0, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("there is no message %d in the room %s; the newest number is %d", to, room, bounds.Last)}
+	}
+	found.From, found.To = 1, to
+	if to == 0 {
+		found.To = bounds.Last
+	}
+	from := bounds.First
+	if selection.Since != nil {
+		if from, err = firstAt(store, room, *selection.Since); err != nil {
+			return found, 0, err
+		}
+	}
+	senders := map[string]bool{}
+	for after := from - 1; after < found.To; {
+		records, _, err := store.Read(room, after, eventlog.MaxRead)
+		if err != nil {
+			return found, looked, err
+		}
+		if len(records) == 0 {
+			break
+		}
+		looked += len(records)
+		for i := range records {
+			r := &records[i]
+			if after = r.N; r.N > found.To {
+				break
+			}
+			if r.SenderID != selection.SenderID {
+				continue
+			}
+			m, is, err := r.Message()
+			if err != nil {
+				return found, looked, err
+			}
+			if is && !m.Gone {
+				found.add(&m, senders)
+			}
+		}
+	}
+	return found, looked, nil
+}
+
+// add adds a message that was found. senders has the senders in By.
+func (s *Selected) add(m *wire.Message, senders map[string]bool) {
+	if s.Count++; s.Count == 1 {
+		s.From = m.N
+	}
+	if !senders[m.SenderID] {
+		senders[m.SenderID] = true
+		i, _ := slices.BinarySearch(s.By, m.SenderID)
+		s.By = slices.Insert(s.By, i, m.SenderID)
+	}
+	if len(s.Sample) == wire.PreviewSample {
+		s.Sample = slices.Delete(s.Sample, 0, 1)
+	}
+	s.Sample = append(s.Sample, *m)
+}
+
+// Preview returns the answer to a request that selects messages.
+func (s *Selected) Preview(m *wire.Moderate) wire.Preview {
+	return wire.Preview{Room: m.Room, ID: m.ID, Count: s.Count, Senders: len(s.By), Sample: s.Sample, To: s.To}
+}
+
+// Erase erases the messages that a selection has found. It returns what Say returns.
+func (s *Service) Erase(a *Actor, m *wire.Moderate, found *Selected, r Reply) error {
+	return s.submit(eventlog.Command{Kind: eventlog.Erase, SenderID: a.sender(), Room: m.Room, ID: m.ID, Body: found.body(m.Erase)}, &r)
+}
+
+// body returns the body of the command that erases what was found.
+func (s *Selected) body(selection *wire.Selection) eventlog.EraseBody {
+	return eventlog.EraseBody{By: s.By, From: s.From, To: max(s.To, 1), Count: uint64(s.Count), Asked: selection.String()}
+}
+
+// Undo undoes an erasure. It counts as a message, and returns what Say returns.
+func (s *Service) Undo(a *Actor, m *wire.Moderate, r Reply) error {
+	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), 1); wait > 0 {
+		return rateLimited(wait)
+	}
+	return s.submit(eventlog.Command{Kind: eventlog.Restore, SenderID: a.sender(), Room: m.Room, ID: m.ID, Body: eventlog.RestoreBody{Erasure: m.Undo}}, &r)
+}

@@ -1,0 +1,136 @@
+package wire
+
+// PreviewSample is how many messages a Preview shows.
+const PreviewSample = 5
+
+// Moderate is what a moderator does to a room: it erases messages or undoes that. Exactly one of Erase and Undo is set.
+// Repeating the same ID in the same room never erases or undoes twice.
+type Moderate struct {
+	Room  string     `json:"room"`
+	ID    string     `json:"id"`
+	Erase *Selection `json:"erase,omitempty"`
+	To    uint64     `json:"to,omitempty"`  // with Erase: messages with higher numbers are not erased; 0 only with Dry
+	Dry   bool       `json:"dry,omitempty"` // with Erase: nothing is erased, and the answer is a Preview
+	Undo  uint64     `json:"undo,omitempty"`
+}
+
+// A Selection describes messages of a room.
+type Selection struct {
+	SenderID string `json:"by"`              // those of this sender
+	Since    *Time  `json:"since,omitempty"` // only those of this time or later
+}
+
+// String returns the selection in a form that is the same for equal selections.
+func (s *Selection) String() string {
+	text := "by " + s.SenderID
+	if s.Since != nil {
+		text += " since " + s.Since.String()
+	}
+	return text
+}
+
+// Check checks the form of a selection.
+func (s *Selection) Check() *CodedError {
+	if bad := CheckID(s.SenderID); bad != nil {
+		return &CodedError{Code: bad.Code, Reason: "by must be a sender: " + bad.Reason}
+	}
+	return nil
+}
+
+// Preview answers a Moderate with Dry.
+type Preview struct {
+	Room    string    `json:"room"`
+	ID      string    `json:"id"`
+	Count   int       `json:"count"`   // messages that would be erased
+	Senders int       `json:"senders"` // whose messages these are
+	Sample  []Message `json:"sample"`  // the newest ones, at most PreviewSample, ascending
+	To      uint64    `json:"to"`      // number for the Moderate that erases them
+	Ref     string    `json:"ref,omitempty"`
+}
+
+// Restored says that erased messages were restored, as far as their authors have not deleted them: they have to be loaded
+// again.
+type Restored struct {
+	Room    string  `json:"room"`
+	N       uint64  `json:"n"`
+	At      Time    `json:"at"`
+	Of      Targets `json:"of"`                // none: the frames of the steps follow
+	Erasure uint64  `json:"erasure,omitempty"` // number of the erasure that was undone
+}
+
+var (
+	_ = request(Moderate{}, parseModerate)
+	_ = answer[Preview]()
+	_ = answer[Restored]()
+)
+
+// Type implements Frame.
+func (Moderate) Type() string { return "moderate" }
+
+func (m Moderate) posted() (room, id string) { return m.Room, m.ID }
+
+// Type implements Frame.
+func (Preview) Type() string { return "preview" }
+
+// Type implements Frame.
+func (Restored) Type() string { return "restored" }
+
+// parseModerate parses the request.
+func parseModerate(f fields) (Frame, string, *CodedError) {
+	var m Moderate
+	var where string
+	var bad *CodedError
+	if m.Room, m.ID, where, bad = f.posted(); m.ID == "" {
+		return nil, where, bad
+	}
+	if bad != nil {
+		return m, where, bad
+	}
+	if f.value("erase") != nil {
+		if m.Erase, bad = f.selection("erase"); bad != nil {
+			return m, "erase", bad
+		}
+	}
+	if f.value("to") != nil {
+		if m.To, bad = f.target("to"); bad != nil {
+			return m, "to", bad
+		}
+	}
+	if f.value("dry") != nil {
+		if m.Dry, bad = f.bool("dry"); bad != nil {
+			return m, "dry", bad
+		}
+	}
+	if f.value("undo") != nil {
+		if m.Undo, bad = f.target("undo"); bad != nil {
+			return m, "undo", bad
+		}
+	}
+	return m, "", m.Check()
+}
+
+// Check checks that the request asks for exactly one thing, and has what that needs.
+func (m *Moderate) Check() *CodedError {
+	switch {
+	case (m.Erase != nil) == (m.Undo > 0):
+		return &CodedError{Code: BadRequest, Reason: "it must have exactly one of erase and undo"}
+	case m.Undo > 0 && (m.Dry || m.To > 0):
+		return &CodedError{Code: BadRequest, Reason: "dry and to belong to erase; leave them out"}
+	case m.Erase != nil && !m.Dry && m.To == 0:
+		return &CodedError{Code: BadRequest, Reason: "erase needs to, the number up to which messages are erased, as a preview has it; send the same with dry: true to get one"}
+	}
+	return nil
+}
+
+// selection returns a selection of messages.
+func (f *fields) selection(name string) (*Selection, *CodedError) {
+	v := f.value(name)
+	if v.Kind() != '{' {
+		return nil, wrongKind("an object", v)
+	}
+	var s Selection
+	if err := ParseJSON(v, &s); err != nil {
+		return nil, err
+	}
+	return &s, s.Check()
+}
