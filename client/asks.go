@@ -143,6 +143,8 @@ func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 			return ok && r.Room == f.Room
 		})
 		c.emitIn(f.Room, f, raw)
+	case wire.Preview:
+		c.deliver(f, func(a *ask) bool { return a.isPreview(f.Room) })
 	case wire.Error:
 		c.onError(now, f, raw)
 	}

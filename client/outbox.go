@@ -29,15 +29,18 @@ type say struct {
 	options        []string // of a message
 	key            string   // of a setting; empty: it is a message or a change
 	value          wire.Value
-	until          wire.Time // of a setting
-	firstSent      time.Time // wall-clock time; zero: never
+	until          wire.Time      // of a setting
+	moderate       *wire.Moderate // what a moderator does; nil: it is something else
+	firstSent      time.Time      // wall-clock time; zero: never
 }
 
 // changes reports whether s is a change.
 func (s *say) changes() bool { return s.of > 0 || s.ofID != "" }
 
 // isLine reports whether the plain protocol has what s is.
-func (s *say) isLine() bool { return !s.changes() && s.key == "" && s.re == 0 && s.as == "" }
+func (s *say) isLine() bool {
+	return !s.changes() && s.key == "" && s.moderate == nil && s.re == 0 && s.as == ""
+}
 
 // blocked reports whether s changes a message that has no number yet.
 func (s *say) blocked() bool { return s.ofID != "" && s.of == 0 }
@@ -45,6 +48,10 @@ func (s *say) blocked() bool { return s.ofID != "" && s.of == 0 }
 // frame returns the frame to send. An older server does not know changes and settings. Its error contains only the ref.
 func (s *say) frame() []byte {
 	switch {
+	case s.moderate != nil:
+		m := *s.moderate
+		m.Room, m.ID = s.room, s.id
+		return appendRef(wire.Append(nil, m), s.id)
 	case s.key != "":
 		return appendRef(wire.Append(nil, wire.Set{Room: s.room, ID: s.id, Key: s.key, Value: s.value, Until: s.until}), s.id)
 	case s.changes():
@@ -152,7 +159,7 @@ func (c *core) newID() string {
 // sent returns the message as a value.
 func (s *say) sent(state State) Sent {
 	return Sent{Room: s.room, ID: s.id, Text: s.text, Re: s.re, Of: s.of, OfID: s.ofID, Deletes: s.deletes,
-		As: s.as, Options: s.options, Key: s.key, Value: s.value, Until: s.until, State: state}
+		As: s.as, Options: s.options, Key: s.key, Value: s.value, Until: s.until, Moderate: s.moderate, State: state}
 }
 
 // messages returns all messages without a final state.
@@ -328,6 +335,9 @@ func (c *core) nextSay(now time.Time) ([]byte, bool) {
 
 // refused handles the answer to a message that was not stored.
 func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
+	if c.refusedPreview(now, f) {
+		return
+	}
 	o := &c.outbox
 	if s, ok := o.release(f.Room, f.ID); ok { // a moderator rejected it
 		c.emit(f, raw)
@@ -353,7 +363,7 @@ func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 // refusedByOlder handles the error that an older server answers to a change or a setting, and reports whether it is one.
 func (c *core) refusedByOlder(f wire.Error) bool {
 	o := &c.outbox
-	i := slices.IndexFunc(o.says[:o.sent], func(s say) bool { return (s.changes() || s.key != "") && s.id == f.Ref })
+	i := slices.IndexFunc(o.says[:o.sent], func(s say) bool { return (s.changes() || s.key != "" || s.moderate != nil) && s.id == f.Ref })
 	if f.Ref == "" || i < 0 {
 		return false
 	}

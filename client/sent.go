@@ -58,6 +58,9 @@ type Sent struct {
 	Value wire.Value
 	Until wire.Time // the end of a rule; 0: it has none
 
+	// Of what a moderator does.
+	Moderate *wire.Moderate
+
 	N  uint64    // Saved: its number; 0 on the plain protocol, which has none
 	At time.Time // Saved: the server's time; zero on the plain protocol
 
@@ -73,8 +76,8 @@ type Sent struct {
 	RuleUntil wire.Time // the rule does not refuse it after that; 0: the rule has no end
 }
 
-// IsMessage reports whether it is a message, and neither a change nor a setting.
-func (s Sent) IsMessage() bool { return !s.Changes() && s.Key == "" }
+// IsMessage reports whether it is a message: not a change, a setting, or what a moderator does.
+func (s Sent) IsMessage() bool { return !s.Changes() && s.Key == "" && s.Moderate == nil }
 
 // Changes reports whether it is a change of a message.
 func (s Sent) Changes() bool { return s.Of > 0 || s.OfID != "" }

@@ -100,6 +100,9 @@ func actionsOn(h Host, p Person, about []wire.Setting) (all []action) {
 	has := func(prefix string) bool {
 		return slices.ContainsFunc(about, func(s wire.Setting) bool { return strings.HasPrefix(s.Key, prefix) })
 	}
+	defer func() {
+		all = append(all, action{"erase all their messages", func(h Host) { eraseAll(h, p, nil) }})
+	}()
 	person, role := wire.PersonPrefix+p.ID, wire.RolePrefix+p.ID
 	if has(wire.PersonPrefix) {
 		add("let them read and post again", person, wire.Value{}, 0)

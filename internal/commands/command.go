@@ -21,6 +21,8 @@ type Host interface {
 	Now() time.Time                                                                // the server's time, as far as it is known
 	When(t time.Time) string                                                       // a time as people read it, such as 14:02
 	Set(c Change)                                                                  // changes a setting of the room, whose name is filled in, and shows what is so once it is saved
+	Moderate(m wire.Moderate, done func(n uint64) string)                          // erases messages, or undoes that; once it is saved, shows what is so
+	LastErasure() uint64                                                           // number of the newest erasure that this client has made in the room; 0: none
 	Inform(words string)                                                           // shows what was done
 	Warn(words string)                                                             // shows why nothing was done
 	Confirm(c Confirmation)                                                        // asks before something that cannot be undone
@@ -34,6 +36,7 @@ type Server interface {
 	Invite(ctx context.Context, ask wire.Invite) (wire.Invited, error)
 	Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, error)
 	Join(room string, last int) error
+	Preview(ctx context.Context, room string, selection wire.Selection) (wire.Preview, error)
 }
 
 // A Confirmation is a question with one answer that does something.
@@ -51,7 +54,7 @@ type Choice struct {
 	Do    func(h Host, i int) // is given the index of the chosen row
 }
 
-// An Answer is what the server has said. Without rows, the title is all of it.
+// An Answer is what the server has said. Without rows, the title is all of it; without both, nothing is shown.
 type Answer struct {
 	Title string
 	Rows  []Row
@@ -105,7 +108,7 @@ func (c *Command) Is(word string) bool { return word == c.Name || slices.Contain
 func Table() []Command {
 	return append([]Command{
 		{Name: "whois", Args: "PERSON", Takes: []Kind{PersonArg}, Help: "who somebody is: their sender id, their newest message, their role", Run: whois},
-	}, slices.Concat(ruleCommands(), inviteCommands())...)
+	}, slices.Concat(ruleCommands(), moderateCommands(), inviteCommands())...)
 }
 
 // Find returns the command with a name, or nil.

@@ -22,6 +22,8 @@ type fakeHost struct {
 	confirm  *Confirmation
 	fail     error
 	role     wire.Role
+	erasure  uint64
+	preview  wire.Preview
 	answer   Answer
 	settings []wire.Setting // in the order of their keys
 }
@@ -57,7 +59,13 @@ func (h *fakeHost) Now() time.Time          { return start }
 func (h *fakeHost) When(t time.Time) string { return t.UTC().Format("15:04") }
 func (h *fakeHost) Inform(words string)     { h.note("%s", words) }
 func (h *fakeHost) Warn(words string)       { h.note("! %s", words) }
-func (h *fakeHost) Confirm(c Confirmation)  { h.confirm = &c; h.note("? %s", c.Question) }
+func (h *fakeHost) Confirm(c Confirmation) {
+	h.confirm = &c
+	h.note("? %s", c.Question)
+	for _, r := range c.Rows {
+		h.note("  %s %s", r.Name, r.Text)
+	}
+}
 func (h *fakeHost) Choose(c Choice) {
 	h.choice = &c
 	h.note("? %s", c.Title)
@@ -83,7 +91,9 @@ func (h *fakeHost) Ask(ask func(context.Context, Server) (func(Host) Answer, err
 	}
 	answer := get(h)
 	h.answer = answer
-	h.note("%s", answer.Title)
+	if answer.Title != "" {
+		h.note("%s", answer.Title)
+	}
 	for _, r := range answer.Rows {
 		h.note("  %s %s", r.Name, r.Text)
 	}
@@ -108,6 +118,22 @@ func (h *fakeHost) Redeem(_ context.Context, ask wire.Redeem) (wire.OwnRole, err
 }
 
 func (h *fakeHost) Join(room string, _ int) error { h.note("join %s", room); return nil }
+
+func (h *fakeHost) LastErasure() uint64 { return h.erasure }
+
+func (h *fakeHost) Moderate(m wire.Moderate, done func(uint64) string) {
+	if m.Erase != nil {
+		h.note("erase %s to %d", m.Erase, m.To)
+	} else {
+		h.note("undo %d", m.Undo)
+	}
+	h.note("%s", done(77))
+}
+
+func (h *fakeHost) Preview(_ context.Context, _ string, s wire.Selection) (wire.Preview, error) {
+	h.note("preview %s", &s)
+	return h.preview, h.fail
+}
 
 // Settings returns one setting a page.
 func (h *fakeHost) Settings(_ context.Context, ask wire.StateRequest) (page wire.Settings, err error) {

@@ -142,8 +142,8 @@ func TestSentence(t *testing.T) {
 func TestCard(t *testing.T) {
 	for role, want := range map[wire.Role]string{
 		wire.RoleGuest:     "",
-		wire.RoleModerator: "mute for 10 minutes, mute, ban for a day, ban, give the role trusted",
-		wire.RoleOwner:     "mute for 10 minutes, mute, ban for a day, ban, give the role trusted, make them a moderator",
+		wire.RoleModerator: "mute for 10 minutes, mute, ban for a day, ban, give the role trusted, erase all their messages",
+		wire.RoleOwner:     "mute for 10 minutes, mute, ban for a day, ban, give the role trusted, make them a moderator, erase all their messages",
 	} {
 		h := newHost()
 		h.role = role

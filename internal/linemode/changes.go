@@ -96,6 +96,10 @@ func (r *runner) reply(_ context.Context, words string) {
 // what describes a message, a change or a setting to a person.
 func what(s client.Sent) string {
 	switch {
+	case s.Moderate != nil && s.Moderate.Erase != nil:
+		return "erasure"
+	case s.Moderate != nil:
+		return fmt.Sprintf("undoing erasure %d", s.Moderate.Undo)
 	case s.Key != "":
 		return "setting " + s.Key
 	case s.Deletes:

@@ -88,18 +88,37 @@ func (h host) Set(c commands.Change) {
 		return
 	}
 	h.pending = append(h.pending, client.Sent{Room: c.Room, ID: id, Key: c.Key, Value: c.Value})
+	h.changes(id, func(uint64) string { return c.Done })
+}
+
+// changes notes what is so once something is saved.
+func (h host) changes(id string, done func(n uint64) string) {
 	if h.done == nil {
-		h.done = make(map[string]string)
+		h.done = make(map[string]func(uint64) string)
 	}
-	h.done[id] = c.Done
+	h.done[id] = done
+}
+
+func (h host) LastErasure() uint64 { return h.lastErasure }
+
+func (h host) Moderate(m wire.Moderate, done func(n uint64) string) {
+	m.Room = h.Config.Room
+	id, err := h.Client.Moderate(m)
+	if err != nil {
+		h.note("%v", err)
+		return
+	}
+	h.pending = append(h.pending, client.Sent{Room: m.Room, ID: id, Moderate: &m})
+	h.changes(id, done)
 }
 
 func (h host) Ask(ask func(ctx context.Context, server commands.Server) (func(h commands.Host) commands.Answer, error)) {
 	h.askThen(h.ctx, func(ctx context.Context) (func(), error) {
 		answer, err := ask(ctx, h.Client)
 		return func() {
-			a := answer(h)
-			h.note("%s", lines(a.Title, a.Rows))
+			if a := answer(h); a.Title != "" {
+				h.note("%s", lines(a.Title, a.Rows))
+			}
 		}, err
 	})
 }

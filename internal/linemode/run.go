@@ -75,18 +75,19 @@ type runner struct {
 	outages     []string // reasons reported since the connection broke
 	refusals    []string // reasons reported since a message was last saved
 
-	marked     bool              // a command has marked a message
-	left       bool              // a command has ended the input
-	asking     int               // commands that wait for an answer
-	answers    chan func()       // of those commands: each writes an answer
-	done       map[string]string // by the ids of settings that commands have changed: what is so once they are saved
-	role       wire.Role         // of this sender in the room; none: not known
-	unanswered *question         // what the next line answers; nil: nothing
-	people     commands.People
-	authors    authors
-	clockKnown bool          // a message has arrived since
-	clockAhead time.Duration // of the clock here before the server's, at most
-	helpers    *sync.WaitGroup
+	marked      bool                             // a command has marked a message
+	left        bool                             // a command has ended the input
+	asking      int                              // commands that wait for an answer
+	answers     chan func()                      // of those commands: each writes an answer
+	done        map[string]func(n uint64) string // by the ids of what commands have changed: what is so once it is saved under a number
+	lastErasure uint64                           // of this sender; 0: none in this run
+	role        wire.Role                        // of this sender in the room; none: not known
+	unanswered  *question                        // what the next line answers; nil: nothing
+	people      commands.People
+	authors     authors
+	clockKnown  bool          // a message has arrived since
+	clockAhead  time.Duration // of the clock here before the server's, at most
+	helpers     *sync.WaitGroup
 }
 
 // next is what Client.Next returned.
@@ -349,8 +350,11 @@ func (r *runner) sent(f client.Sent) {
 	case client.Sending:
 		return
 	case client.Saved:
-		if words, ok := r.done[f.ID]; ok {
-			r.note("%s", client.OneLine(words))
+		if f.Moderate != nil && f.Moderate.Erase != nil {
+			r.lastErasure = f.N
+		}
+		if done, ok := r.done[f.ID]; ok {
+			r.note("%s", client.OneLine(done(f.N)))
 		}
 		r.refusals = nil
 		r.showUntil = max(r.showUntil, f.N)

@@ -33,6 +33,7 @@ type fakeChat struct {
 	count     int
 	pending   client.Pending
 	questions []wire.Message
+	preview   wire.Preview
 	settings  []wire.Settings   // the next answers of Settings
 	events    chan client.Event // returned by Next; nil: none
 	epoch     string            // of the server
@@ -92,6 +93,18 @@ func (f *fakeChat) Set(s wire.Set) (string, error) {
 	}
 	value, err := s.Value.MarshalJSON()
 	return id, errors.Join(err, f.note("set %s %s %s", s.Room, s.Key, value))
+}
+
+func (f *fakeChat) Moderate(m wire.Moderate) (string, error) {
+	f.count++
+	if m.Erase != nil {
+		return fmt.Sprintf("id-%d", f.count), f.note("erase %s %s to %d", m.Room, m.Erase, m.To)
+	}
+	return fmt.Sprintf("id-%d", f.count), f.note("undo %s %d", m.Room, m.Undo)
+}
+
+func (f *fakeChat) Preview(_ context.Context, room string, s wire.Selection) (wire.Preview, error) {
+	return f.preview, f.note("preview %s %s", room, &s)
 }
 
 func (f *fakeChat) Mark(m wire.Mark) error {

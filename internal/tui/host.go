@@ -19,6 +19,7 @@ type host struct {
 	*screen
 	r    *room
 	line string    // the command as it was typed
+	late bool      // the server has answered: a question that is asked now surprises the user
 	cmds []tea.Cmd // for bubbletea
 }
 
@@ -46,8 +47,11 @@ type commandAnswer struct {
 	err    error
 }
 
-// commandChange is a setting that a command has changed, until the server has answered.
-type commandChange struct{ line, done string }
+// commandChange is what a command has changed, until the server has answered.
+type commandChange struct {
+	line string
+	done func(n uint64) string // what is so once it is saved under a number
+}
 
 func (h *host) Room() string             { return h.r.name }
 func (h *host) Link() string             { address := h.address(h.r.name); return address.String() }
@@ -80,11 +84,56 @@ func (h *host) Set(c commands.Change) {
 		h.warn("%s", h.reason(err))
 		return
 	}
+	h.changes(id, func(uint64) string { return c.Done })
+	h.r.settingChanged(c.Key)
+}
+
+// changes notes what a command has changed.
+func (h *host) changes(id string, done func(n uint64) string) {
 	if h.r.commandChanges == nil {
 		h.r.commandChanges = make(map[string]commandChange)
 	}
-	h.r.commandChanges[id] = commandChange{h.line, c.Done}
-	h.r.settingChanged(c.Key)
+	h.r.commandChanges[id] = commandChange{h.line, done}
+}
+
+func (h *host) LastErasure() uint64 { return h.r.lastErasure }
+
+func (h *host) Moderate(m wire.Moderate, done func(n uint64) string) {
+	m.Room = h.r.name
+	id, err := h.chat.Moderate(m)
+	if err != nil {
+		h.warn("%s", h.reason(err))
+		return
+	}
+	h.changes(id, done)
+}
+
+// moderated handles the new state of what this user did as a moderator.
+func (r *room) moderated(f client.Sent) {
+	if f.State == client.Saved {
+		r.timeline.head = max(r.timeline.head, f.N)
+		if f.Moderate.Erase != nil {
+			r.lastErasure = f.N
+		}
+	}
+	r.answered(f, "")
+}
+
+// answered says what has become of what a command has changed. what is said if it was no command.
+func (r *room) answered(f client.Sent, what string) {
+	by, ok := r.commandChanges[f.ID]
+	switch {
+	case f.State == client.Saved && ok:
+		r.inform("%s", oneLine(by.done(f.N), r.method))
+	case f.State == client.Failed:
+		if ok {
+			what = by.line
+		}
+		r.warn("%s: %s", oneLine(what, r.method), r.refusalWords(refusalOf(f)))
+	}
+	if f.State.Final() {
+		delete(r.commandChanges, f.ID)
+	}
 }
 
 func (h *host) Ask(ask func(ctx context.Context, server commands.Server) (func(h commands.Host) commands.Answer, error)) {
@@ -102,9 +151,12 @@ func (s *screen) showAnswer(a commandAnswer) tea.Cmd {
 		return nil
 	}
 	return s.withHost(a.room, a.line, func(h commands.Host) {
+		h.(*host).late = true
 		switch answer := a.answer(h); len(answer.Rows) {
 		case 0:
-			h.Inform(answer.Title)
+			if answer.Title != "" {
+				h.Inform(answer.Title)
+			}
 		default:
 			p := &panel{title: oneLine(answer.Title, s.method), rows: s.panelRows(answer.Rows)}
 			if answer.Pick != nil {
@@ -164,7 +216,7 @@ func (h *host) Choose(c commands.Choice) {
 	r, line := h.r, h.line
 	p := &panel{title: oneLine(c.Title, h.method), rows: h.panelRows(c.Rows)}
 	p.pick = func(i int) tea.Msg { return continuation{r, line, func(h commands.Host) { c.Do(h, i) }} }
-	h.openPanel(showPanel{panel: p})
+	h.openPanel(showPanel{p, h.late})
 }
 
 func (h *host) Confirm(c commands.Confirmation) {
@@ -172,7 +224,7 @@ func (h *host) Confirm(c commands.Confirmation) {
 	question := row{text: []span{{text: oneLine(c.Question, h.method), kind: mention}}}
 	p := &panel{title: "Please confirm", rows: append([]row{question}, h.panelRows(c.Rows)...), yes: oneLine(c.Yes, h.method)}
 	p.confirm = func() tea.Msg { return continuation{r, line, c.Do} }
-	h.openPanel(showPanel{panel: p})
+	h.openPanel(showPanel{p, h.late})
 }
 
 // sharedCommands returns the commands that the screen shares with line mode.

@@ -26,6 +26,7 @@ type room struct {
 
 	standing           standing                 // of this user
 	commandChanges     map[string]commandChange // by their ids
+	lastErasure        uint64                   // of this user; 0: none in this run
 	settingsGeneration int                      // counts joins and gaps: pages of settings from before are dropped
 
 	watched     bool      // the user sees what arrives here
@@ -77,6 +78,9 @@ func (r *room) update(msg any) tea.Cmd {
 		switch {
 		case msg.Key != "":
 			r.settingSent(msg)
+			return nil
+		case msg.Moderate != nil:
+			r.moderated(msg)
 			return nil
 		case msg.Changes():
 			r.changeSent(msg)

@@ -24,6 +24,8 @@ type chat interface {
 	Change(change client.Change) (id string, err error)
 	Set(s wire.Set) (id string, err error)
 	Mark(m wire.Mark) error
+	Moderate(m wire.Moderate) (id string, err error)
+	Preview(ctx context.Context, room string, selection wire.Selection) (wire.Preview, error)
 	PendingIn(room string) client.Pending
 	Join(room string, last int) error
 	Leave(room string) error

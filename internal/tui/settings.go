@@ -102,19 +102,8 @@ func (r *room) settingSent(f client.Sent) {
 	switch f.State {
 	case client.Saved:
 		r.timeline.head = max(r.timeline.head, f.N)
-		if by, ok := r.commandChanges[f.ID]; ok {
-			r.inform("%s", oneLine(by.done, r.method))
-		}
-	case client.Failed:
-		what := f.Key + " was not changed"
-		if by, ok := r.commandChanges[f.ID]; ok {
-			what = by.line
-		}
-		r.warn("%s: %s", oneLine(what, r.method), r.refusalWords(refusalOf(f)))
 	}
-	if f.State.Final() {
-		delete(r.commandChanges, f.ID)
-	}
+	r.answered(f, f.Key+" was not changed")
 	r.settingChanged(f.Key)
 }
 

@@ -1,0 +1,84 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ramai/wire"
+)
+
+// Commands for messages of others.
+
+// moderateCommands returns the commands for messages of others.
+func moderateCommands() []Command {
+	return []Command{
+		{Name: "erase", Args: "PERSON [TIME]", Takes: []Kind{PersonArg, TimeArg}, Needs: wire.RoleModerator, Help: "erase all messages of somebody, or those of the last TIME; shows them first", Run: erase},
+		{Name: "undo", Args: "[N]", Takes: []Kind{TextArg}, Needs: wire.RoleModerator, Help: "undo your last erasure, or erasure N, within 23 hours", Run: undo},
+	}
+}
+
+func erase(h Host, args string) {
+	words, at := splitTime(h, args)
+	var since *wire.Time
+	if at != "" {
+		d, _, err := ParseTime(at)
+		if err != nil {
+			h.Warn(err.Error())
+			return
+		}
+		t := wire.TimeOf(h.Now().Add(-d))
+		since = &t
+	}
+	withPerson(h, words, func(h Host, p Person) { eraseAll(h, p, since) })
+}
+
+// eraseAll erases the messages of a person, after it has shown how many there are.
+func eraseAll(h Host, p Person, since *wire.Time) {
+	room, selection := h.Room(), wire.Selection{SenderID: p.ID, Since: since}
+	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
+		preview, err := server.Preview(ctx, room, selection)
+		return func(h Host) Answer {
+			if preview.Count == 0 {
+				return Answer{Title: "there are no such messages of " + p.Label()}
+			}
+			what := messages(preview.Count)
+			c := Confirmation{Question: fmt.Sprintf("Erase %s of %s for everyone? /undo brings them back within 23 hours.", what, p.Label()), Yes: "erase them"}
+			for _, m := range preview.Sample {
+				c.Rows = append(c.Rows, Row{SenderID: m.SenderID, Name: Person{ID: m.SenderID, Name: m.DisplayName}.Label(), Text: h.When(m.At.Std()) + "  " + m.Text})
+			}
+			if more := preview.Count - len(preview.Sample); more > 0 {
+				c.Rows = append(c.Rows, Row{Text: "and " + strconv.Itoa(more) + " older"})
+			}
+			c.Do = func(h Host) {
+				h.Moderate(wire.Moderate{Erase: &selection, To: preview.To}, func(n uint64) string {
+					return fmt.Sprintf("%s of %s erased; /undo %d brings them back", what, p.Label(), n)
+				})
+			}
+			h.Confirm(c)
+			return Answer{}
+		}, err
+	})
+}
+
+// messages is a number of messages in words.
+func messages(n int) string {
+	return strconv.Itoa(n) + either(n == 1, " message", " messages")
+}
+
+func undo(h Host, args string) {
+	n := h.LastErasure()
+	if args != "" {
+		var err error
+		if n, err = strconv.ParseUint(strings.TrimPrefix(args, "#"), 10, 63); err != nil || n == 0 {
+			h.Warn(fmt.Sprintf("invalid erasure %.20s (want its number, as it was shown after /erase)", args))
+			return
+		}
+	}
+	if n == 0 {
+		h.Warn("you have erased nothing here since you came; /undo N undoes erasure N")
+		return
+	}
+	h.Moderate(wire.Moderate{Undo: n}, func(uint64) string { return fmt.Sprintf("erasure %d is undone", n) })
+}

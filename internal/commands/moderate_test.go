@@ -1,0 +1,43 @@
+package commands
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"ramai/wire"
+)
+
+// TestErase: nothing is erased before it was shown and confirmed, and exactly what was shown is erased.
+func TestErase(t *testing.T) {
+	h := newHost()
+	h.preview = wire.Preview{Count: 3, To: 41, Sample: []wire.Message{{SenderID: "idOfBudi00000000", DisplayName: "budi", Text: "buy", At: wire.TimeOf(start)}}}
+	want := "preview by idOfBudi00000000\n? Erase 3 messages of budi for everyone? /undo brings them back within 23 hours.\n  budi 14:02  buy\n   and 2 older"
+	if got := h.run(t, "/erase budi"); got != want {
+		t.Fatalf("%s\nwant\n%s", got, want)
+	}
+	h.said = nil
+	h.confirm.Do(h)
+	if got, want := strings.Join(h.said, "\n"), "erase by idOfBudi00000000 to 41\n3 messages of budi erased; /undo 77 brings them back"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	h.preview = wire.Preview{}
+	for line, want := range map[string]string{
+		"/erase budi 10m": "preview by idOfBudi00000000 since 2026-11-25T13:52:00.000Z\nthere are no such messages of budi",
+		"/erase budi 0m":  "! invalid time 0m (want 1s to 366d, for example 10m, 2h or 1d)",
+		"/undo":           "! you have erased nothing here since you came; /undo N undoes erasure N",
+		"/undo 5":         "undo 5\nerasure 5 is undone",
+		"/undo x":         "! invalid erasure x (want its number, as it was shown after /erase)",
+	} {
+		if got := h.run(t, line); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	h.erasure, h.fail = 9, errors.New("no")
+	if got := h.run(t, "/undo"); got != "undo 9\nerasure 9 is undone" {
+		t.Error(got)
+	}
+	if got := h.run(t, "/erase budi"); got != "preview by idOfBudi00000000\n! no" {
+		t.Error(got)
+	}
+}
