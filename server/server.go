@@ -146,7 +146,16 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 		return nil, err
 	}
 	s.clock.newest = newest(s.store)
-	s.hub = room.NewHub(s.store, room.Options{Budget: budget, Logger: cfg.Logger})
+	s.hub = room.NewHub(s.store, room.Options{
+		Budget: budget, Logger: cfg.Logger,
+		CanRead: func(room, senderID string) bool { return s.store.CanRead(room, senderID, wire.TimeOf(cfg.Now())) },
+		RuleEnd: func(room string) time.Time {
+			if end := s.store.RuleEnd(room, wire.TimeOf(cfg.Now())); end != 0 {
+				return end.Std()
+			}
+			return time.Time{}
+		},
+	})
 	s.index = search.Open(indexPath(cfg), s.store, cfg.Logger, cfg.Now)
 	if cfg.sequencer == nil {
 		cfg.sequencer = local.New()

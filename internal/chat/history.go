@@ -21,6 +21,9 @@ func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error))
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
 		return rateLimited(wait)
 	}
+	if err := s.MayRead(a, h.Room); err != nil {
+		return err
+	}
 	if h.After == nil || h.After.Bare() || !s.behind(h.Room, h.After) {
 		s.ReadAgain(a, h, done)
 		return nil
@@ -37,11 +40,15 @@ func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error))
 
 // ReadAgain is History for a page that was already counted.
 func (s *Service) ReadAgain(a *Actor, h wire.History, done func(wire.Page, error)) {
-	sender := a.SenderID
+	reader := Actor{SenderID: a.SenderID}
 	s.cfg.Hub.Go(a.Addr.Addr(), func() {
+		if err := s.MayRead(&reader, h.Room); err != nil { // after the page was read in vain, or the reader has waited
+			done(wire.Page{}, err)
+			return
+		}
 		page, err := s.page(h)
 		if err == nil {
-			page.Mine, err = s.mine(h.Room, sender, page.Messages)
+			page.Mine, err = s.mine(h.Room, reader.SenderID, page.Messages)
 		}
 		if err != nil {
 			s.cfg.Logger.Error("cannot read a page of history", "room", h.Room, "err", err)
@@ -55,9 +62,9 @@ func (s *Service) ReadAgain(a *Actor, h wire.History, done func(wire.Page, error
 // ErasureMark returns a mark to note before a page or hits are read, see room.Hub.Mark.
 func (s *Service) ErasureMark() room.Mark { return s.cfg.Hub.Mark() }
 
-// Expose registers records that are about to be sent, see room.Hub.Expose.
-func (s *Service) Expose(since room.Mark, abort func(), ranges ...room.Range) (*room.Exposure, bool) {
-	return s.cfg.Hub.Expose(since, abort, ranges...)
+// Expose registers records that are about to be sent to an actor, see room.Hub.Expose.
+func (s *Service) Expose(since room.Mark, a *Actor, abort func(), ranges ...room.Range) (*room.Exposure, bool) {
+	return s.cfg.Hub.Expose(since, a.sender(), abort, ranges...)
 }
 
 // Bounds returns the numbers of a room's oldest and newest message, for callers that cache what they have read.

@@ -51,12 +51,20 @@ func (s *Service) Join(a *Actor, j JoinRequest) (Joined, error) {
 			Code: wire.NotAllowed, Reason: fmt.Sprintf("a connection can be in %d rooms; leave one first", s.cfg.Limits.Rooms),
 		}
 	}
+	if err := s.MayRead(a, j.Room); err != nil {
+		return Joined{}, err
+	}
 	if j.Admitted != nil {
 		j.Admitted()
 	}
 	// The subscription comes before the bounds are read: what is stored in between is in the fan-out buffer.
 	sub := s.cfg.Hub.Join(j.Room, j.Encoding, j.Member)
 	welcome, after := s.start(sub, &j)
+	if err := s.MayRead(a, j.Room); err != nil { // only a member learns of a change, and of those before it joined none
+		sub.Leave()
+		return Joined{}, err
+	}
+	welcome.Role, _ = s.Role(a, j.Room)
 	return Joined{sub, welcome, after}, nil
 }
 
@@ -109,10 +117,14 @@ func (s *Service) Who(a *Actor, ask wire.Who) (wire.Who, error) {
 	if wait := s.rates.Work(s.cfg.Now(), key(a.SenderID), a.Addr.Addr(), whoWork+names/whoNames); wait > 0 {
 		return wire.Who{}, rateLimited(wait)
 	}
-	return s.cfg.Hub.Who(ask), nil
+	who := s.cfg.Hub.Who(ask)
+	if err := s.MayRead(a, ask.Room); err != nil { // after reading, so that nothing is newer than a change
+		return wire.Who{}, err
+	}
+	return who, nil
 }
 
-// Rooms returns at most limit rooms with messages (0: wire.MaxRooms) whose names follow after, in alphabetical order.
+// Rooms returns at most limit rooms with messages that the actor may read (0: wire.MaxRooms) whose names follow after, in alphabetical order.
 func (s *Service) Rooms(a *Actor, after string, limit int) (wire.RoomsResponse, error) {
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
 		return wire.RoomsResponse{}, rateLimited(wait)
@@ -123,7 +135,7 @@ func (s *Service) Rooms(a *Actor, after string, limit int) (wire.RoomsResponse, 
 	bounds := s.cfg.Store.AllBounds()
 	var names []string
 	for room, b := range bounds {
-		if room > after && !b.Empty() {
+		if room > after && !b.Empty() && s.MayRead(a, room) == nil {
 			names = append(names, room)
 		}
 	}
@@ -138,10 +150,13 @@ func (s *Service) Rooms(a *Actor, after string, limit int) (wire.RoomsResponse, 
 	return page, nil
 }
 
-// Typing tells a room that the actor's sender is typing.
+// Typing tells a room that the actor's sender is typing, if the actor may read the room.
 func (s *Service) Typing(a *Actor, room string) {
 	if now := s.cfg.Now(); a.typingAt.IsZero() || now.Sub(a.typingAt) >= typingEvery {
 		a.typingAt = now
+		if s.MayRead(a, room) != nil {
+			return
+		}
 		s.cfg.Hub.Typing(room, a.sender(), now)
 	}
 }

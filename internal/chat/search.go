@@ -26,8 +26,14 @@ func (s *Service) Search(ctx context.Context, a *Actor, q search.Query) (*wire.S
 
 // SearchAgain is Search for a query that was already counted, except for its time.
 func (s *Service) SearchAgain(ctx context.Context, a *Actor, q search.Query) (*wire.SearchResponse, error) {
+	if q.Room != "" {
+		if err := s.MayRead(a, q.Room); err != nil {
+			return nil, err
+		}
+	}
 	addr := a.Addr.Addr()
 	q.From = Network(addr)
+	q.CanRead = func(room string) bool { return s.CanRead(room, a.sender()) }
 	q.Ran = func(took time.Duration) { s.rates.Searched(s.cfg.Now(), a.SenderID, addr, took) }
 	found, err := s.cfg.Search(ctx, q)
 	if err != nil {

@@ -75,6 +75,9 @@ func (s *Service) Settings(a *Actor, ask wire.StateRequest) (wire.Settings, erro
 	}
 	page := wire.Settings{Room: ask.Room}
 	page.Settings, page.N, page.More = s.cfg.Store.SettingsFor(a.sender(), wire.TimeOf(s.cfg.Now()), ask.Room, ask.Prefix, ask.After, limit)
+	if err := s.MayRead(a, ask.Room); err != nil { // after reading, so that nothing is newer than a change
+		return wire.Settings{}, err
+	}
 	hidePassword(page.Settings)
 	return page, nil
 }

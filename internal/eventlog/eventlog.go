@@ -94,6 +94,10 @@ type Store interface {
 	Role(room, senderID string, at wire.Time) (role wire.Role, until wire.Time)
 	// CanRead reports whether a sender may read a room at a time.
 	CanRead(room, senderID string, at wire.Time) bool
+	// RefusedReading returns why a sender may not read a room at a time, see State.RefusedReading.
+	RefusedReading(room, senderID string, at wire.Time) *wire.CodedError
+	// RuleEnd returns when the next rule of a room ends that says who may read it, or which role a sender has; 0: none does.
+	RuleEnd(room string, at wire.Time) wire.Time
 	// EndedRules returns rules that are over, at most limit; a PruneEntries deletes them.
 	EndedRules(at wire.Time, limit int) []RuleEnd
 	// Joined returns the bounds of a room, and the settings that a client needs when it joins, see State.Joined.

@@ -18,6 +18,7 @@ const (
 	actSet                  // a setting that is not a rule
 	actRule                 // a rule
 	actReport               // a message to the moderators
+	actRead                 // everything else
 )
 
 // A rank orders the senders of a room: their roles, and the operator above them.
@@ -113,7 +114,7 @@ func (r *roomRules) refusedPerson(senderID string, act action) *wire.CodedError 
 	switch {
 	case imposed == wire.Ban:
 		return ruled(wire.RulePerson, s, params, "you are banned from this room")
-	case act == actDelete || act == actReport:
+	case act == actDelete || act >= actReport:
 		return nil
 	}
 	return ruled(wire.RulePerson, s, params, "you are muted in this room")
@@ -122,7 +123,7 @@ func (r *roomRules) refusedPerson(senderID string, act action) *wire.CodedError 
 // refusedRole applies the lowest role for an action. given is the rule that gives the sender's role; nil: none.
 func refusedRole(role wire.Role, given *storedSetting, act action) *wire.CodedError {
 	want := wire.RoleGuest
-	if act == actDelete || act == actReport {
+	if act == actDelete || act >= actReport {
 		want = wire.RoleReader
 	}
 	switch {

@@ -104,11 +104,19 @@ func (q *backfillQueue) end(key backfillKey, r *pendingBackfill) {
 	}
 }
 
-// readAfter reads the records that follow a number, and the oldest number kept.
+// readAfter reads the records that follow a number and have come through the feed, and the oldest number kept. A record that
+// has not come through the feed may have been stored after a member has lost the permission to read.
 func (h *Hub) readAfter(key backfillKey) (*fanout.Segment, uint64, error) {
+	fed := uint64(0)
+	if r := h.room(key.room); r != nil {
+		fed = r.head()
+	}
 	records, bounds, err := h.store.Read(key.room, key.after, eventlog.MaxRead)
 	if err != nil {
 		return nil, 0, err
+	}
+	for k := len(records); k > 0 && records[k-1].N > fed; k-- {
+		records = records[:k-1]
 	}
 	segment, err := h.encodeSegment(key.enc, records)
 	return segment, bounds.First, err

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -116,24 +117,26 @@ func (x *erasures) erasedSinceLocked(since Mark, ranges []Range) bool {
 // An Exposure is something that was made from stored records, and is handed to a socket over some time: a page, an HTTP
 // response.
 type Exposure struct {
-	erasures *erasures
+	hub      *Hub
+	senderID string // of the client that receives it
 	ranges   []Range
 	abort    func()     // nil: it was called
 	met      []*erasure // guarded by erasures.mu: wait for the end
 }
 
 // Expose registers what was read after a mark from records of some ranges, before the first byte of it is handed to a
-// socket. It returns false if one of the records was erased since the mark: then it has to be read again. If one of them is
-// erased later, abort is called once, which closes the connection; it must not block, and must not call Release before it
+// socket for a sender. It returns false if one of the records was erased since the mark, or if the sender may not read one of
+// the rooms: then it has to be read again, or refused. If one of them is erased later, or the sender loses the permission,
+// abort is called once, which closes the connection; it must not block, and must not call Release before it
 // returns. The caller calls Release when all bytes are handed over, or none will be any more.
-func (h *Hub) Expose(since Mark, abort func(), ranges ...Range) (*Exposure, bool) {
+func (h *Hub) Expose(since Mark, senderID string, abort func(), ranges ...Range) (*Exposure, bool) {
 	x := &h.erasures
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.erasedSinceLocked(since, ranges) {
+	if x.erasedSinceLocked(since, ranges) || slices.ContainsFunc(ranges, func(r Range) bool { return !h.canRead(r.Room, senderID) }) {
 		return nil, false
 	}
-	e := &Exposure{erasures: x, ranges: ranges, abort: abort}
+	e := &Exposure{hub: h, senderID: senderID, ranges: ranges, abort: abort}
 	if x.exposed == nil {
 		x.exposed = make(map[*Exposure]struct{})
 	}
@@ -146,7 +149,7 @@ func (e *Exposure) Release() {
 	if e == nil {
 		return
 	}
-	x := e.erasures
+	x := &e.hub.erasures
 	x.mu.Lock()
 	delete(x.exposed, e)
 	met := e.met

@@ -8,7 +8,9 @@
 // A [Subscription] is a member's position in a room. Messages before the buffer are read from the store, by a backfill that
 // members share. A member that is behind and makes no progress is a slow consumer; it delays nobody.
 //
-// The package knows nothing about sockets, requests or permissions.
+// A member that may no longer read a room is sent nothing that is stored after that, see access.go.
+//
+// The package knows nothing about sockets or requests, and of permissions only whether a sender may read a room.
 package room
 
 import (
@@ -18,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ramai/internal/connlimit"
@@ -34,8 +37,8 @@ type Member interface {
 	Wake()
 	// SenderID returns the public id of the sender.
 	SenderID() string
-	// Interrupt makes the member call PassErasures in its next turn, soon, even while its socket accepts no bytes. It must
-	// not block.
+	// Interrupt makes the member call AccessChanged and PassErasures in its next turn, soon, even while its socket accepts no
+	// bytes. It must not block.
 	Interrupt()
 	// Marked announces that the member's sender has changed its marks, as o says. asked is where the answer goes, which may be
 	// the member itself. o is valid only during the call, which must not block.
@@ -48,6 +51,12 @@ type Member interface {
 type Options struct {
 	Budget *fanout.Budget // for everything that waits for sockets; required
 	Logger *slog.Logger   // required
+
+	// CanRead reports whether a sender may read a room now. If nil, everyone can read everything. It must not block.
+	CanRead func(room, senderID string) bool
+	// RuleEnd returns when the next rule of a room ends that says who may read it, or which role a sender has; zero: none does.
+	// If nil, no rule ends.
+	RuleEnd func(room string) time.Time
 
 	// Go runs f, which may wait for the disk, on behalf of an address. If nil, a fairqueue.Queue is used.
 	Go func(from netip.Prefix, f func())
@@ -67,6 +76,12 @@ type Hub struct {
 
 	backfills backfillQueue
 	erasures  erasures
+
+	ruleEnds struct {
+		sync.Mutex                      // taken after mu
+		rooms      map[string]time.Time // of rooms that may have members: when their next rule ends, see Options.RuleEnd
+		next       atomic.Int64         // the earliest of these, as a wire.Time; 0: none. It may be earlier
+	}
 
 	changed struct {
 		sync.Mutex                     // taken after a room's mu
@@ -89,6 +104,7 @@ func NewHub(store eventlog.Store, opt Options) *Hub {
 	if h.opt.Go == nil {
 		h.opt.Go = fairqueue.New(maxJobs).Go
 	}
+	h.ruleEnds.rooms = make(map[string]time.Time)
 	h.backfills.pending = make(map[backfillKey]*pendingBackfill)
 	return h
 }
@@ -113,7 +129,8 @@ func (h *Hub) Go(from netip.Addr, f func()) {
 // Wait returns when all jobs started by Go have ended.
 func (h *Hub) Wait() { h.jobs.Wait() }
 
-// Feed implements eventlog.Feed. It appends outcomes to the buffers, then delivers the replies, then wakes the members. A
+// Feed implements eventlog.Feed. It appends outcomes to the buffers, and revokes permissions, in the order of the commands; then
+// it delivers the replies, and then wakes the members. A
 // reply waits for the erasures of its room if the command has rewritten records, or repeats one that may have.
 // Other replies are in the order of their commands: the newest answer to a mark says what the mark is.
 func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
@@ -122,15 +139,24 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 		o := &outcomes[i]
 		if (o.Command.Kind == eventlog.Trim || o.Command.Kind == eventlog.RemoveRoom) && o.Status == eventlog.Saved {
 			h.trimBefore(o.Command.Room, o.N)
+			if o.Command.Kind == eventlog.RemoveRoom { // its rules are gone
+				h.regrant(o.Command.Room, nil)
+			}
 		}
 		if len(o.Renamed) > 0 {
 			h.noteRenamed(o.Renamed)
+		}
+		if o.Roles != nil { // before anything that is stored later is appended
+			h.rolesChanged(o)
 		}
 		if len(o.Replaced) > 0 || o.Rewritten.To > 0 {
 			h.erasing = append(h.erasing, h.erase(o.Command.Room, o.Replaced, o.Rewritten))
 		}
 		if !o.HasRecord() {
 			continue
+		}
+		if end := h.ruleEnds.next.Load(); end != 0 && int64(o.At) >= end {
+			h.endRules(o.At.Std())
 		}
 		if r == nil || r.name != o.Command.Room {
 			if r = h.room(o.Command.Room); r == nil {
@@ -239,6 +265,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 		r = &Room{hub: h, name: strings.Clone(name), newest: h.store.Bounds(name).Last, typing: make(map[string]time.Time)}
 		r.state.Store(&State{})
 		h.rooms[name] = r
+		h.noteRuleEnd(r.name)
 	}
 	r.mu.Lock()
 	h.mu.Unlock()
@@ -304,6 +331,7 @@ func (h *Hub) remove(s *Subscription) (unpassed []*erasure) {
 // only place where they change, which limits them to one change a second.
 func (h *Hub) Tick(now time.Time) {
 	h.applyRenames()
+	h.endRules(now)
 	c := &h.changed
 	c.Lock()
 	rooms := c.rooms

@@ -80,6 +80,13 @@ func (r *Room) count() int {
 	return len(r.people.present)
 }
 
+// head returns the newest number that came through the feed.
+func (r *Room) head() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.newest
+}
+
 // hasWatchers reports whether any member is sent the state. Called with mu held.
 func (r *Room) hasWatchers() bool {
 	for enc, readers := range r.readers {
@@ -183,6 +190,7 @@ type Subscription struct {
 	presenceAtJoin uint32                        // presence version when the member joined
 	index          int32                         // in room.members; guarded by room.mu
 	position       atomic.Uint32                 // lower 32 bits of the member's position, for SampleLag
+	access         atomic.Uint32                 // bits, see access.go; set with room.mu held
 	enc            Encoding
 	passed         uint16 // the newest erasure that the member has passed, see Room.erased; guarded by room.mu
 }

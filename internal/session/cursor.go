@@ -22,6 +22,7 @@ type cursor struct {
 	typing    uint32           // version last sent
 	errorSent bool             // the client knows that the next messages cannot be read
 	left      bool             // the client has left, and nothing more is sent of the room
+	role      wire.Role        // that the client knows
 
 	unsubscribed bool // sub is left, too
 }
@@ -64,6 +65,9 @@ func (s *Session) pull(max int) []byte {
 		for {
 			span := s.after(p, max)
 			if b := span.Bytes(); len(b) > 0 {
+				if p.sub.Lost() { // the session is about to be interrupted
+					break
+				}
 				if s.newEpoch() {
 					return nil // the epoch is announced first: the span may have messages of it
 				}
@@ -150,6 +154,9 @@ func (s *Session) backfilled(p *cursor, c room.BackfillResult, err error) {
 // behind reports whether the rooms have anything that was not sent to this client.
 func (s *Session) behind() bool {
 	for _, p := range s.cursors {
+		if p.sub.Lost() {
+			continue
+		}
 		if span, held := p.sub.After(p.n, 1); p.backfill != nil || !held || len(span.Bytes()) > 0 {
 			return true
 		}
@@ -190,7 +197,7 @@ func (s *Session) join(name string, after *wire.Position, last int) (wire.Joined
 	if err != nil {
 		return wire.Joined{}, 0, err
 	}
-	p := &cursor{sub: j.Subscription, presence: j.Subscription.PresenceAtJoin()}
+	p := &cursor{sub: j.Subscription, presence: j.Subscription.PresenceAtJoin(), role: j.Welcome.Role}
 	p.reach(j.After)
 	s.cursors = append(s.cursors, p)
 	return j.Welcome, j.After, nil

@@ -65,6 +65,7 @@ type harness struct {
 	links       []*link                                 // open connections
 	starts      int                                     // server starts so far: each begins an epoch
 	aborted     int                                     // connections closed by Abort so far
+	committed   func()                                  // called after each commit, before the feed; nil: nothing
 	logPaused   bool                                    // settle does not step the log
 	jobsPaused  bool                                    // settle does not run the jobs
 }
@@ -101,10 +102,19 @@ func (st *harness) start() {
 	st.starts++
 	logger := slog.New(slog.DiscardHandler)
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
-	st.hub = room.NewHub(st.store, room.Options{Budget: fanout.NewBudget(st.set.buffer), Logger: logger, Go: st.addJob})
+	st.hub = room.NewHub(st.store, room.Options{
+		Budget: fanout.NewBudget(st.set.buffer), Logger: logger, Go: st.addJob,
+		CanRead: func(room, by string) bool { return st.store.CanRead(room, by, wire.TimeOf(st.clock)) },
+		RuleEnd: func(room string) time.Time {
+			if end := st.store.RuleEnd(room, wire.TimeOf(st.clock)); end != 0 {
+				return end.Std()
+			}
+			return time.Time{}
+		},
+	})
 	started := false
 	st.sequencer = eventlog.NewLog(st.store, st.newSequencer(), eventlog.Options{
-		Feed: st.hub.Feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch, Node: st.nodeName(), Program: st.set.program,
+		Feed: st.feed, Now: st.now, Logger: logger, Queue: st.set.queue, Batch: st.set.batch, Node: st.nodeName(), Program: st.set.program,
 		Start: func(after uint64) (eventlog.Submission, error) {
 			body := eventlog.StartBody{Node: st.nodeName(), After: after, Nonce: fmt.Sprint("epoch", st.starts)}
 			if st.set.node > 0 {
@@ -163,6 +173,14 @@ func (st *harness) configure(started *bool) {
 			st.tb.Fatal(err)
 		}
 	}
+}
+
+// feed is called when a batch is committed.
+func (st *harness) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
+	if st.committed != nil {
+		st.committed()
+	}
+	st.hub.Feed(outcomes, submissions)
 }
 
 // addJob keeps f for settle.

@@ -39,15 +39,14 @@ func (s *Session) ensureHeld() *held {
 }
 
 // sendExposed puts a frame with ascending messages of a room, which were read after a mark, in the control queue. It returns false
-// if one of them was erased since: then they have to be read again. If one is erased while the frame is in the queue, the
-// connection is closed.
+// if one of them was erased since, or if the client may not read the room any more: then they have to be read again. If one is
+// erased while the frame is in the queue, or the permission is lost, the connection is closed.
 func (s *Session) sendExposed(of string, messages []wire.Message, since room.Mark, send func()) bool {
-	k := len(messages)
-	if k == 0 {
-		send()
-		return true
+	read := room.Range{Room: of, From: 1} // without messages: nothing
+	if k := len(messages); k > 0 {
+		read.From, read.To = messages[0].N, messages[k-1].N
 	}
-	exposure, ok := s.env.Chat.Expose(since, s.conn.Abort, room.Range{Room: of, From: messages[0].N, To: messages[k-1].N})
+	exposure, ok := s.env.Chat.Expose(since, s.actor(), s.conn.Abort, read)
 	if !ok {
 		return false
 	}
@@ -105,10 +104,12 @@ func (s *Session) unsubscribe(p *cursor) {
 	}
 }
 
-// Interrupted implements reactor.Interrupter: records of a room were erased. If bytes of them were partly handed to the
+// Interrupted implements reactor.Interrupter: the permissions of the client have changed, or records of a room were erased. If
+// bytes of them were partly handed to the
 // socket, or are being written, the connection is closed, and the client resumes. Everything else that the session holds
 // was already replaced, or closes the connection by itself.
 func (s *Session) Interrupted() {
+	s.checkAccess()
 	passed := true
 	for _, p := range s.cursors {
 		passed = s.passErasures(p) && passed

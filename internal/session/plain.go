@@ -30,9 +30,21 @@ func (p plain) open(c *Client) {
 	name, last := c.Room, c.Last
 	p.paced(func() error {
 		_, _, err := p.join(name, nil, last)
+		if refused := chat.Refusal(err); refused != nil && chat.Wait(err) == 0 {
+			p.env.refused(refused.Code)
+			p.left(name, refused)
+			return nil
+		}
 		return err
 	})
 }
+
+func (p plain) left(_ string, why *wire.CodedError) {
+	p.notice(why.Reason)
+	p.end(wire.ClosePolicy, string(why.Code))
+}
+
+func (p plain) role(string, wire.Role, wire.Time) {}
 
 // text posts a message. A client that is too fast is not refused but read later.
 func (p plain) text(b []byte) {

@@ -90,6 +90,10 @@ type codec interface {
 	renamed(name string)
 	// epoch reports that everything that follows is of another epoch, if the encoding does not say so by itself.
 	epoch(f wire.Epoch)
+	// left reports that the client may no longer read a room, and why. A client that has no other room is closed.
+	left(room string, why *wire.CodedError)
+	// role reports the role that the client has in a room from now on, and when it ends; 0: it has no end.
+	role(room string, role wire.Role, until wire.Time)
 	// gap reports that numbers are permanently missing.
 	gap(room string, from, to uint64)
 	// unreadable reports that the next messages of a room cannot be read for now.

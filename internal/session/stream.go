@@ -30,6 +30,11 @@ func (s stream) open(c *Client) {
 	name, after, last := c.Room, c.After, c.Last
 	s.paced(func() error {
 		joined, n, err := s.join(name, after, last)
+		if refused := chat.Refusal(err); refused != nil && chat.Wait(err) == 0 {
+			s.env.refused(refused.Code)
+			s.left(name, refused)
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -47,6 +52,16 @@ func (s stream) open(c *Client) {
 		}
 		return nil
 	})
+}
+
+// left ends the response. A browser reconnects, and is refused.
+func (s stream) left(name string, why *wire.CodedError) {
+	s.event(wire.Position{}, wire.LeftBy(name, why))
+	s.end(0, "")
+}
+
+func (s stream) role(name string, role wire.Role, until wire.Time) {
+	s.event(wire.Position{}, wire.OwnRole{Room: name, Role: role, Until: until})
 }
 
 // event sends a frame for this client only. A client that has it has received everything up to the position at.

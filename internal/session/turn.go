@@ -153,6 +153,9 @@ func (s *Session) sendState() {
 	}
 	for _, p := range s.cursors {
 		state := p.sub.State()
+		if p.sub.Lost() { // after reading: the state may be newer
+			continue
+		}
 		if p.presence != state.PresenceVersion {
 			p.presence = state.PresenceVersion
 			s.codec.presence(state.Presence)

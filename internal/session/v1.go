@@ -300,6 +300,12 @@ func (v v1) settings(r wire.Request, f wire.StateRequest) {
 
 func (v v1) epoch(f wire.Epoch) { v.send(f) }
 
+func (v v1) left(name string, why *wire.CodedError) { v.send(wire.LeftBy(name, why)) }
+
+func (v v1) role(name string, role wire.Role, until wire.Time) {
+	v.send(wire.OwnRole{Room: name, Role: role, Until: until})
+}
+
 func (v v1) gap(name string, from, to uint64) {
 	v.send(wire.Gap{Room: name, From: from, To: to})
 }

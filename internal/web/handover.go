@@ -5,14 +5,15 @@ import (
 	"sync"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/room"
 	"ramai/wire"
 )
 
-// handOver answers with something that read makes from stored records and write writes. read returns which records these
-// are. If one of them is erased before the first byte is written, read is called again; if one is erased later, the
-// connection is closed. An error of read is returned, and nothing is written.
-func (w *web) handOver(out http.ResponseWriter, read func(again bool) ([]room.Range, *wire.CodedError), write func()) *wire.CodedError {
+// handOver answers an actor with something that read makes from stored records and write writes. read returns which records
+// these are. If one of them is erased before the first byte is written, or the actor may not read the room any more, read is
+// called again; if that happens later, the connection is closed. An error of read is returned, and nothing is written.
+func (w *web) handOver(out http.ResponseWriter, a *chat.Actor, read func(again bool) ([]room.Range, *wire.CodedError), write func()) *wire.CodedError {
 	for again := false; ; again = true {
 		since := w.Chat.ErasureMark()
 		ranges, err := read(again)
@@ -24,7 +25,7 @@ func (w *web) handOver(out http.ResponseWriter, read func(again bool) ([]room.Ra
 			return nil
 		}
 		response := response{control: http.NewResponseController(out)}
-		exposure, ok := w.Chat.Expose(since, response.abort, ranges...)
+		exposure, ok := w.Chat.Expose(since, a, response.abort, ranges...)
 		if !ok {
 			continue
 		}
@@ -61,11 +62,11 @@ func (r *response) end() {
 	r.ended = true
 }
 
-// rangeOf returns the ranges of a page's records.
+// rangeOf returns the ranges of a page's records. That of an empty page has no records, but a room.
 func rangeOf(name string, messages []wire.Message) []room.Range {
-	k := len(messages)
-	if k == 0 {
-		return nil
+	read := room.Range{Room: name, From: 1}
+	if k := len(messages); k > 0 {
+		read.From, read.To = messages[0].N, messages[k-1].N
 	}
-	return []room.Range{{Room: name, From: messages[0].N, To: messages[k-1].N}}
+	return []room.Range{read}
 }

@@ -17,8 +17,9 @@ func (w *web) getMessages(out http.ResponseWriter, r *http.Request) {
 	ask, err := w.parseHistory(r.PathValue("room"), r.URL.Query())
 	var past *wire.HistoryResponse
 	if err == nil {
-		err = w.handOver(out, func(again bool) (_ []room.Range, err *wire.CodedError) {
-			if past, err = w.read(r, ask, writeTimeout, again); err != nil {
+		a := actorOf(r)
+		err = w.handOver(out, a, func(again bool) (_ []room.Range, err *wire.CodedError) {
+			if past, err = w.read(a, ask, writeTimeout, again); err != nil {
 				return nil, err
 			}
 			return rangeOf(ask.Room, past.Messages), nil
@@ -29,8 +30,8 @@ func (w *web) getMessages(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// read reads a page of history within a time. A page that is read again is not counted.
-func (w *web) read(r *http.Request, ask wire.History, within time.Duration, again bool) (*wire.HistoryResponse, *wire.CodedError) {
+// read reads a page of history for an actor within a time. A page that is read again is not counted.
+func (w *web) read(a *chat.Actor, ask wire.History, within time.Duration, again bool) (*wire.HistoryResponse, *wire.CodedError) {
 	type result struct {
 		page wire.Page
 		err  error
@@ -38,8 +39,8 @@ func (w *web) read(r *http.Request, ask wire.History, within time.Duration, agai
 	done := make(chan result, 1) // nobody may be waiting any more
 	receive := func(p wire.Page, err error) { done <- result{p, err} }
 	if again {
-		w.Chat.ReadAgain(actorOf(r), ask, receive)
-	} else if err := w.Chat.History(actorOf(r), ask, receive); err != nil {
+		w.Chat.ReadAgain(a, ask, receive)
+	} else if err := w.Chat.History(a, ask, receive); err != nil {
 		return nil, chat.Refusal(err)
 	}
 	var page wire.Page

@@ -83,12 +83,17 @@ func (w *web) servePage(out http.ResponseWriter, r *http.Request, room, self str
 
 // showRoom fills a view with messages, and answers with it.
 func (w *web) showRoom(out http.ResponseWriter, r *http.Request, v page.View) {
-	if _, who := w.formSession(r); v.Name == "" {
+	_, who := w.formSession(r)
+	if v.Name == "" {
 		v.Name = w.Chat.Name(who.SenderID)
 	}
 	v.Reachable = w.reachable(r, v.Origin)
-	_ = w.handOver(out, func(again bool) ([]room.Range, *wire.CodedError) {
-		past, newest, err := w.served(r, v.Room, again)
+	a := actorOf(r)
+	if who.SenderID != "" {
+		a.SenderID = who.SenderID
+	}
+	_ = w.handOver(out, a, func(again bool) ([]room.Range, *wire.CodedError) {
+		past, newest, err := w.served(r, a, v.Room, again)
 		v.Past, v.Newest = past, newest
 		switch {
 		case err == nil:
@@ -100,8 +105,12 @@ func (w *web) showRoom(out http.ResponseWriter, r *http.Request, v page.View) {
 	}, func() { w.page.Room(out, r, v) })
 }
 
-// served returns the messages for the page: the newest, or those before a number.
-func (w *web) served(r *http.Request, room string, again bool) (past *wire.HistoryResponse, newest bool, err *wire.CodedError) {
+// served returns the messages for the page: the newest, or those before a number. Rooms that the actor may not read have none,
+// whatever was read for others.
+func (w *web) served(r *http.Request, a *chat.Actor, room string, again bool) (past *wire.HistoryResponse, newest bool, err *wire.CodedError) {
+	if err := w.Chat.MayRead(a, room); err != nil {
+		return nil, false, chat.Refusal(err)
+	}
 	q := url.Values{}
 	if before := r.URL.Query().Get("before"); before != "" && r.Method != http.MethodPost {
 		q.Set("before", before)
@@ -116,10 +125,11 @@ func (w *web) served(r *http.Request, room string, again bool) (past *wire.Histo
 		return nil, false, err
 	}
 	ask.Limit = servedMessages
-	past, err = w.read(r, ask, servedTimeout, again)
+	past, err = w.read(a, ask, servedTimeout, again)
 	if err != nil {
 		return nil, false, err
 	}
+	past.Mine = nil // the page is kept for others
 	if newest {
 		w.newest.put(room, past)
 	}

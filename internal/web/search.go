@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
 	"ramai/internal/chat"
@@ -16,8 +17,9 @@ func (w *web) search(out http.ResponseWriter, r *http.Request) {
 	var found *wire.SearchResponse
 	var err *wire.CodedError
 	if q.Limit, err = parseLimit(values, wire.MaxHits); err == nil {
-		err = w.handOver(out, func(again bool) (_ []room.Range, err *wire.CodedError) {
-			if found, err = w.find(r, q, again); err != nil {
+		a := actorOf(r)
+		err = w.handOver(out, a, func(again bool) (_ []room.Range, err *wire.CodedError) {
+			if found, err = w.find(r.Context(), a, q, again); err != nil {
 				return nil, err
 			}
 			return rangesOf(found.Hits), nil
@@ -29,12 +31,12 @@ func (w *web) search(out http.ResponseWriter, r *http.Request) {
 }
 
 // find searches. A search that is repeated is not counted.
-func (w *web) find(r *http.Request, q search.Query, again bool) (*wire.SearchResponse, *wire.CodedError) {
+func (w *web) find(ctx context.Context, a *chat.Actor, q search.Query, again bool) (*wire.SearchResponse, *wire.CodedError) {
 	search := w.Chat.Search
 	if again {
 		search = w.Chat.SearchAgain
 	}
-	found, err := search(r.Context(), actorOf(r), q)
+	found, err := search(ctx, a, q)
 	if err != nil {
 		return nil, chat.Refusal(err)
 	}

@@ -18,6 +18,9 @@ const ndjson = "application/x-ndjson"
 // writes the body, as for any other client.
 func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	client, err := w.streamClient(r)
+	if err == nil { // the session checks it again, when the status is sent already
+		err = chat.Refusal(w.Chat.MayRead(&chat.Actor{SenderID: client.Who.SenderID}, client.Room))
+	}
 	if err == nil {
 		err = w.acquireSlot(r)
 	}

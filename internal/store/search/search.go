@@ -132,6 +132,10 @@ type Query struct {
 	Before string // only messages before this one: "ROOM:N", or "N" if Room is set; empty: all
 	Limit  int    // maximum number of hits, up to wire.MaxHits; 0: wire.DefaultHits
 
+	// CanRead reports whether the caller may read a room. Rooms that it may not read count as if they did not exist. Nil: it
+	// may read all.
+	CanRead func(room string) bool
+
 	From netip.Prefix        // address of the caller; addresses take turns
 	Ran  func(time.Duration) // called with the time that the query ran, without waiting; may be nil
 }
@@ -184,6 +188,7 @@ type search struct {
 	*Index
 	query    *tokenize.Query
 	room     string
+	canRead  func(room string) bool
 	before   messageRef
 	limit    int
 	response *wire.SearchResponse
@@ -210,13 +215,20 @@ func (x *Index) prepare(q *Query) (*search, *wire.CodedError) {
 	if err != nil {
 		return nil, err
 	}
+	canRead := q.CanRead
+	if canRead == nil {
+		canRead = func(string) bool { return true }
+	}
+	if before.room != "" && !canRead(before.room) { // the hits would show when that message was posted
+		return nil, &wire.CodedError{Code: wire.NotAllowed, Rule: wire.RuleRole, Reason: fmt.Sprintf("before %.80q is in a room that you may not read; leave it out", q.Before)}
+	}
 	if q.Limit < 0 || q.Limit > wire.MaxHits {
 		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("invalid limit %d; use 1 to %d", q.Limit, wire.MaxHits)}
 	}
 	if q.Limit == 0 {
 		q.Limit = wire.DefaultHits
 	}
-	return &search{Index: x, query: query, room: q.Room, before: before, limit: q.Limit}, nil
+	return &search{Index: x, query: query, room: q.Room, canRead: canRead, before: before, limit: q.Limit}, nil
 }
 
 func parseBefore(s, room string) (messageRef, *wire.CodedError) {
@@ -261,6 +273,28 @@ func (s *search) roomID(room string) (int64, bool) {
 	return m.id, ok
 }
 
+// maxRoomWords is the maximum number of rooms that a query names to match, or not to match, messages of them.
+const maxRoomWords = 256
+
+// matchReadable returns what matches the messages of the rooms that the caller may read: rooms and hidden are the words of those
+// that it may and may not. The index leaves out the others, so that hits in them take no time: the caller must not be able to
+// measure them. It returns false if there is nothing to search.
+func (s *search) matchReadable(rooms, hidden []string) (string, bool) {
+	anyOf := func(words []string) string { return `("` + strings.Join(words, `" OR "`) + `")` }
+	match := s.query.Match()
+	switch {
+	case len(hidden) == 0:
+		return match, true
+	case len(rooms) == 0:
+		return "", false
+	case len(rooms) <= maxRoomWords:
+		return anyOf(rooms) + " AND " + match, true
+	case len(hidden) <= maxRoomWords:
+		return "(" + match + ") NOT " + anyOf(hidden), true
+	}
+	return match, true // addHit leaves them out
+}
+
 // scope records how far the index is, before the query runs, and returns what to match. It returns false if nothing of
 // the room is indexed.
 func (s *search) scope() (string, bool) {
@@ -273,6 +307,9 @@ func (s *search) scope() (string, bool) {
 	s.progressMu.Lock()
 	defer s.progressMu.Unlock()
 	for room, h := range bounds {
+		if !s.canRead(room) {
+			continue
+		}
 		to := max(s.progress[room].to, h.First-1)
 		missing := h.Last - min(to, h.Last)
 		s.response.Behind += missing
@@ -281,7 +318,15 @@ func (s *search) scope() (string, bool) {
 		}
 	}
 	if s.room == "" {
-		return s.query.Match(), true
+		var rooms, hidden []string
+		for room, m := range s.progress {
+			if s.canRead(room) {
+				rooms = append(rooms, roomWord(m.id))
+			} else {
+				hidden = append(hidden, roomWord(m.id))
+			}
+		}
+		return s.matchReadable(rooms, hidden)
 	}
 	m, ok := s.progress[s.room]
 	return `"` + roomWord(m.id) + `" AND ` + s.query.Match(), ok
@@ -289,6 +334,9 @@ func (s *search) scope() (string, bool) {
 
 // addHit adds a message found in the index to the response, and reports whether more are wanted.
 func (s *search) addHit(room string, n uint64) (bool, error) {
+	if !s.canRead(room) {
+		return true, nil
+	}
 	if n < s.source.Bounds(room).First { // deleted, but still in the index
 		return true, nil
 	}
