@@ -267,12 +267,12 @@ func testRules(t *testing.T, j *tested) {
 	set(ann, wire.HoldKey, wire.Value{}, 0)
 	set(ann, wire.NewcomerKey, wire.NumberValue(60), 0)
 	first := j.at
-	stranger := say(cid, "den", "", "x")
-	want(stranger, wire.NewcomerKey, first+60_000)
+	fromNew := say(cid, "den", "", "x")
+	want(fromNew, wire.NewcomerKey, first+60_000)
 	j.at += 30_000
-	want(stranger, wire.NewcomerKey, first+60_000)
+	want(fromNew, wire.NewcomerKey, first+60_000)
 	j.at += 30_000
-	want(stranger, "", 0)
+	want(fromNew, "", 0)
 	want(text, "", 0) // has posted before
 	set(ann, wire.MayLinkKey, wire.TextValue("trusted"), end)
 	want(link, wire.MayLinkKey, end)
