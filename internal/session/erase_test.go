@@ -38,6 +38,7 @@ type eraser struct {
 	readers []*eraserReader
 
 	erasures  int            // by the operator, so far
+	moderated int            // texts that these have erased
 	erasure   uint64         // number of the operator's erasure that is not finished; 0: none
 	selection map[uint64]int // its messages, and their texts
 	undone    bool           // it is being undone
@@ -160,7 +161,7 @@ func (e *eraser) moderate() {
 		submit(step, nil)
 	}
 	switch erasure := e.store.Erasure(wire.Lobby, e.erasure); {
-	case e.selection == nil && len(e.asked)+len(e.posted) == 0:
+	case e.selection == nil && len(e.posted) == 0: // changes that are not answered are ordered before the erasure
 		to := e.store.Bounds(wire.Lobby).Last
 		from := to - min(to-1, uint64(e.rng.IntN(20)))
 		selection := map[uint64]int{}
@@ -177,6 +178,7 @@ func (e *eraser) moderate() {
 				e.t.Fatalf("an erasure is refused: %v", o.Err)
 			}
 			e.erasure = o.N
+			e.moderated += len(selection)
 			for _, text := range selection {
 				e.erased[text] = true
 			}
@@ -306,7 +308,7 @@ func (e *eraser) step() {
 // acknowledged.
 func TestErasedIsGone(t *testing.T) {
 	seeds := *erasureSeeds
-	var heard, erased, aborted int
+	var heard, erased, moderated, aborted int
 	for seed := range uint64(seeds) {
 		e := newEraser(t, seed)
 		for range 4 {
@@ -334,13 +336,16 @@ func TestErasedIsGone(t *testing.T) {
 				}
 			}
 		})
-		heard, erased = heard+len(e.heard), erased+len(e.erased)
+		heard, erased, moderated = heard+len(e.heard), erased+len(e.erased), moderated+e.moderated
 		aborted += e.aborted
 	}
 	if heard == 0 || erased == 0 || aborted == 0 {
 		t.Errorf("%d texts were read, %d erased, %d connections closed for that: too few for a test", heard, erased, aborted)
 	}
-	t.Logf("%d texts were read, %d erased, %d connections closed for that", heard, erased, aborted)
+	if moderated == 0 {
+		t.Error("the operator has erased no text")
+	}
+	t.Logf("%d texts were read, %d erased, %d of them by the operator, %d connections closed for that", heard, erased, moderated, aborted)
 }
 
 // TestErasedAfterLeaving: if a client has left the room, and one of its messages is waiting or partly written, its
