@@ -858,3 +858,121 @@ test("the end of a rule travels with it, and is kept with what is not sent", asy
 	room.replica.addSettings({}, { n: 5, settings: [{ key: "lock", value: "on", until: "2026-12-01T00:00:00Z" }, { key: "slow", value: 5, until: "2026-12-02T00:00:00Z" }], more: false });
 	assert.equal(room.settingEnd("slow"), "2026-12-02T00:00:00Z");
 });
+
+const sessionOf = (letter) => letter.repeat(22);
+const welcome = (more) => ({ type: "welcome", by: "me", name: "", limits: client.limits, ...more });
+const ended = { type: "error", code: "not_allowed", reason: "this session has ended", request: "hello" };
+
+/** Connects, and receives the first welcome. @param {object} [options] */
+async function greeted(options) {
+	const room = connect("/", options);
+	client = room.client;
+	await settled();
+	const socket = Socket.made.at(-1);
+	socket.readyState = 1;
+	socket.receive(welcome({ by: "first", session: sessionOf("F") }));
+	return { room, socket };
+}
+
+test("after a session has ended, the client continues with the one that the server offers", async () => {
+	const { socket } = await greeted({ session: sessionOf("A") });
+	const changes = [];
+	client.on("session", () => changes.push(client.session));
+	assert.equal(socket.sentOf("hello")[0].session, sessionOf("A")); // the first welcome is of somebody else
+	socket.receive(ended);
+	socket.receive(welcome({ by: "new", session: sessionOf("B"), known: false }));
+	assert.deepEqual([client.session, client.by, client.state], [sessionOf("B"), "new", "live"]);
+	client.search("x").catch(() => {});
+	assert.equal(requests[0].headers["Ramai-Session"], sessionOf("B"));
+	socket.drop();
+	await pass(1000);
+	const again = Socket.made[1];
+	again.open();
+	assert.deepEqual(again.sentOf("hello"), [{ type: "hello", session: sessionOf("B") }]);
+	again.receive(welcome({ session: sessionOf("B") }));
+	assert.deepEqual(changes, [sessionOf("B")]);
+});
+
+test("a session that another page has stored is used at once", async () => {
+	const { socket } = await greeted({ session: sessionOf("A") });
+	socket.receive(welcome({ session: sessionOf("A") }));
+	client.useSession(sessionOf("A"));
+	await pass(1000);
+	assert.equal(Socket.made.length, 1);
+	client.useSession(sessionOf("B"));
+	await pass(1000);
+	Socket.made[1].open();
+	assert.equal(Socket.made[1].sentOf("hello")[0].session, sessionOf("B"));
+});
+
+test("a token signs in, and its session takes its place", async () => {
+	const { socket } = await greeted({ session: sessionOf("A"), token: "a.b.c" });
+	assert.deepEqual(socket.sentOf("hello"), [{ type: "hello", session: sessionOf("A"), token: "a.b.c" }]);
+	socket.receive(welcome({ session: sessionOf("B"), known: true }));
+	client.search("x").catch(() => {});
+	assert.deepEqual([requests[0].headers["Ramai-Session"], requests[0].headers.Authorization], [sessionOf("B"), undefined]);
+	socket.drop();
+	await pass(1000);
+	Socket.made[1].open();
+	assert.deepEqual(Socket.made[1].sentOf("hello"), [{ type: "hello", session: sessionOf("B") }]);
+});
+
+test("a token that is refused is not sent again, unless it could not be checked", async () => {
+	const { socket } = await greeted({ session: sessionOf("A"), token: "a.b.c" });
+	const refused = [];
+	client.on("refused", (why) => refused.push(why.code));
+	socket.receive({ type: "error", code: "unavailable", reason: "the key set cannot be read", request: "hello" });
+	socket.receive(welcome({ session: sessionOf("A") }));
+	socket.drop();
+	await pass(1000);
+	Socket.made[1].open();
+	assert.equal(Socket.made[1].sentOf("hello")[0].token, "a.b.c");
+	Socket.made[1].receive({ type: "error", code: "not_allowed", reason: "the token has expired", request: "hello" });
+	Socket.made[1].receive(welcome({ session: sessionOf("A") }));
+	Socket.made[1].drop();
+	await pass(1000);
+	Socket.made[2].open();
+	assert.deepEqual(Socket.made[2].sentOf("hello"), [{ type: "hello", session: sessionOf("A") }]);
+	assert.deepEqual(refused, ["unavailable", "not_allowed"]);
+});
+
+test("over HTTP, a request that is refused because the session has ended is repeated with a new one, once", async () => {
+	const room = await overHTTP();
+	const before = client.session;
+	const changes = [];
+	client.on("session", () => changes.push(client.session));
+	const sent = room.say("hello");
+	const posts = () => requests.filter((a) => a.method === "POST");
+	assert.equal(posts()[0].headers["Ramai-Session"], before);
+	await posts()[0].answer({ code: "not_allowed", reason: "this session has ended" }, 401);
+	assert.deepEqual(changes, [client.session]);
+	assert.notEqual(client.session, before);
+	assert.equal(posts()[0].headers["Ramai-Session"], client.session);
+	assert.equal(posts()[0].headers["Idempotency-Key"], sent.id);
+	await posts()[0].answer({ code: "not_allowed", reason: "this session has ended" }, 401);
+	assert.equal(posts().length, 0);
+	assert.equal((await sent.saved.catch(() => sent)).state, "failed");
+	assert.equal(changes.length, 1);
+});
+
+test("a proxy that asks for a password does not change the session", async () => {
+	const room = await overHTTP();
+	const before = client.session;
+	room.say("hello");
+	const posts = () => requests.filter((a) => a.method === "POST");
+	await posts()[0].respond(new Response("sign in", { status: 401 }));
+	assert.equal(client.session, before);
+});
+
+test("over HTTP, a token is used until it is refused", async () => {
+	const room = connect("/", { via: "http", session: sessionOf("A"), token: "a.b.c" });
+	client = room.client;
+	await settled();
+	const refused = [];
+	client.on("refused", (why) => refused.push(why.reason));
+	const identity = ({ headers }) => [headers.Authorization, headers["Ramai-Session"]];
+	assert.deepEqual(identity(polls()[0]), ["Bearer a.b.c", undefined]);
+	await polls()[0].answer({ code: "not_allowed", reason: "the token has expired" }, 401);
+	assert.deepEqual(identity(polls()[0]), [undefined, sessionOf("A")]);
+	assert.deepEqual(refused, ["the token has expired"]);
+});

@@ -80,6 +80,7 @@ export class Model extends Emitter {
 			if (this.client.name) shared.set("name", this.client.name);
 			this.changed();
 		});
+		this.client.on("session", () => shared.set("session", this.client.session));
 		this.client.on("sent", (sent) => this.#sentChanged(sent));
 		document.addEventListener("visibilitychange", () => this.#lookedAway());
 		addEventListener("blur", () => this.#lookedAway());
@@ -134,6 +135,7 @@ export class Model extends Emitter {
 	#storageChanged(key) {
 		const value = shared.get(key);
 		if (key === "name") this.client.name = this.client.wanted = value ?? "";
+		if (key === "session" && value) this.client.useSession(value);
 		if (key === "hidden") this.hidden.reload();
 		const roomState = this.roomStates.get(/^read\.(.*)$/.exec(key)?.[1] ?? "");
 		if (roomState && value?.log === roomState.room.log) roomState.markRead(value.n);

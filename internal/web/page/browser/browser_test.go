@@ -105,6 +105,8 @@ type testServer struct {
 	data    string
 	change  func(*server.Config)
 	stop    func()
+
+	operator http.Handler // the requests of the operator
 }
 
 func startServer(t *testing.T, change func(*server.Config)) *testServer {
@@ -126,6 +128,7 @@ func (srv *testServer) start() {
 	if err != nil {
 		srv.t.Fatal(err)
 	}
+	srv.operator = s.Operator()
 	listener, err := net.Listen("tcp", srv.address)
 	if err != nil {
 		srv.t.Fatal(err)

@@ -1,7 +1,8 @@
 // Requests to the server's API, over HTTP.
-import { NOT_RAMAI, Refusal } from "./protocol.js";
+import { newSession, NOT_RAMAI, Refusal } from "./protocol.js";
 
 export const ANSWER = 30_000; // ms that a request may take
+const RENEW_AGAIN = 10_000; // ms until a session that has ended is replaced again
 export const POST_AGAIN = 2_000; // ms until a failed request is repeated, unless the server says when
 
 /** Whether a response has a content type. @param {Response} response @param {string} type */
@@ -22,19 +23,59 @@ export function refusalOf(response, body) {
 
 /** Requests to the server's API. */
 export class API {
-	/** @param {URL} base @param {string} session */
-	constructor(base, session) {
+	#changed;
+	#renewed = -RENEW_AGAIN; // when a session was replaced because it had ended, by Date.now()
+
+	/**
+	 * @param {URL} base @param {string} session
+	 * @param {string} token a JWT that is used instead of the session; empty: there is none, or a session has taken its place
+	 * @param {(error?: Refusal) => void} changed called when the session has changed, or the token was refused
+	 */
+	constructor(base, session, token, changed) {
 		this.base = base;
 		this.session = session;
+		this.token = token;
+		this.#changed = changed;
+	}
+
+	/** Uses another session from now on. Returns false if it is the one in use. @param {string} session */
+	use(session) {
+		if (session === this.session) return false;
+		this.session = session;
+		this.#changed();
+		return true;
 	}
 
 	/**
-	 * A request with the session. Authorization and cookies are left to a proxy in front of the server. Redirects are not
-	 * followed: the API has none, and the session must not go elsewhere.
-	 * @param {URL} url @param {RequestInit} [options]
+	 * A request with the token or the session. If the server refuses it because the session has ended, it is repeated with a new
+	 * one; a token that is refused gives way to the session. Without a token, Authorization is left to a proxy in front of the
+	 * server, as are cookies. Redirects are not followed: the API has none, and the session must not go elsewhere.
+	 * @param {URL} url @param {RequestInit} [options] @returns {Promise<Response>}
 	 */
-	fetch(url, options) {
-		return fetch(url, { ...options, headers: { "Ramai-Session": this.session, ...options?.headers }, credentials: "same-origin", redirect: "manual" });
+	async fetch(url, options) {
+		const { session, token } = this;
+		/** @type {Record<string, string>} */
+		const identity = token ? { Authorization: `Bearer ${token}` } : { "Ramai-Session": session };
+		/** @type {RequestInit} */
+		const sent = { ...options, headers: { ...identity, ...options?.headers }, credentials: "same-origin", redirect: "manual" };
+		const response = await fetch(url, sent);
+		if (response.status !== 401) return response;
+		const body = await jsonOf(response.clone());
+		if (body.code !== "not_allowed") return response; // a proxy in front of the server
+		if (!token && session === this.session && !this.#renew()) return response;
+		if (token && token === this.token) {
+			this.token = "";
+			this.#changed(Refusal.of(body));
+		}
+		return this.fetch(url, options);
+	}
+
+	/** Takes a new session in place of one that has ended. Returns false if the last one did not last long. */
+	#renew() {
+		const now = Date.now();
+		if (now - this.#renewed < RENEW_AGAIN) return false;
+		this.#renewed = now;
+		return this.use(newSession());
 	}
 
 	/**

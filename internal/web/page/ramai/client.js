@@ -18,6 +18,7 @@ import { SocketConnection } from "./socket.js";
  *
  * @typedef {object} Options
  * @property {string} [session] the secret that identifies the sender; by default a new one
+ * @property {string} [token] a JWT of an issuer that the server trusts: it signs in, and a session takes its place
  * @property {string} [name] the name you want
  * @property {number} [last] how many of the newest messages to receive first, 0 to 500; default 50
  * @property {Position} [after] resume after this position instead
@@ -47,6 +48,7 @@ export function openRoom(url, options, loadHTTP) {
  * Events:
  * - state(): state, retryAt or via have changed
  * - name(): the name has changed
+ * - session(): the session has changed: the former one has ended, or a token signed in
  * - sent(Sent): a message, a change or a setting is new, has another state, or was withdrawn
  * - refused(Refusal): something other than a message was refused
  */
@@ -92,16 +94,28 @@ export class Client extends Emitter {
 	constructor(base, options, loadHTTP) {
 		super();
 		this.base = base;
-		this.session = options.session || newSession();
 		this.wanted = options.name ?? "";
 		this.#choice = new TransportChoice(options.via ?? "auto");
-		this.#api = new API(base, this.session);
+		this.#api = new API(base, options.session || newSession(), options.token ?? "", (refusal) => {
+			if (refusal) this.emit("refused", refusal);
+			else this.emit("session");
+		});
 		this.#loadHTTP = loadHTTP;
 		this.#outbox.restore(options.pending ?? options.unsaid ?? []);
 		this.#checkTimer = setInterval(() => this.#checkAlive(), 1000);
 		for (const [target, event] of this.#wakeEvents()) target.addEventListener(event, this.#wake);
 		window.addEventListener("offline", this.#offline);
 		queueMicrotask(() => this.#connect());
+	}
+
+	/** The secret that identifies the sender. It changes when it has ended, and when a token signs in: see the event session. */
+	get session() {
+		return this.#api.session;
+	}
+
+	/** Continues with another session, which another page of the same person has stored. @param {string} session */
+	useSession(session) {
+		if (this.#api.use(session) && this.state === "live") this.#reconnect("another page has another session");
 	}
 
 	/** @type {Sent[]} the messages, changes and settings that are not settled, in order */
@@ -403,7 +417,7 @@ export class Client extends Emitter {
 	#greeted(f) {
 		this.via = "socket";
 		this.limits = f.limits;
-		this.#send({ type: "hello", session: this.session });
+		this.#send({ type: "hello", session: this.session, ...(this.#api.token && { token: this.#api.token }) });
 		for (const room of this.rooms.values()) this.#enter(room);
 		this.#outbox.start({ window: WINDOW, send: (sent) => this.#send(sent.frame) });
 		this.#marks.start(({ room, of, key, on, ref }) => this.#send({ type: "mark", room, of, key, on, ref }));
@@ -421,6 +435,8 @@ export class Client extends Emitter {
 			case "welcome":
 				this.limits = f.limits;
 				this.by = f.by;
+				if (f.known) this.#api.token = ""; // its session takes its place
+				if (f.session) this.#api.use(f.session);
 				this.#named(f.name);
 				if (this.#renaming || (this.wanted && !f.name)) this.rename(this.wanted);
 				this.#alive();
@@ -440,6 +456,7 @@ export class Client extends Emitter {
 				return;
 			case "error": {
 				const why = Refusal.of(f);
+				if (f.request === "hello" && f.code === "not_allowed") this.#api.token = ""; // the welcome that follows has a session
 				if (f.ref && this.#outbox.find(f.ref)) this.#outbox.refused(f.ref, why, false);
 				else if (!this.#marks.refused(f.ref, why)) this.#refused(f);
 				return;
