@@ -159,7 +159,7 @@ func TestSSHLineByLine(t *testing.T) {
 	if want := "From server: " + wire.Greeting + "\nFrom server: anna: hello\nFrom server: anna: world\n"; out != want || status != 0 {
 		t.Errorf("%q, status %d; want %q", out, status, want)
 	}
-	if notes != "line by line; for the screen: ssh -t\nyour name is anna\n" {
+	if notes != "line by line; for the screen: ssh -t\nyour name is anna\nyour role is now owner\n" { // of a new room
 		t.Errorf("on stderr: %q", notes)
 	}
 	plain.expect("anna: hello", "anna: world")

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -103,12 +102,20 @@ func TestExampleOfSettings(t *testing.T) {
 	}
 }
 
-// TestRenamed: a former flag points to one that exists.
+// TestRenamed: a former flag points to one that exists, and no command has both.
 func TestRenamed(t *testing.T) {
-	known := slices.Concat(slices.Collect(maps.Values(flagsOf(newRoot(io.Discard))))...)
+	known := flagsOf(newRoot(io.Discard))
 	for former, present := range renamed {
-		if slices.Contains(known, former) || !slices.Contains(known, present) {
-			t.Errorf("--%s was renamed to --%s", former, present)
+		exists := false
+		for command, flags := range known {
+			has := slices.Contains(flags, present)
+			exists = exists || has
+			if has && slices.Contains(flags, former) {
+				t.Errorf("ramai %s has --%s, which was renamed to --%s", command, former, present)
+			}
+		}
+		if !exists {
+			t.Errorf("--%s was renamed to --%s, which no command has", former, present)
 		}
 	}
 }

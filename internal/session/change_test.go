@@ -69,7 +69,7 @@ func (m *materialized) apply(t *testing.T, f wire.Frame) {
 			return
 		}
 		if message.Edited = f.N; f.Text != nil {
-			message.Text = *f.Text
+			message.Text, message.EditedAt = *f.Text, f.At
 		} else {
 			message = wire.Message{Room: message.Room, N: message.N, At: message.At, SenderID: message.SenderID, DisplayName: message.DisplayName, ID: message.ID, Edited: f.N, Gone: true}
 		}

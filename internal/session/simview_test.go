@@ -44,7 +44,7 @@ func (t transcript) forgetAbove(room string, last uint64) {
 
 // identity returns the fields of a message that no change changes, not even a deletion.
 func identity(m wire.Message) wire.Message {
-	m.Text, m.Re, m.Edited, m.Gone = "", 0, 0, false
+	m.Text, m.Re, m.Edited, m.EditedAt, m.Gone = "", 0, 0, 0, false
 	m.As, m.Options = "", nil
 	return m
 }
@@ -219,9 +219,9 @@ func (v *view) rows() map[uint64]wire.Message {
 				continue
 			}
 			if m.Edited = f.N; f.Text == nil {
-				m.Text, m.Re, m.As, m.Options, m.Gone = "", 0, "", nil, true
+				m.Text, m.Re, m.As, m.Options, m.EditedAt, m.Gone = "", 0, "", nil, 0, true
 			} else {
-				m.Text = *f.Text
+				m.Text, m.EditedAt = *f.Text, f.At
 			}
 		}
 		v.tallyRow(&m)

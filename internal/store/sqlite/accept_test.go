@@ -103,7 +103,7 @@ func TestRestoreRefuses(t *testing.T) {
 		{"UPDATE records SET kind = 5 WHERE id = 'b';", "record 5 of the room lobby: record 5 has the kind trim, which adds no records"},
 		{"UPDATE records SET kind = 200 WHERE id = 'b';", "unknown kind 200"},
 		{"UPDATE records SET kind = 257 WHERE id = 'b';", "a column has the wrong type"},
-		{"UPDATE records SET body = CAST(x'03' || body AS BLOB) WHERE id = 'b';", "unknown version"},
+		{"UPDATE records SET body = CAST(x'09' || body AS BLOB) WHERE id = 'b';", "unknown version"},
 		{"UPDATE records SET body = x'' WHERE id = 'b';", "is empty"},
 		{"DELETE FROM rooms;", "does not belong to any room"},
 		{"UPDATE rooms SET name = 'A b';", `the room 1, "A b"`},
