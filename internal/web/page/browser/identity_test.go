@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/golang-jwt/jwt/v5"
 
 	"ramai/server"
 	"ramai/wire"
@@ -77,5 +81,52 @@ func TestEndedSession(t *testing.T) {
 	first.ready()
 	if by := first.sender(srv, "reloaded"); by != after {
 		t.Errorf("after a reload, the page sends as %s, want %s", by, after)
+	}
+}
+
+// The example of the documentation signs the user of another site in, over a WebSocket, over HTTP, and after a reload.
+func TestTokenOnAnotherSite(t *testing.T) {
+	t.Parallel()
+	const key = "0123456789abcdef0123456789abcdef"
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	origin, show := otherOrigin(t)
+	srv := startServer(t, func(c *server.Config) {
+		c.AllowOrigins = []string{origin}
+		c.Tokens = server.Tokens{KeyFile: file, Issuer: "https://school.example", Audience: "chat"}
+	})
+	claims := jwt.MapClaims{"iss": "https://school.example", "aud": "chat", "sub": "anna", "name": "Anna", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix()}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := srv.codeBlock("docs/IDENTITY.md", "html", 0)
+	if !strings.Contains(example, `"TOKEN"`) {
+		t.Fatalf("the example has no token: %s", example)
+	}
+	example = strings.Replace(example, "TOKEN", token, 1)
+	show("<!doctype html>" + strings.Replace(example, "</script>", "window.room = room;\n</script>", 1))
+	b := openPage(t, origin+"/")
+	say := func(room, text string) string {
+		t.Helper()
+		if why := eval[string](b, room+`.say(`+quote(text)+`).saved.then(() => "", (error) => String(error))`); why != "" {
+			t.Fatal(why)
+		}
+		return srv.author(text)
+	}
+	const stored = `localStorage.getItem("chat-session")`
+	b.waitFor(`window.room?.client.name === "Anna" && room.client.session === ` + stored)
+	by, session := say("room", "over a WebSocket"), eval[string](b, stored)
+	eval[bool](b, `import(`+quote(srv.url("/ramai.js"))+`).then(({ connect }) => { window.http = connect(`+quote(srv.url("/"))+`, { via: "http", token: `+quote(token)+` }); return true; })`)
+	b.waitFor(`http.client.via === "http"`)
+	if got := say("http", "over HTTP"); got != by {
+		t.Errorf("over HTTP, the sender is %s, want %s", got, by)
+	}
+	b.run(chromedp.Reload())
+	b.waitFor(`window.room?.client.name === "Anna"`)
+	if got := say("room", "after a reload"); got != by || eval[string](b, stored) != session {
+		t.Errorf("after a reload, the sender is %s, want %s with the same session", got, by)
 	}
 }
