@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -19,6 +20,11 @@ type ask struct {
 func (a *ask) isJoin(name string) bool {
 	j, ok := a.frame.(wire.Join)
 	return ok && j.Room == name
+}
+
+func (a *ask) isSignOut() bool {
+	_, ok := a.frame.(wire.SignOut)
+	return ok
 }
 
 func (a *ask) isName() bool {
@@ -49,8 +55,12 @@ func (c *core) askAnew(held string) {
 	c.asks = append(first, c.asks...)
 }
 
-// dropAsks keeps the requests for which a caller waits, to be sent on the next connection. askAnew creates the others again.
+// dropAsks keeps the requests for which a caller waits, to be sent on the next connection. askAnew creates the others again. SignOut
+// is not repeated: it would end the session that follows.
 func (c *core) dropAsks() {
+	if a, ok := c.popAsk((*ask).isSignOut); ok {
+		a.done(nil, errors.New("the connection broke before the server answered; the session may have ended"))
+	}
 	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return a.done == nil })
 	for _, a := range c.asks {
 		a.sent, a.notBefore = false, time.Time{}
@@ -159,6 +169,14 @@ func (c *core) deliver(f wire.Frame, fits func(*ask) bool) {
 // onError handles an error frame. It belongs to the request that waits, if there is one.
 func (c *core) onError(now time.Time, f wire.Error, raw []byte) {
 	if c.refusedByOlder(f) || c.refusedMark(now, f, raw) {
+		return
+	}
+	if f.Request == (wire.Hello{}).Type() { // the session has ended, and the connection ends
+		if a, ok := c.popAsk((*ask).isSignOut); ok {
+			a.done(f, nil)
+			return
+		}
+		c.emit(RequestFailed{Error: f}, raw)
 		return
 	}
 	if len(c.asks) > 0 && c.asks[0].sent && f.RetryAfterMS > 0 {

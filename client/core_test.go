@@ -537,3 +537,34 @@ func TestEndedSession(t *testing.T) {
 		t.Errorf("the session is %q, open %v, want the one that was offered", c.session, c.open)
 	}
 }
+
+// TestSignOut: signing out succeeds when the session has ended, is not repeated on the next connection, and the end of a session does
+// not fail a request that waits.
+func TestSignOut(t *testing.T) {
+	ended := wire.Error{Code: wire.NotAllowed, Reason: "it has ended", Request: "hello"}
+	var err error
+	request := func(c *core, f wire.Frame) *int {
+		calls := 0
+		c.asks = append(c.asks, &ask{frame: f, done: func(_ wire.Frame, failed error) { err = failed; calls++ }})
+		if _, ok := c.nextAsk(time.Time{}); !ok {
+			t.Fatalf("%T is not sent", f)
+		}
+		return &calls
+	}
+	c := opened(t, 0)
+	calls := request(c, wire.SignOut{})
+	if feed(t, c, time.Time{}, ended); *calls != 1 || err != nil || len(c.asks) != 0 {
+		t.Errorf("signed out: %d calls, %v", *calls, err)
+	}
+	c = opened(t, 0)
+	calls = request(c, wire.SignOut{All: true})
+	if c.disconnected(time.Time{}, errCut); *calls != 1 || err == nil || len(c.asks) != 0 {
+		t.Errorf("the connection broke: %d calls, %v, %d requests left", *calls, err, len(c.asks))
+	}
+	c = opened(t, 0)
+	calls = request(c, wire.History{Room: wire.Lobby})
+	frames := feed(t, c, time.Time{}, ended)
+	if *calls != 0 || len(c.asks) != 1 || len(frames) != 1 {
+		t.Errorf("a history request when the session ends: %d calls, %d requests left, events %v", *calls, len(c.asks), frames)
+	}
+}

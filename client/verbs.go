@@ -184,3 +184,11 @@ func (c *Client) Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, err
 	role, _ := f.(wire.OwnRole)
 	return role, err
 }
+
+// SignOut ends the session of this client, or all sessions of its sender. The client then continues with a new session, as another
+// sender, which the next Welcome event has. It is not repeated: if the connection breaks before the answer, it fails. While it waits,
+// the number of buffered events is not limited.
+func (c *Client) SignOut(ctx context.Context, all bool) error {
+	_, err := c.ask(ctx, wire.SignOut{All: all})
+	return err
+}
