@@ -53,8 +53,8 @@ func (h *Hub) rolesChanged(o *eventlog.Outcome) {
 // regrant makes the members of a room that belong to some senders check their permissions; nil: all members.
 func (h *Hub) regrant(name string, senders []string) {
 	if r := h.room(name); r != nil {
+		h.noteRuleEnd(name) // first: a rule that ends now is over for those who check, or noted
 		r.regrant(senders)
-		h.noteRuleEnd(name)
 	}
 	h.erasures.revoke(name)
 }
@@ -90,7 +90,8 @@ func (r *Room) regrantSender(by senderKey) {
 	}
 }
 
-// noteRuleEnd finds out when the next rule of a room ends.
+// noteRuleEnd finds out when the next rule of a room ends. An end that is noted stays until endRules has seen to it: the rule may
+// be over by now.
 func (h *Hub) noteRuleEnd(name string) {
 	if h.opt.RuleEnd == nil {
 		return
@@ -98,8 +99,7 @@ func (h *Hub) noteRuleEnd(name string) {
 	end := h.opt.RuleEnd(name)
 	h.ruleEnds.Lock()
 	defer h.ruleEnds.Unlock()
-	if end.IsZero() {
-		delete(h.ruleEnds.rooms, name)
+	if noted, ok := h.ruleEnds.rooms[name]; end.IsZero() || ok && !end.Before(noted) {
 		return
 	}
 	h.ruleEnds.rooms[name] = end
