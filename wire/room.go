@@ -12,6 +12,7 @@ func (f Joined) RoomName() string   { return f.Room }
 func (f Reset) RoomName() string    { return f.Room }
 func (f Message) RoomName() string  { return f.Room }
 func (f Changed) RoomName() string  { return f.Room }
+func (f Restored) RoomName() string { return f.Room }
 func (f Presence) RoomName() string { return f.Room }
 func (f Typing) RoomName() string   { return f.Room }
 func (f Gap) RoomName() string      { return f.Room }

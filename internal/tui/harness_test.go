@@ -35,6 +35,7 @@ type fakeChat struct {
 	questions []wire.Message
 	preview   wire.Preview
 	settings  []wire.Settings   // the next answers of Settings
+	head      uint64            // of the pages that History returns; 0: as of an older server
 	events    chan client.Event // returned by Next; nil: none
 	epoch     string            // of the server
 	gone      bool              // the server was rolled back: positions of other epochs belong to another history
@@ -168,7 +169,7 @@ func (f *fakeChat) Redeem(_ context.Context, ask wire.Redeem) (wire.OwnRole, err
 }
 
 func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error) {
-	p := wire.Page{Room: h.Room, HistoryID: "log", Epoch: f.epoch}
+	p := wire.Page{Room: h.Room, HistoryID: "log", Epoch: f.epoch, Head: f.head}
 	all := f.history[h.Room]
 	if p.As = h.As; h.As != "" {
 		p.Messages = f.questions

@@ -16,6 +16,7 @@ const (
 	around                   // another window
 	newest                   // the end
 	original                 // a message that another one replies to
+	restored                 // messages of the window that are no longer erased
 )
 
 // page is the answer to a fetch. It goes to the timeline that asked.

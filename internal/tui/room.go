@@ -110,10 +110,13 @@ func (r *room) update(msg any) tea.Cmd {
 		r.timeline.refresh(msg.Of)
 	case wire.State:
 		r.setting(msg)
+		if msg.Key == wire.PresetKey { // it has changed other settings, too
+			return r.reloadSettings()
+		}
 	case wire.Changed:
 		r.changed(msg)
 	case wire.Restored:
-		r.skip(msg.N)
+		return r.restored(msg)
 	case wire.Unknown:
 		r.skip(msg.N)
 	case client.Disconnected:
@@ -122,11 +125,14 @@ func (r *room) update(msg any) tea.Cmd {
 			r.timeline.noteOutage(r.now())
 		}
 	case page:
-		if msg.kind == original {
+		switch msg.kind {
+		case original:
 			r.originalLoaded(msg)
 			return nil
+		case restored:
+			return r.restoredLoaded(msg)
 		}
-		return r.timeline.loaded(msg)
+		return tea.Batch(r.timeline.loaded(msg), r.timeline.loadRestored(0))
 	case proof:
 		return r.proven(msg)
 	case settingsPage:
@@ -157,7 +163,7 @@ func (r *room) joined(f wire.Joined) tea.Cmd {
 	defer r.refreshSettings()
 	r.people.present, t.first, t.head, r.serverEpoch = f.Count, max(f.First, 1), f.N, f.Epoch
 	if t.joined && !f.Reset {
-		return r.askStale()
+		return tea.Batch(r.askStale(), t.loadRestored(0))
 	}
 	last := uint64(wire.DefaultJoin)
 	if !f.Reset {

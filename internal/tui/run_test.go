@@ -406,3 +406,33 @@ func TestFlood(t *testing.T) {
 		t.Errorf("it was drawn %d times, want at most %d", drawn, most)
 	}
 }
+
+// TestUndo runs two screens: a moderator erases the messages of somebody and undoes that, and the other screen shows the texts again.
+func TestUndo(t *testing.T) {
+	address := serve(t) + "/r/class"
+	inClass := func(c *tui.Config) { c.Room = "class" }
+	var passed atomic.Int64
+	anna := openScreen(t, address, "anna", func(c *tui.Config) {
+		inClass(c)
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(passed.Load())) }
+	})
+	anna.sees("live")
+	anna.types("welcome\r")
+	anna.sees("✓ welcome")
+	budi := openScreen(t, address, "budi", inClass)
+	budi.sees("anna   welcome")
+	budi.types("buy cheap pills\r")
+	anna.sees("buy cheap pills")
+	dewi := openScreen(t, address, "dewi", inClass)
+	dewi.sees("buy cheap pills")
+	anna.types("/erase budi\r")
+	anna.sees("Please confirm")
+	passed.Store(int64(time.Minute)) // an answer at once may have been meant for the draft
+	anna.types("y")
+	dewi.sees("message deleted")
+	anna.sees("/undo ")
+	anna.types("/undo\r")
+	dewi.sees("budi   buy cheap pills")
+	anna.sees("budi   buy cheap pills")
+	budi.sees("buy cheap pills")
+}

@@ -38,6 +38,7 @@ type timeline struct {
 	loading    bool
 	jumping    bool   // another window is being fetched
 	loadingEnd bool   // the end is being fetched
+	restoring  bool   // messages that were restored are being fetched
 	generation uint64 // of the window: pages requested for an earlier one are dropped
 
 	dividerAfter  uint64 // the divider is above the messages after this number
