@@ -65,7 +65,7 @@ func TestModeration(t *testing.T) {
 		room := "class-" + d.name
 		owner := srv.enter(t, room, "Ibu Sari "+d.name, d)
 		owner.sendOn(d, "Good morning, class")
-		owner.waitFor("document.querySelector('.icon.moderate')") // the author who makes a room owns it
+		owner.waitFor("document.querySelector('.icon.moderate')") // the first to post in a room owns it
 		pupil := srv.enter(t, room, "Budi "+d.name, d)
 		pupil.sendOn(d, "good morning")
 		owner.row("good morning")
