@@ -14,7 +14,7 @@ const (
 	MayLinkKey   = "may.link"  // lowest role that posts links
 	SlowKey      = "slow"      // seconds between two messages of a sender
 	NewcomerKey  = "newcomer"  // seconds that a new sender waits before posting
-	HoldKey      = "hold"      // which messages a moderator approves before others see them
+	HoldKey      = "hold"      // which messages are not accepted
 	LockKey      = "lock"      // only moderators post
 	PresetKey    = "preset"    // sets several rules at once
 	PasswordKey  = "password"  // a text that gives who types it the role guest; its value is never shown

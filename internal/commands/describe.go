@@ -37,7 +37,7 @@ func describe(h Host, s wire.Setting) string {
 		return either(unset, "newcomers can post at once", "newcomers can post after "+Words(number))
 	case wire.HoldKey:
 		what := map[string]string{wire.HoldFirst: "the first messages of a person", wire.HoldLinks: "messages with links"}[word]
-		return either(unset, "messages are not held", "a moderator approves "+either(what == "", "all messages", what))
+		return either(unset, "messages are not held back", either(what == "", "all messages", what)+" are not accepted")
 	case wire.PresetKey:
 		return either(unset, "the room has no preset", "the room has the rules of the preset "+word)
 	case wire.EveryoneKey:

@@ -49,7 +49,7 @@ func (c *Delta) rankOf(cmd *Command) rank {
 }
 
 // permit returns the rule of the room that refuses what a sender is about to do, the first in this order: what was imposed on
-// the sender, the sender's role, a lock, the roles for posts, marks and links, and the waiting times and approval of messages.
+// the sender, the sender's role, a lock, the roles for posts, marks and links, and the waiting times and held messages.
 // link: the text has a link.
 //
 // It is the only place where rules are applied, so they are the same on every transport. In a room without rules it only
@@ -213,17 +213,19 @@ func (c *Delta) refusedForNow(tx Tx, r *roomRules, cmd *Command, act action, lin
 	return nil, nil
 }
 
-// refusedHold returns the refusal of a message that a moderator has to approve.
+// refusedHold returns the refusal of a message that the room holds back.
 func (c *Delta) refusedHold(h *senderHistory, r *roomRules, act action, link bool) (*wire.CodedError, error) {
 	s := r.get(settingKey{name: wire.HoldKey})
 	if s == nil {
 		return nil, nil
 	}
+	held := "only moderators can post"
 	switch *s.value.Text {
 	case wire.HoldLinks:
 		if !link {
 			return nil, nil
 		}
+		held = "it has a link"
 	case wire.HoldFirst:
 		if act == actEdit {
 			return nil, nil
@@ -231,8 +233,9 @@ func (c *Delta) refusedHold(h *senderHistory, r *roomRules, act action, link boo
 		if posted, err := h.hasPosted(); posted || err != nil {
 			return nil, err
 		}
+		held = "it is the sender's first one"
 	}
-	refused := ruled(wire.HoldKey, s, wire.Params{wire.ParamHold: s.value}, "a moderator has to approve this message")
+	refused := ruled(wire.HoldKey, s, wire.Params{wire.ParamHold: s.value}, "this room does not accept such messages now: "+held)
 	refused.Code = wire.Held
 	return refused, nil
 }
