@@ -56,7 +56,8 @@ func listenWith(t *testing.T, over http.RoundTripper, base, room, query string, 
 	return &stream{t: t, lines: bufio.NewScanner(resp.Body), resp: resp}
 }
 
-// next returns the next object except presence; nil at the end. It keeps the id of an event.
+// next returns the next object except presence and pings, the first of which can come at any time; nil at the end. It keeps the id
+// of an event.
 func (s *stream) next() wire.Frame {
 	s.t.Helper()
 	for s.lines.Scan() {
@@ -74,7 +75,7 @@ func (s *stream) next() wire.Frame {
 		if err != nil {
 			s.t.Fatalf("%q: %v", data, err)
 		}
-		if _, state := f.(wire.Presence); !state {
+		if _, state := f.(wire.Presence); !state && f.Type() != (wire.Ping{}).Type() {
 			return f
 		}
 	}

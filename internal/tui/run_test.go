@@ -430,7 +430,7 @@ func TestUndo(t *testing.T) {
 	passed.Store(int64(time.Minute)) // an answer at once may have been meant for the draft
 	anna.types("y")
 	dewi.sees("message deleted")
-	anna.sees("/undo ")
+	anna.sees("erased; /undo")
 	anna.types("/undo\r")
 	dewi.sees("budi   buy cheap pills")
 	anna.sees("budi   buy cheap pills")
