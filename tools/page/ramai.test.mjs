@@ -743,6 +743,24 @@ test("tallies and settings move the position, and the room shows them", async ()
 	assert.equal(room.replica.shown()[0], room.replica.shown()[0], "the same object");
 });
 
+test("a preset changes settings that have no frames: all are loaded", async () => {
+	const { room, socket } = await overSocket();
+	let loaded = 0;
+	room.on("settings", () => loaded++);
+	room.replica;
+	socket.receive({ type: "state", room: "lobby", n: 1, at: "", key: "preset", value: "announcement" });
+	assert.equal(room.replica.staleSettings, true);
+	await settled();
+	const asked = requests.filter((a) => a.url.pathname.endsWith("/state"));
+	assert.deepEqual(asked.map((a) => a.url.search), [""]);
+	await asked[0].answer({ n: 1, settings: [{ key: "may.say", value: "moderator" }, { key: "preset", value: "announcement" }], more: false });
+	await settled();
+	assert.deepEqual([room.replica.staleSettings, room.setting("may.say"), loaded], [false, "moderator", 1]);
+	socket.receive({ type: "state", room: "lobby", n: 2, at: "", key: "topic", value: "tea" });
+	await settled();
+	assert.equal(requests.filter((a) => a.url.pathname.endsWith("/state")).length, 0, "no more");
+});
+
 test("marks and settings over HTTP", async () => {
 	const room = await overHTTP();
 	await streams()[0].stream();

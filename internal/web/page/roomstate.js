@@ -90,7 +90,6 @@ export class RoomState {
 		}
 		room.on("state", (f) => {
 			if (["person", "address"].includes(f.key) || f.key === this.refusedBy?.rule) this.refusedBy = null;
-			if (f.key === "preset") room.settings().then(() => model.changed(), () => {}); // it changes others, which have no frames
 			model.emit("setting", this, f);
 			model.changed();
 		});
@@ -107,7 +106,7 @@ export class RoomState {
 			model.emit("problem", ""); // what was refused before is in the past
 			model.changed();
 		});
-		for (const event of ["typing", "marked"]) room.on(event, () => model.changed());
+		for (const event of ["settings", "typing", "marked"]) room.on(event, () => model.changed());
 	}
 
 	#forgetAll() {

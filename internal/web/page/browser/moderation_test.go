@@ -239,3 +239,53 @@ func TestRaid(t *testing.T) {
 		owner.waitForText(".notice-text", "3 messages erased.")
 	})
 }
+
+// A moderator erases everything that somebody has said and undoes that: the other page has the texts again.
+func TestUndoErasure(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	d := laptopAndSmallPhone[0]
+	owner := srv.enter(t, "undo", "Ibu Sari", d)
+	owner.sendOn(d, "welcome")
+	owner.waitFor("document.querySelector('.icon.moderate')")
+	troll := srv.enter(t, "undo", "Troll", d)
+	for _, text := range []string{"SPAM one", "SPAM two"} {
+		troll.sendOn(d, text)
+		owner.row(text)
+	}
+	pupil := srv.enter(t, "undo", "Budi", d)
+	pupil.row("SPAM two")
+	owner.openMenu(d, owner.row("SPAM one"))
+	owner.clickText("[role=menuitem]", "Erase all from Troll")
+	owner.clickText("dialog .danger", "Erase 2 messages")
+	pupil.waitFor("!document.querySelector('.log').innerText.includes('SPAM')")
+	owner.clickText(".notice-text button", "Undo")
+	for _, text := range []string{"SPAM one", "SPAM two"} {
+		pupil.row(text)
+		troll.row(text)
+		owner.row(text)
+	}
+}
+
+// A moderator posts a notice, which stands out. Others are not offered to.
+func TestNotice(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	onDevices(t, laptopAndSmallPhone, func(t *testing.T, d device) {
+		room := "notice-" + d.name
+		owner := srv.enter(t, room, "Ibu Sari "+d.name, d)
+		owner.sendOn(d, "welcome")
+		owner.waitFor("document.querySelector('.icon.moderate')")
+		pupil := srv.enter(t, room, "Budi "+d.name, d)
+		pupil.row("welcome")
+		owner.ask()
+		eval[bool](owner, "(document.querySelector('.kinds [value=notice]').click(), true)")
+		owner.insert(".ask textarea", "Fire drill at ten")
+		owner.clickText("dialog .primary", "Post the notice")
+		pupil.waitFor("document.querySelector('.m.as-notice')?.innerText.includes('Fire drill at ten')")
+		pupil.ask()
+		if eval[bool](pupil, "!!document.querySelector('.kinds [value=notice]')") {
+			t.Error("somebody who is not a moderator is offered to post a notice")
+		}
+	})
+}

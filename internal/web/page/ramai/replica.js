@@ -192,6 +192,7 @@ export class Replica {
 				break;
 			case "state":
 				if ("value" in f) this.#set(f.key, f.value, f.n, f.until); // else it is hidden
+				this.staleSettings ||= f.key === "preset"; // it has changed other settings, too
 				break;
 		}
 		if (typeof f.n !== "number") return;

@@ -27,7 +27,7 @@ const PUSHED = 200; // connections in a room, above which the server pushes no n
  * - restored(): messages that a moderator had erased are here again
  * - tally({n, of}): all counts of the marks of some messages: of[number][key]
  * - state({n, key, value, by, from, id}): a setting was changed
- * - settings(): all settings were loaded anew, because some of them may have been in a gap
+ * - settings(): all settings were loaded anew, because some of them may have been in a gap, or a preset has changed them
  * - marked({of, key, on}): you have marked a message, over this connection or another
  * - gap({from, to}): these numbers are deleted
  * - joined({n, first, count, reset}): the state of the room; missed messages follow. reset: it is another history
@@ -132,7 +132,7 @@ export class Room extends Emitter {
 		for (const [n, keys] of Object.entries(page?.mine ?? {})) for (const key of keys) this.emit("marked", { room: this.name, of: Number(n), key, on: true });
 	}
 
-	/** Loads all settings, because some of them may have been in a gap. */
+	/** Loads all settings, because some of them may have changed without frames. */
 	async #loadSettings() {
 		for (let [after, more] = ["", true]; more; ) {
 			const page = await this.client.withRetry(() => this.settings(after ? { after } : {})).catch(() => null); // until the next joined, they are as before
@@ -292,6 +292,7 @@ export class Room extends Emitter {
 		this.head = Math.max(this.head, f.n);
 		if (["changed", "tally", "state"].includes(f.type)) this.emit(f.type, f);
 		if (f.type === "restored" && this.#replica) this.#loadRestored(f.of);
+		else if (f.key === "preset" && this.#replica?.staleSettings) this.#loadSettings();
 	}
 
 	/** Loads messages that are here and were restored, and the settings of polls and questions. @param {number|[number, number][]} of */
