@@ -20,6 +20,7 @@ type Host interface {
 	Author(n uint64) string                                                        // the sender id of message n; empty: the message is not in memory
 	Now() time.Time                                                                // the server's time, as far as it is known
 	When(t time.Time) string                                                       // a time as people read it, such as 14:02
+	Say(m wire.Say, line string)                                                   // posts a message; line is the command as it was typed
 	Set(c Change)                                                                  // changes a setting of the room, whose name is filled in, and shows what is so once it is saved
 	Moderate(m wire.Moderate, done func(n uint64) string)                          // erases messages, or undoes that; once it is saved, shows what is so
 	LastErasure() uint64                                                           // number of the newest erasure that this client has made in the room; 0: none

@@ -74,6 +74,8 @@ func (h *fakeHost) Choose(c Choice) {
 	}
 }
 
+func (h *fakeHost) Say(m wire.Say, line string) { h.note("say %q as %s, typed %q", m.Text, m.As, line) }
+
 func (h *fakeHost) Set(c Change) {
 	value, _ := json.Marshal(c.Value)
 	until := ""

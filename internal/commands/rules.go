@@ -30,6 +30,7 @@ func ruleCommands() []Command {
 		{Name: "slow", Args: "TIME [TIME]", Takes: []Kind{TimeArg, TimeArg}, Needs: moderator, Help: "one message of each person every TIME; - ends it. The second time is for how long", Run: seconds(wire.SlowKey, wire.MaxSlow)},
 		{Name: "newcomer", Args: "TIME [TIME]", Takes: []Kind{TimeArg, TimeArg}, Needs: moderator, Help: "newcomers post after TIME; - ends it", Run: seconds(wire.NewcomerKey, wire.MaxNewcomer)},
 		{Name: "hold", Args: "WHAT [TIME]", Takes: []Kind{HoldArg, TimeArg}, Needs: moderator, Help: "refuse the first messages of a person, those with links, or all: first, links, all; - ends it", Run: hold},
+		{Name: "notice", Args: "TEXT", Takes: []Kind{TextArg}, Needs: moderator, Help: "post a notice, which stands out", Run: notice},
 		{Name: "raid", Args: "[TIME]", Takes: []Kind{TimeArg}, Needs: moderator, Help: "stop a flood: lock the room for 10 minutes or TIME, and refuse first messages", Run: raid},
 		{Name: "preset", Args: "PRESET", Takes: []Kind{PresetArg}, Needs: owner, Help: "set several rules at once: class, stream, announcement, private; - unsets them", Run: preset},
 		{Name: "everyone", Args: "ROLE", Takes: []Kind{EveryoneArg}, Needs: owner, Help: "the role of people without another one: none, reader, guest", Run: everyone},
@@ -253,3 +254,7 @@ func may(h Host, args string) {
 
 // mays are the keys of what a role may do, by the words of the command.
 var mays = map[string]string{"say": wire.MaySayKey, "react": wire.MayReactKey, "link": wire.MayLinkKey}
+
+func notice(h Host, args string) {
+	h.Say(wire.Say{Text: args, As: wire.Notice}, "/notice "+args)
+}

@@ -39,6 +39,7 @@ func TestRules(t *testing.T) {
 		"/slow 2d":                "! invalid time 2d (want 1s to 1 day, for example 10s or 5m, or - to end it)",
 		"/slow 0":                 "! invalid time 0 (want 1s to 1 day, for example 10s or 5m, or - to end it)",
 		"/newcomer 5m":            "set newcomer 300: newcomers can post after 5 minutes",
+		"/notice Fire drill":      `say "Fire drill" as notice, typed "/notice Fire drill"`,
 		"/hold links 1h":          `set hold "links" until 15:02: messages with links are not accepted until 15:02`,
 		"/hold ALL":               `set hold "all": all messages are not accepted`,
 		"/hold -":                 "set hold null: messages are not held back",

@@ -80,6 +80,8 @@ func (h host) When(t time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
+func (h host) Say(m wire.Say, _ string) { h.sayAs(m) }
+
 func (h host) Set(c commands.Change) {
 	c.Room = h.Config.Room
 	id, err := h.Client.Set(c.Set)

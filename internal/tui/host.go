@@ -77,6 +77,8 @@ func (h *shared) when(t time.Time) string {
 	return t.Format(h.formats.moment)
 }
 
+func (h *host) Say(m wire.Say, line string) { h.cmds = append(h.cmds, h.postAs(m, line)) }
+
 func (h *host) Set(c commands.Change) {
 	c.Room = h.r.name
 	id, err := h.chat.Set(c.Set)
