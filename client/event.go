@@ -13,7 +13,7 @@ import (
 // [wire.Restarting], [wire.Left], [wire.OwnRole], or [wire.Unknown] from a newer server; or one of this package's own: [Sent], [Disconnected],
 // [RequestFailed], [Line]. A wire.Marked is about this sender, also if another connection of the sender has marked the message.
 //
-// After a wire.Left the client is not in the room any more, and does not join it again by itself. The same holds after a
+// After a wire.Left the client is no longer in the room, and does not join it again by itself. The same holds after a
 // RequestFailed of a Join that a rule of the room has refused.
 //
 // A Sent follows the frame that changes the state of what was sent.

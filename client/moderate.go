@@ -12,9 +12,7 @@ import (
 // Preview returns what an erasure would erase. The number To of the preview belongs into the [wire.Moderate] that erases it. While it
 // waits, the number of buffered events is not limited.
 func (c *Client) Preview(ctx context.Context, room string, selection wire.Selection) (wire.Preview, error) {
-	f, err := c.ask(ctx, wire.Moderate{Room: room, ID: previewID, Erase: &selection, Dry: true})
-	preview, _ := f.(wire.Preview)
-	return preview, err
+	return answerOf[wire.Preview](c.ask(ctx, wire.Moderate{Room: room, ID: previewID, Erase: &selection, Dry: true}))
 }
 
 // previewID is the id of requests for a preview. They are sent one at a time.

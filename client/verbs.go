@@ -140,24 +140,18 @@ func (c *Client) Typing(room string) {
 // History returns a page of messages. If h.As is set and page.As is not, the server is an older one, and the page has messages of
 // all kinds. While it waits, the number of buffered events is not limited.
 func (c *Client) History(ctx context.Context, h wire.History) (wire.Page, error) {
-	f, err := c.ask(ctx, h)
-	page, _ := f.(wire.Page)
-	return page, err
+	return answerOf[wire.Page](c.ask(ctx, h))
 }
 
 // Who returns the members of a room. While it waits, the number of buffered events is not limited.
 func (c *Client) Who(ctx context.Context, ask wire.Who) (wire.Who, error) {
-	f, err := c.ask(ctx, ask)
-	who, _ := f.(wire.Who)
-	return who, err
+	return answerOf[wire.Who](c.ask(ctx, ask))
 }
 
 // Settings returns a page of the settings of a room, in the order of their keys. While it waits, the number of buffered events is
 // not limited.
 func (c *Client) Settings(ctx context.Context, ask wire.StateRequest) (wire.Settings, error) {
-	f, err := c.ask(ctx, ask)
-	settings, _ := f.(wire.Settings)
-	return settings, err
+	return answerOf[wire.Settings](c.ask(ctx, ask))
 }
 
 // Invite makes an invite to a room. If it has no ID, it gets a new one; if the connection breaks before the answer, it is asked for
@@ -172,17 +166,13 @@ func (c *Client) Invite(ctx context.Context, ask wire.Invite) (wire.Invited, err
 			return wire.Invited{}, err
 		}
 	}
-	f, err := c.ask(ctx, ask)
-	invited, _ := f.(wire.Invited)
-	return invited, err
+	return answerOf[wire.Invited](c.ask(ctx, ask))
 }
 
 // Redeem asks for the role that an invite or the password of a room gives, and returns the role that this sender has then. While
 // it waits, the number of buffered events is not limited.
 func (c *Client) Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, error) {
-	f, err := c.ask(ctx, ask)
-	role, _ := f.(wire.OwnRole)
-	return role, err
+	return answerOf[wire.OwnRole](c.ask(ctx, ask))
 }
 
 // SignOut ends the session of this client, or all sessions of its sender. The client then continues with a new session, as another
@@ -191,4 +181,10 @@ func (c *Client) Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, err
 func (c *Client) SignOut(ctx context.Context, all bool) error {
 	_, err := c.ask(ctx, wire.SignOut{All: all})
 	return err
+}
+
+// answerOf returns an answer as the frame that it has to be.
+func answerOf[F wire.Frame](f wire.Frame, err error) (F, error) {
+	answer, _ := f.(F)
+	return answer, err
 }
