@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -127,15 +128,16 @@ func TestRefusedConnectionsAreLogged(t *testing.T) {
 	})
 }
 
-// silentConn is the client's side of a connection in memory. Once muted, the client sends nothing more.
+// silentConn is the client's side of a connection in memory. The client writes left more packets, and then nothing.
 type silentConn struct {
 	net.Conn
-	muted atomic.Bool
+	left  atomic.Int64
 	queue chan []byte
 }
 
 func newSilentConn(nc net.Conn) *silentConn {
 	m := &silentConn{Conn: nc, queue: make(chan []byte, 100)}
+	m.left.Store(math.MaxInt64)
 	go func() { // both sides of a handshake begin with writing
 		for b := range m.queue {
 			if _, err := nc.Write(b); err != nil {
@@ -147,7 +149,7 @@ func newSilentConn(nc net.Conn) *silentConn {
 }
 
 func (m *silentConn) Write(b []byte) (int, error) {
-	if !m.muted.Load() {
+	if m.left.Add(-1) >= 0 {
 		m.queue <- bytes.Clone(b)
 	}
 	return len(b), nil
@@ -156,13 +158,15 @@ func (m *silentConn) Write(b []byte) (int, error) {
 // TestUnconfirmedEnd: a client that does not confirm the end of a channel, which the server must keep until then, loses its
 // connection.
 func TestUnconfirmedEnd(t *testing.T) {
-	for name, begin := range map[string]func(ssh.Channel) error{
-		"a session": func(ch ssh.Channel) error {
+	for name, begin := range map[string]func(ssh.Channel, *silentConn) error{
+		"a session": func(ch ssh.Channel, m *silentConn) error {
+			m.left.Store(1) // the request. The end of the channel may arrive before SendRequest returns
 			_, err := ch.SendRequest("exec", true, ssh.Marshal(struct{ S string }{"--nothing"}))
 			return err
 		},
-		"a channel without a request": func(ssh.Channel) error {
+		"a channel without a request": func(_ ssh.Channel, m *silentConn) error {
 			time.Sleep(requestTimeout - 1)
+			m.left.Store(0)
 			return nil
 		},
 	} {
@@ -202,10 +206,9 @@ func TestUnconfirmedEnd(t *testing.T) {
 				if cells() == 0 {
 					t.Error("a large screen is not counted")
 				}
-				if err := begin(ch); err != nil {
+				if err := begin(ch, m); err != nil {
 					t.Fatal(err)
 				}
-				m.muted.Store(true)
 				ended := time.Now()
 				c.Wait()
 				if took := time.Since(ended).Round(time.Second); took != requestTimeout {
