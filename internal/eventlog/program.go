@@ -57,8 +57,11 @@ const (
 	RestoreStep    Kind = 30
 )
 
+// HoldLevel is the level from which messages can be held, and rooms have rooms for their moderators.
+const HoldLevel = 5
+
 // Current is this version of the program.
-var Current = &Program{level: 4, kinds: []leveledKind{
+var Current = &Program{level: HoldLevel, kinds: []leveledKind{
 	Say:            {sayKind{}, 0},
 	ReserveName:    {reserveNameKind{}, 0},
 	ReleaseName:    {releaseNameKind{}, 0},
