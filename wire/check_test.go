@@ -97,3 +97,17 @@ func TestSessions(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestBaseRoom(t *testing.T) {
+	for room, want := range map[string]struct {
+		base  string
+		wants Role
+	}{
+		"lobby": {"lobby", RoleNone}, ModeratorsRoom("lobby"): {"lobby", RoleModerator}, OwnersRoom("lobby"): {"lobby", RoleOwner},
+		"": {"", RoleNone}, "~": {"", RoleModerator}, "~~~a": {"~a", RoleOwner},
+	} {
+		if base, wants := BaseRoom(room); base != want.base || wants != want.wants {
+			t.Errorf("%q is the room of %q for %v, want %q and %v", room, base, wants, want.base, want.wants)
+		}
+	}
+}

@@ -157,6 +157,18 @@ func appendFields(dst []byte, m *Message) []byte {
 		dst = append(dst, `,"tallied":`...)
 		dst = strconv.AppendUint(dst, m.Tallied, 10)
 	}
+	if m.Of > 0 {
+		dst = append(dst, `,"of":`...)
+		dst = strconv.AppendUint(dst, m.Of, 10)
+	}
+	if m.Action != nil {
+		dst = append(dst, `,"action":`...)
+		action, err := json.Marshal(m.Action)
+		if err != nil { // cannot happen: it is plain data
+			panic("wire: " + err.Error())
+		}
+		dst = append(dst, action...)
+	}
 	return append(dst, '}')
 }
 

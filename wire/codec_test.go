@@ -84,6 +84,9 @@ func TestFramesRoundTrip(t *testing.T) {
 		m,
 		Message{Room: "lobby", N: 9, Re: 1<<64 - 1, Edited: 10},
 		Message{Room: "lobby", N: 9, Edited: 10, Gone: true},
+		Message{Room: "~lobby", N: 9, As: ReportMessage, Of: 1<<64 - 1, Text: nasty},
+		Message{Room: "~lobby", N: 9, As: ActionMessage, Action: &Action{Do: DoSet, Key: "role/x", Value: TextValue(nasty), Before: NumberValue(7), Until: 5, SenderID: "x", DisplayName: nasty}},
+		Message{Room: "~lobby", N: 9, As: ActionMessage, Action: &Action{Do: DoErase, Of: 3, Count: 4, Erasure: 1<<64 - 1, Reason: nasty}},
 		Changed{Room: "lobby", N: 9, At: 5, Of: Target(4), SenderID: "by", DisplayName: nasty, ID: "id", Text: ptr(nasty)},
 		Changed{Room: "lobby", N: 9, Of: Target(1<<64 - 1)},
 		Changed{Room: "lobby", N: 9, Of: Targets{}},
@@ -142,7 +145,7 @@ func TestFieldNamesAreExact(t *testing.T) {
 func TestHandWrittenEncoders(t *testing.T) {
 	m := Message{Room: "lobby", N: 12, At: 1_700_000_000_123, SenderID: "by", DisplayName: nasty, ID: "id", Text: nasty}
 	for _, f := range []Frame{
-		m, Message{}, Message{Re: 1, Edited: 2, Gone: true}, Message{As: Poll, Options: []string{"a", nasty}, Tally: Counts{nasty: 1, "b": 2}, Tallied: 3},
+		m, Message{}, Message{Of: 7, Action: &Action{Do: DoSet, Key: "slow", Before: NumberValue(7)}}, Message{Re: 1, Edited: 2, Gone: true}, Message{As: Poll, Options: []string{"a", nasty}, Tally: Counts{nasty: 1, "b": 2}, Tallied: 3},
 		Tally{Room: nasty, N: 1, At: 5, Of: map[uint64]Counts{1: {"a": 1}, 20: {}}}, Page{Messages: []Message{}, As: Poll, Mine: Mine{2: {"a"}, 10: {"a", nasty}}}, Saved{Room: nasty, ID: "id", N: 4, At: 5, Ref: "r"}, Saved{},
 		Page{Room: "lobby", HistoryID: nasty, Messages: []Message{m, m}, More: true, Ref: "r"}, Page{Head: 9, Messages: []Message{m}, Skipped: []Range{{1, 2}, {4, 4}}}, Page{Messages: []Message{}},
 	} {

@@ -23,10 +23,12 @@ type Message struct {
 	Edited      uint64   `json:"edited,omitempty"`   // number of the newest Changed of it; 0: it was not edited
 	EditedAt    Time     `json:"edited_at,omitzero"` // when that was; 0: unknown, for edits that older servers stored
 	Gone        bool     `json:"gone,omitempty"`     // it was deleted
-	As          string   `json:"as,omitempty"`       // Question, Poll or Notice; empty: a message like most
+	As          string   `json:"as,omitempty"`       // Question, Poll or Notice, or in a room of moderators HeldMessage, ReportMessage or ActionMessage; empty: a message like most
 	Options     []string `json:"options,omitempty"`  // of a Poll
 	Tally       Counts   `json:"tally,omitempty"`    // how many senders have marked it
 	Tallied     uint64   `json:"tallied,omitempty"`  // number of the newest Tally of it; 0: none
+	Of          uint64   `json:"of,omitempty"`       // in a room of moderators: number of a message of the room that it is about; of a held message: that it replies to
+	Action      *Action  `json:"action,omitempty"`   // of an ActionMessage
 }
 
 // Saved answers a Say, a Change or a Set that is on disk, for the first time or repeated.
