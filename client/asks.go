@@ -27,6 +27,31 @@ func (a *ask) isSignOut() bool {
 	return ok
 }
 
+// once reports whether a request is sent once: sent again on the next connection, it could be about another session or fail although it
+// has succeeded.
+func (a *ask) once() bool {
+	link, ok := a.frame.(wire.Link)
+	return ok && link.Confirm || a.isSignOut()
+}
+
+// tells reports whether the caller learns that a request was rate limited for long, because its user has guessed or may do something else.
+func (a *ask) tells() bool {
+	switch a.frame.(type) {
+	case wire.Link, wire.Redeem, wire.SignOut:
+		return true
+	}
+	return false
+}
+
+// shortWait is how long a request for which a user waits is delayed without a word.
+const shortWait = 2 * time.Second
+
+// forgetName makes the client keep whatever name its session has.
+func (c *core) forgetName() {
+	c.name, c.named = "", false
+	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return !a.sent && a.isName() })
+}
+
 func (a *ask) isName() bool {
 	_, ok := a.frame.(wire.Name)
 	return ok
@@ -55,11 +80,11 @@ func (c *core) askAnew(held string) {
 	c.asks = append(first, c.asks...)
 }
 
-// dropAsks keeps the requests for which a caller waits, to be sent on the next connection. askAnew creates the others again. SignOut
-// is not repeated: it would end the session that follows.
+// dropAsks keeps the requests for which a caller waits, to be sent on the next connection, except those that are sent once. askAnew
+// creates the others again.
 func (c *core) dropAsks() {
-	if a, ok := c.popAsk((*ask).isSignOut); ok {
-		a.done(nil, errors.New("the connection broke before the server answered; the session may have ended"))
+	if a, ok := c.popAsk((*ask).once); ok {
+		a.done(nil, errors.New("the connection broke before the server answered; it may have happened or not"))
 	}
 	c.asks = slices.DeleteFunc(c.asks, func(a *ask) bool { return a.done == nil })
 	for _, a := range c.asks {
@@ -147,6 +172,16 @@ func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 			i, ok := a.frame.(wire.Invite)
 			return ok && i.Room == f.Room && i.ID == f.ID
 		})
+	case wire.LinkCode:
+		c.deliver(f, func(a *ask) bool {
+			l, ok := a.frame.(wire.Link)
+			return ok && l.Code == ""
+		})
+	case wire.Linking:
+		c.deliver(f, func(a *ask) bool {
+			l, ok := a.frame.(wire.Link)
+			return ok && l.Code == f.Code && l.Confirm == f.Linked
+		})
 	case wire.OwnRole: // it may arrive without a request, or before the answer: the role is the same
 		c.deliver(f, func(a *ask) bool {
 			r, ok := a.frame.(wire.Redeem)
@@ -179,8 +214,9 @@ func (c *core) onError(now time.Time, f wire.Error, raw []byte) {
 		c.emit(RequestFailed{Error: f}, raw)
 		return
 	}
-	if len(c.asks) > 0 && c.asks[0].sent && f.RetryAfterMS > 0 {
-		c.asks[0].sent, c.asks[0].notBefore = false, now.Add(retryAfter(f.RetryAfterMS))
+	wait := retryAfter(f.RetryAfterMS)
+	if len(c.asks) > 0 && c.asks[0].sent && wait > 0 && (wait <= shortWait || !c.asks[0].tells()) {
+		c.asks[0].sent, c.asks[0].notBefore = false, now.Add(wait)
 		return
 	}
 	a, ok := c.popAsk(func(*ask) bool { return true })
@@ -188,7 +224,7 @@ func (c *core) onError(now time.Time, f wire.Error, raw []byte) {
 	case !ok:
 		c.emit(RequestFailed{Error: f}, raw)
 	case a.done != nil:
-		a.done(nil, &wire.CodedError{Code: f.Code, Reason: f.Reason, Rule: f.Rule, Params: f.Params, Until: f.Until})
+		a.done(nil, &wire.CodedError{Code: f.Code, Reason: f.Reason, RetryAfter: wait, Rule: f.Rule, Params: f.Params, Until: f.Until})
 	default:
 		if j, ok := a.frame.(wire.Join); ok && f.Rule != "" {
 			c.drop(j.Room)

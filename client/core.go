@@ -182,6 +182,8 @@ func (c *core) received(now time.Time, b []byte) error {
 		c.saved(now, f.Room, f.ID, f.N, f.At.Std())
 	case wire.Refused:
 		c.refused(now, f, b)
+	case wire.Welcome: // another device has linked this one. The server closes the connection
+		return c.linked(f, b)
 	case wire.Restarting:
 		c.restart = retryAfter(f.RetryAfterMS)
 		c.emit(f, b)
@@ -223,6 +225,18 @@ func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 		}
 		return fmt.Errorf("the server refused the session: %s", f.Reason)
 	}
+	return nil
+}
+
+// linked continues as the sender to which another device has linked this one, under the name of that sender. The rooms are joined again
+// on the next connection.
+func (c *core) linked(f wire.Welcome, b []byte) error {
+	if err := wire.CheckSession(f.Session); err != nil {
+		return fmt.Errorf("the server's welcome has an invalid session: %w", err)
+	}
+	c.session, c.by = f.Session, f.SenderID
+	c.forgetName()
+	c.emit(f, b)
 	return nil
 }
 

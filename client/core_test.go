@@ -568,3 +568,74 @@ func TestSignOut(t *testing.T) {
 		t.Errorf("a history request when the session ends: %d calls, %d requests left, events %v", *calls, len(c.asks), frames)
 	}
 }
+
+// TestLink: a code is asked for and confirmed; what a user has to know about it is not tried again in silence, and a confirmation is sent
+// once.
+func TestLink(t *testing.T) {
+	var answer wire.Frame
+	var err error
+	ask := func(c *core, f wire.Frame) {
+		answer, err = nil, nil
+		c.asks = append(c.asks, &ask{frame: f, done: func(f wire.Frame, failed error) { answer, err = f, failed }})
+		if _, ok := c.nextAsk(time.Time{}); !ok {
+			t.Fatalf("%v is not sent", f)
+		}
+	}
+	c := opened(t, 0)
+	ask(c, wire.Link{Name: "phone"})
+	if feed(t, c, time.Time{}, wire.LinkCode{Code: "ABCD2345"}); answer != wire.Frame(wire.LinkCode{Code: "ABCD2345"}) {
+		t.Errorf("the code is %v, %v", answer, err)
+	}
+	ask(c, wire.Link{Code: "ABCD2345"})
+	if feed(t, c, time.Time{}, wire.Linking{Code: "ABCD2345", Name: "phone"}); answer == nil {
+		t.Errorf("the device is %v, %v", answer, err)
+	}
+	for _, f := range []wire.Frame{wire.Link{Code: "ABCD2345"}, wire.Redeem{Room: "lobby", Password: "secret"}, wire.SignOut{}} {
+		ask(c, f)
+		feed(t, c, time.Time{}, wire.Error{Code: wire.RateLimited, Reason: "too many", RetryAfterMS: 60_000})
+		if coded := (*wire.CodedError)(nil); !errors.As(err, &coded) || coded.RetryAfter != time.Minute {
+			t.Errorf("%T: rate limited: %v", f, err)
+		}
+		ask(c, f)
+		feed(t, c, time.Time{}, wire.Error{Code: wire.RateLimited, Reason: "too many", RetryAfterMS: 200})
+		if err != nil || len(c.asks) != 1 || !c.askWake().Equal(time.Time{}.Add(200*time.Millisecond)) {
+			t.Errorf("%T: a short wait: %v, %d requests", f, err, len(c.asks))
+		}
+		c.asks = nil
+	}
+	ask(c, wire.History{Room: wire.Lobby})
+	if feed(t, c, time.Time{}, wire.Error{Code: wire.RateLimited, Reason: "too many", RetryAfterMS: 60_000}); err != nil || len(c.asks) != 1 {
+		t.Errorf("history: rate limited: %v", err)
+	}
+	c.asks = nil
+	ask(c, wire.Link{Code: "ABCD2345", Confirm: true})
+	if c.disconnected(time.Time{}, errCut); err == nil || len(c.asks) != 0 {
+		t.Errorf("the connection broke: %v, %d requests left", err, len(c.asks))
+	}
+}
+
+// TestLinked: a device that another one has linked continues as that sender, under its name and with its session.
+func TestLinked(t *testing.T) {
+	c := opened(t, 0)
+	c.name, c.named = "phone", true
+	linked := wire.Welcome{Protocol: wire.Protocol, SenderID: "other", Session: strings.Repeat("B", wire.SessionLen), Name: "anna"}
+	if frames := feed(t, c, time.Time{}, linked); len(frames) != 1 || c.by != "other" {
+		t.Errorf("the events are %v, the sender is %s", frames, c.by)
+	}
+	c.disconnected(time.Time{}, errCut)
+	c.connected()
+	feed(t, c, time.Time{}, welcome(""))
+	if got := sent(c, time.Time{}); len(got) != 1 || !strings.Contains(got[0], linked.Session) {
+		t.Errorf("after the break it sends %s", got)
+	}
+	feed(t, c, time.Time{}, linked)
+	for _, f := range sent(c, time.Time{}) {
+		if strings.Contains(f, `"name"`) {
+			t.Errorf("it asks for the former name: %s", f)
+		}
+	}
+	linked.Session = "short"
+	if c.received(time.Time{}, wire.Append(nil, linked)) == nil {
+		t.Error("an invalid session is taken")
+	}
+}

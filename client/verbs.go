@@ -180,7 +180,31 @@ func (c *Client) Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, err
 // the number of buffered events is not limited.
 func (c *Client) SignOut(ctx context.Context, all bool) error {
 	_, err := c.ask(ctx, wire.SignOut{All: all})
+	if err == nil {
+		err = c.do(func() error {
+			c.core.forgetName()
+			return nil
+		})
+	}
 	return err
+}
+
+// LinkCode returns a code that links this device to the sender of another one, on which its user types the code: see [Client.LinkDevice].
+// device is what that one calls this device, a line of at most [wire.MaxDevice] bytes. Once it is linked, a Welcome event has the sender
+// that this client is then. While it waits, the number of buffered events is not limited.
+func (c *Client) LinkCode(ctx context.Context, device string) (wire.LinkCode, error) {
+	return answerOf[wire.LinkCode](c.ask(ctx, wire.Link{Name: device}))
+}
+
+// LinkDevice returns the name of the device that shows a code. With confirm, it also makes that device one of this sender, which has to be
+// asked first without confirm, and which is not repeated: if the connection breaks before the answer, it fails. While it waits, the
+// number of buffered events is not limited.
+func (c *Client) LinkDevice(ctx context.Context, code string, confirm bool) (wire.Linking, error) {
+	code, bad := wire.ParseLinkCode(code)
+	if bad != nil {
+		return wire.Linking{}, bad
+	}
+	return answerOf[wire.Linking](c.ask(ctx, wire.Link{Code: code, Confirm: confirm}))
 }
 
 // answerOf returns an answer as the frame that it has to be.

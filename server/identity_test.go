@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/crypto/ssh"
 
+	"ramai/client"
 	"ramai/internal/eventlog"
 	"ramai/server"
 	"ramai/wire"
@@ -303,6 +304,84 @@ func TestSecondDevice(t *testing.T) {
 	}
 	if last.Code != wire.RateLimited || last.RetryAfterMS == 0 {
 		t.Errorf("after 6 wrong codes: %+v", last)
+	}
+}
+
+// TestLinkClients: the client that another one has linked continues as that sender, under its name, and as somebody else once it has
+// signed out.
+func TestLinkClients(t *testing.T) {
+	t.Parallel()
+	base := start(t, nil).URL
+	dial := func(name string) (*client.Client, func(func(wire.Frame) bool)) {
+		c, err := client.Dial(t.Context(), client.Config{URL: base, Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c, func(found func(wire.Frame) bool) {
+			t.Helper()
+			for {
+				e, err := c.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if found(e.Frame) {
+					return
+				}
+			}
+		}
+	}
+	laptop, onLaptop := dial("Anna")
+	phone, onPhone := dial("Phone")
+	var anna string
+	onLaptop(func(f wire.Frame) bool {
+		if w, ok := f.(wire.Welcome); ok {
+			anna = w.SenderID
+		}
+		n, ok := f.(wire.Name)
+		return ok && n.Name == "Anna"
+	})
+	code, err := phone.LinkCode(t.Context(), "a phone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err := laptop.LinkDevice(t.Context(), code.Code, false); err != nil || l.Name != "a phone" || l.Linked {
+		t.Fatalf("the device is %+v, %v", l, err)
+	}
+	if l, err := laptop.LinkDevice(t.Context(), code.Code, true); err != nil || !l.Linked {
+		t.Fatalf("confirmed: %+v, %v", l, err)
+	}
+	said := func(c *client.Client, from func(func(wire.Frame) bool), text string) (m wire.Message) {
+		t.Helper()
+		if _, err := c.Say("lobby", text); err != nil {
+			t.Fatal(err)
+		}
+		from(func(f wire.Frame) bool {
+			got, ok := f.(wire.Message)
+			m = got
+			return ok && m.Text == text
+		})
+		return m
+	}
+	onPhone(func(f wire.Frame) bool {
+		w, ok := f.(wire.Welcome)
+		return ok && w.SenderID == anna
+	})
+	if m := said(phone, onPhone, "from the phone"); m.SenderID != anna || m.DisplayName != "Anna" {
+		t.Errorf("the phone posts as %s, %q, want %s, Anna", m.SenderID, m.DisplayName, anna)
+	}
+	if err := phone.SignOut(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	onPhone(func(f wire.Frame) bool {
+		w, ok := f.(wire.Welcome)
+		return ok && w.SenderID != anna
+	})
+	if m := said(phone, onPhone, "as a guest"); m.SenderID == anna || m.DisplayName != "" {
+		t.Errorf("signed out, the phone posts as %s, %q", m.SenderID, m.DisplayName)
+	}
+	if m := said(laptop, onLaptop, "still here"); m.SenderID != anna {
+		t.Errorf("the laptop posts as %s", m.SenderID)
 	}
 }
 

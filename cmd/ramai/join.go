@@ -189,6 +189,7 @@ func runJoin(ctx context.Context, o joinOptions, stdin io.Reader, stdout, stderr
 			OnName:   func(name, session string) { o.held(who, name, session) },
 			Commands: isTerminal(stdin) && !o.json,
 			Link:     browserLink(o.server),
+			Device:   deviceName(),
 			Rooms: func(ctx context.Context) (*wire.RoomsResponse, error) {
 				return client.Rooms(ctx, who.config(config), "", 0)
 			},

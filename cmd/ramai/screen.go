@@ -110,6 +110,7 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 			return client.Rooms(ctx, who.config(config), after, 0)
 		},
 		OnName: func(name, session string) { o.held(who, name, session) },
+		Device: deviceName(),
 		Theme:  tui.Theme(o.theme), Keys: o.keys, Bell: o.bell, Suspend: runtime.GOOS != "windows",
 		Mouse: o.mouse, Title: o.title, Notify: tui.Notify(o.notify), Clipboard: o.clipboard, KeepHistory: o.recall,
 		In: stdin, Out: stdout, Environ: os.Environ(), Zone: time.Local, Now: time.Now,
@@ -120,6 +121,15 @@ func (o *joinOptions) onScreen(ctx context.Context, c *client.Client, who *ident
 	err = remaining.Ended(ctx, err, &notes)
 	fmt.Fprint(stderr, notes.String())
 	return err
+}
+
+// deviceName is what another device of the user calls this one.
+func deviceName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return "a terminal on " + client.Shortened(host)
 }
 
 // held stores the session that holds a name, which may differ from --name.

@@ -14,6 +14,7 @@ import (
 type Host interface {
 	Room() string
 	Link() string                                                                  // the address of the room in a browser, as others reach it
+	Device() string                                                                // what another device calls this one
 	SenderID() string                                                              // of this user; empty: not known yet
 	Role() wire.Role                                                               // of this user; none: not known
 	People() *People                                                               // the senders of the room's messages
@@ -37,6 +38,9 @@ type Server interface {
 	Invite(ctx context.Context, ask wire.Invite) (wire.Invited, error)
 	Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, error)
 	Join(room string, last int) error
+	LinkCode(ctx context.Context, device string) (wire.LinkCode, error)
+	LinkDevice(ctx context.Context, code string, confirm bool) (wire.Linking, error)
+	SignOut(ctx context.Context, all bool) error
 	Preview(ctx context.Context, room string, selection wire.Selection) (wire.Preview, error)
 }
 
@@ -109,7 +113,7 @@ func (c *Command) Is(word string) bool { return word == c.Name || slices.Contain
 func Table() []Command {
 	return append([]Command{
 		{Name: "whois", Args: "PERSON", Takes: []Kind{PersonArg}, Help: "who somebody is: their sender id, their newest message, their role", Run: whois},
-	}, slices.Concat(ruleCommands(), moderateCommands(), inviteCommands())...)
+	}, slices.Concat(ruleCommands(), moderateCommands(), inviteCommands(), sessionCommands())...)
 }
 
 // Find returns the command with a name, or nil.

@@ -119,6 +119,23 @@ func (h *fakeHost) Redeem(_ context.Context, ask wire.Redeem) (wire.OwnRole, err
 	return wire.OwnRole{Room: ask.Room, Role: wire.RoleGuest}, h.fail
 }
 
+func (h *fakeHost) Device() string { return "a terminal" }
+
+func (h *fakeHost) LinkCode(_ context.Context, device string) (wire.LinkCode, error) {
+	h.note("link code for %s", device)
+	return wire.LinkCode{Code: "ABCD2345", ExpiresMS: 300_000}, h.fail
+}
+
+func (h *fakeHost) LinkDevice(_ context.Context, code string, confirm bool) (wire.Linking, error) {
+	h.note("link %s confirm %v", code, confirm)
+	return wire.Linking{Code: code, Name: "anna's phone", Linked: confirm}, h.fail
+}
+
+func (h *fakeHost) SignOut(_ context.Context, all bool) error {
+	h.note("sign out all %v", all)
+	return h.fail
+}
+
 func (h *fakeHost) Join(room string, _ int) error { h.note("join %s", room); return nil }
 
 func (h *fakeHost) LastErasure() uint64 { return h.erasure }

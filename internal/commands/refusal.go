@@ -13,6 +13,7 @@ type Refusal struct {
 	Rule   string
 	Params wire.Params
 	Until  wire.Time
+	Wait   time.Duration // after which trying it again may succeed; 0: not known
 }
 
 // Sentence says why something was refused, for a person, without a period. A rule of the room is explained with its end as the reader's
@@ -39,6 +40,9 @@ func (r Refusal) Sentence(now time.Time, when func(time.Time) string) string {
 		return atLeast(r.param(wire.ParamRole)) + " can react here" + until
 	case wire.MayLinkKey:
 		return atLeast(r.param(wire.ParamRole)) + " can post links here" + until
+	}
+	if r.Code == wire.RateLimited && r.Wait > 0 {
+		return "too many attempts; try again in " + Words(r.Wait)
 	}
 	return r.Reason
 }
@@ -74,5 +78,5 @@ func (r Refusal) Waits() bool {
 
 // RefusedBy returns the refusal of an error.
 func RefusedBy(e *wire.CodedError) Refusal {
-	return Refusal{e.Code, e.Reason, e.Rule, e.Params, e.Until}
+	return Refusal{e.Code, e.Reason, e.Rule, e.Params, e.Until, e.RetryAfter}
 }

@@ -64,6 +64,7 @@ func (r *runner) sawTime(at time.Time) {
 
 func (h host) Link() string             { return cmp.Or(h.Config.Link, "/r/"+h.Config.Room) }
 func (h host) Room() string             { return h.Config.Room }
+func (h host) Device() string           { return cmp.Or(h.Config.Device, "a terminal") }
 func (h host) SenderID() string         { return h.senderID }
 func (h host) Role() wire.Role          { return h.role }
 func (h host) People() *commands.People { return &h.people }

@@ -68,3 +68,21 @@ func TestAuthors(t *testing.T) {
 		t.Errorf("%d are remembered", len(a.of))
 	}
 }
+
+// TestBecomes: line mode says who the user has become after another device has linked this one.
+func TestBecomes(t *testing.T) {
+	r, _, notes := newRunner(0)
+	for _, w := range []wire.Welcome{{SenderID: "idOfAnna00000000", Name: "anna"}, {SenderID: "idOfBudi00000000", Name: "budi"}, {SenderID: "idOfBudi00000000", Name: "budi"}} {
+		notes.Reset()
+		if r.handle(client.Event{Frame: w}) != nil {
+			t.Fatal("not handled")
+		}
+	}
+	if got := notes.String(); !strings.HasPrefix(got, "connected again\n") {
+		t.Errorf("the same again: %s", got)
+	}
+	notes.Reset()
+	if r.welcomed(wire.Welcome{SenderID: "ab12000000000000"}); notes.String() != "you are guest ab12 now\n" {
+		t.Errorf("somebody else: %s", notes.String())
+	}
+}

@@ -39,6 +39,7 @@ type Config struct {
 	Commands bool                                                   // lines that begin with a slash are commands, because a person types them
 	Rooms    func(ctx context.Context) (*wire.RoomsResponse, error) // lists the rooms of the server; nil: they cannot be listed
 	Link     string                                                 // the address of the room in a browser; empty: unknown
+	Device   string                                                 // what another device of the user calls this one; empty: a terminal
 
 	In    io.Reader // posted line by line; closed at the end of Run if it is an io.Closer and not an *os.File
 	Out   io.Writer // the messages
@@ -387,7 +388,10 @@ func (r *runner) disconnected(why string) {
 
 func (r *runner) welcomed(f wire.Welcome) {
 	r.outages = nil
-	if r.senderID != "" || r.inRoom {
+	switch {
+	case r.senderID != "" && f.SenderID != r.senderID:
+		r.note("%s", client.OneLine(commands.Identity(f)))
+	case r.senderID != "" || r.inRoom:
 		r.note("connected again")
 	}
 	if r.plain {

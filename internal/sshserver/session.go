@@ -196,7 +196,7 @@ func (v *sshSession) run(ctx context.Context) error {
 func (v *sshSession) runScreen(ctx context.Context, c *client.Client, last int) error {
 	config := tui.Config{
 		Client: c, Search: v.search, ServerRooms: v.rooms, Server: v.server.cfg.Address(addrOf(v.channel.conn.LocalAddr()).Addr()), Room: v.room, AnyRoom: !v.named, Last: last,
-		Notice: v.notice, Theme: tui.Auto, Bell: true, Title: true, Clipboard: true, Mouse: v.mouse, Notify: v.notify,
+		Device: "a terminal over SSH", Notice: v.notice, Theme: tui.Auto, Bell: true, Title: true, Clipboard: true, Mouse: v.mouse, Notify: v.notify,
 		In: v.in, Out: v.out, Environ: v.env, Width: v.size.Width, Height: v.size.Height, Sizes: v.channel.sizes, Zone: v.zone(), Now: v.server.cfg.Now,
 	}
 	if v.hasKey {

@@ -143,6 +143,16 @@ func (f *fakeChat) Join(room string, last int) error { return f.note("join %s %d
 func (f *fakeChat) Leave(room string) error          { return f.note("leave %s", room) }
 func (f *fakeChat) SetName(name string) error        { return f.note("name %s", name) }
 
+func (f *fakeChat) LinkCode(_ context.Context, device string) (wire.LinkCode, error) {
+	return wire.LinkCode{Code: "ABCD2345", ExpiresMS: 300_000}, f.note("link code for %s", device)
+}
+
+func (f *fakeChat) LinkDevice(_ context.Context, code string, confirm bool) (wire.Linking, error) {
+	return wire.Linking{Code: code, Name: "anna's\x1b[2J phone", Linked: confirm}, f.note("link %s confirm %v", code, confirm)
+}
+
+func (f *fakeChat) SignOut(_ context.Context, all bool) error { return f.note("sign out all %v", all) }
+
 func (f *fakeChat) Retry() { f.note("retry") }
 func (f *fakeChat) Check() { f.note("check") }
 

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -55,6 +56,7 @@ type commandChange struct {
 
 func (h *host) Room() string             { return h.r.name }
 func (h *host) Link() string             { address := h.address(h.r.name); return address.String() }
+func (h *host) Device() string           { return cmp.Or(h.Config.Device, "a terminal") }
 func (h *host) SenderID() string         { return h.self.senderID }
 func (h *host) Role() wire.Role          { return h.r.standing.role }
 func (h *host) People() *commands.People { return &h.r.people.senders }

@@ -41,6 +41,7 @@ type Config struct {
 	Notice     string                     // shown at the start; may be empty
 	Rooms      []string                   // more rooms to join
 	State      State                      // of the last run, if there is no StateStore
+	Device     string                     // what another device of the user calls this one; empty: a terminal
 	StateStore StateStore                 // stores the state; nil: it is not stored
 	OnName     func(name, session string) // called with each name that is granted; may be nil
 

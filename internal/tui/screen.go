@@ -36,6 +36,9 @@ type chat interface {
 	Settings(ctx context.Context, ask wire.StateRequest) (wire.Settings, error)
 	Invite(ctx context.Context, ask wire.Invite) (wire.Invited, error)
 	Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, error)
+	LinkCode(ctx context.Context, device string) (wire.LinkCode, error)
+	LinkDevice(ctx context.Context, code string, confirm bool) (wire.Linking, error)
+	SignOut(ctx context.Context, all bool) error
 	Retry()
 	Check()
 }

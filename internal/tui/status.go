@@ -7,6 +7,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"ramai/client"
+	"ramai/internal/commands"
 	"ramai/wire"
 )
 
@@ -20,6 +21,9 @@ type status struct {
 
 	sentAt    time.Time // of the oldest unanswered message; zero: there is none
 	checkedAt time.Time // when the connection was last checked because of that
+
+	identity      string    // who this user has become; shown again after the connection that this costs
+	identityUntil time.Time // until when
 
 	notice      string // clean
 	isError     bool   // the notice reports an error
@@ -163,7 +167,13 @@ func (t *status) update(msg any) {
 	case clearNotice:
 		t.notice = ""
 	case wire.Welcome:
-		if t.greeted && !t.live {
+		switch {
+		case t.greeted && t.self.senderID != msg.SenderID:
+			t.identity, t.identityUntil = oneLine(commands.Identity(msg), t.method), t.now().Add(noticeTime)
+			t.inform("%s", t.identity)
+		case t.greeted && !t.live && t.now().Before(t.identityUntil):
+			t.inform("%s", t.identity)
+		case t.greeted && !t.live:
 			t.inform("connected again")
 		}
 		if !t.greeted && t.plain && t.self.asked != "" {
@@ -175,7 +185,7 @@ func (t *status) update(msg any) {
 	case client.RequestFailed:
 		t.warn("%s", t.refusal(msg))
 	case client.Disconnected:
-		if t.live || t.retryAt.IsZero() {
+		if (t.live || t.retryAt.IsZero()) && !t.now().Before(t.identityUntil) {
 			t.warn("%s", reason(msg.Err, t.method))
 		}
 		t.live, t.retryAt = false, t.now().Add(msg.Wait)

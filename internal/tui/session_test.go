@@ -1,0 +1,46 @@
+package tui
+
+import (
+	"errors"
+	"testing"
+
+	"ramai/client"
+	"ramai/wire"
+)
+
+// TestDevice: a code is shown, a device is let in only after y, and who this user has become is still shown after the connection that
+// it costs.
+func TestDevice(t *testing.T) {
+	st := newLobby(t, 3, func(c *Config, _ *fakeChat) { c.Device = "a terminal on laptop" })
+	st.types("/device")
+	st.press("enter")
+	st.asked("link code for a terminal on laptop")
+	st.has("Use the identity of your other device here", "/device ABCD-2345", "The code counts once, for 5 minutes")
+	st.press("esc")
+	st.types("/device wxyz2345")
+	st.press("enter")
+	st.asked("link wxyz2345 confirm false")
+	st.has("Please confirm", `Let the device "anna's phone" post as you?`, "y let it in")
+	st.now = st.now.Add(confirmGrace)
+	st.press("y")
+	st.asked("link wxyz2345 confirm true")
+	st.has(`the device "anna's phone" posts as you now`)
+	st.press("up")
+	if got := st.room().editor.String(); got != "" {
+		t.Errorf("the code is remembered: %q", got)
+	}
+	st.types("/signout all")
+	st.press("enter")
+	st.press("y")
+	st.asked("sign out all true")
+	st.receive(client.Disconnected{Err: errors.New("cut")})
+	st.has("cut")
+	st.receive(wire.Welcome{SenderID: "ab12000000000000", Session: "AAAAAAAAAAAAAAAAAAAAAA"})
+	st.has("you are guest ab12 now")
+	st.receive(client.Disconnected{Err: errors.New("cut")})
+	st.receive(wire.Welcome{SenderID: "ab12000000000000", Session: "AAAAAAAAAAAAAAAAAAAAAA"})
+	st.has("you are guest ab12 now")
+	st.now = st.now.Add(noticeTime)
+	st.receive(client.Disconnected{Err: errors.New("cut")})
+	st.has("cut")
+}
