@@ -102,7 +102,7 @@ func (s *Server) recheck() {
 
 // listSenders lists the senders with a proof.
 func (s *Server) listSenders(out http.ResponseWriter, _ *http.Request) {
-	list, err := s.chat.Operator().KnownSenders()
+	list, err := s.chat.Operator().KnownSenders(wire.TimeOf(s.cfg.Now()))
 	if err != nil {
 		http.Error(out, err.Error(), http.StatusInternalServerError)
 		return

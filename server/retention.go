@@ -243,9 +243,10 @@ func (w *sweeper) pruneRules(now time.Time, quit <-chan struct{}) error {
 	return nil
 }
 
-// pruneEntries deletes entries of rooms that have no effect any more.
+// pruneEntries deletes entries that have no effect any more.
 func (w *sweeper) pruneEntries(now time.Time, quit <-chan struct{}) error {
-	for room := range w.store.AllBounds() {
+	rooms := slices.Collect(maps.Keys(w.store.AllBounds()))
+	for _, room := range append(rooms, "") { // some belong to no room
 		for _, table := range eventlog.PrunedTables() {
 			if err := w.pruneTable(table, room, now, quit); err != nil {
 				return err
@@ -255,7 +256,7 @@ func (w *sweeper) pruneEntries(now time.Time, quit <-chan struct{}) error {
 	return nil
 }
 
-// pruneTable is pruneEntries for one table of a room.
+// pruneTable is pruneEntries for one table of a room, or of no room.
 func (w *sweeper) pruneTable(table eventlog.Table, room string, now time.Time, quit <-chan struct{}) error {
 	for after := ""; ; {
 		entries, err := w.store.Entries(table, room, "", after, eventlog.MaxEntries)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 )
 
@@ -296,6 +297,45 @@ func TestIDsPruned(t *testing.T) {
 	said(eventlog.Saved)
 	if stale, err := s.store.HasStaleIDs(); stale || err != nil {
 		t.Errorf("old ids are left: %v, %v", stale, err)
+	}
+}
+
+// TestUnusedSessionsEnd: a session that is not used for eventlog.SessionLife ends at once, and then leaves the data.
+func TestUnusedSessionsEnd(t *testing.T) {
+	s := newSweepHarness(t, "all")
+	const session, other = "AAAAAAAAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBBBBBBBB"
+	digest := eventlog.SessionDigest(session)
+	by := digest.SenderID()
+	for _, one := range []string{session, other} {
+		s.do(eventlog.Command{Kind: eventlog.SignIn, SenderID: by, Body: eventlog.SignInBody{Session: eventlog.SessionDigest(one)}})
+	}
+	who, err := s.chat.Resolve(session)
+	if err != nil || who.SenderID != by || !s.chat.Valid(who, false) {
+		t.Fatalf("the session is of %+v, %v", who, err)
+	}
+	stored := func() (n int) {
+		entries, err := s.store.Entries(eventlog.Sessions, "", "", "", eventlog.MaxEntries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	before := stored()
+	s.setNow(s.now().Add(eventlog.SessionLife + time.Second))
+	if _, err := s.chat.Resolve(session); err != chat.ErrSessionEnded || s.chat.Valid(who, false) {
+		t.Errorf("after %v, the session has the error %v, and is valid: %v", eventlog.SessionLife, err, s.chat.Valid(who, false))
+	}
+	s.pass(2 * time.Hour)
+	if sessions, err := eventlog.SessionsOf(s.store, by); err != nil || len(sessions) > 0 || stored() != before {
+		t.Errorf("after a sweep there are the sessions %+v, %v, and %d entries of %d", sessions, err, stored(), before)
+	}
+	if !s.chat.Changed(who) {
+		t.Error("connections are not checked")
+	}
+	s.setNow(s.now().Add(eventlog.SessionLife + time.Second))
+	s.pass(2 * time.Hour)
+	if stored() != before-2 { // what is left is about the sender
+		t.Errorf("of %d entries, %d are left", before, stored())
 	}
 }
 

@@ -21,16 +21,21 @@ func newSession() *cobra.Command {
 		noun: "session", verb: "end", argument: "BY",
 		short: "List people who have signed in, or end all sessions of one",
 		long: `"session list" prints everyone who has proved an identity with an SSH key or a token, one per line: the date, the sender (the
-"by" of its messages), the kind of proof, and the key or the subject. "session end" signs a sender out everywhere: its sessions end, their
+"by" of its messages), the kind of proof, the number of its sessions, the date on which one was last used, and the key or the subject.
+A session that is not used for 180 days ends. "session end" signs a sender out everywhere: its sessions end, their
 connections are closed, and tokens that were issued before are refused. A key or a new token can sign in again. Guests can be signed out,
 too: they continue with a new session, as somebody else.`,
 		listed: server.SendersPath,
 		list: func(s *sqlite.Store) []chat.KnownSender {
-			list, _ := (&chat.Operator{Store: s}).KnownSenders()
+			list, _ := (&chat.Operator{Store: s}).KnownSenders(wire.TimeOf(time.Now()))
 			return list
 		},
 		line: func(k chat.KnownSender) string {
-			return fmt.Sprintf("%s  %s  %s  %s", k.Since.Std().UTC().Format(time.DateOnly), client.OneLine(k.SenderID), k.Kind, client.OneLine(k.Label))
+			used := "-"
+			if k.Used != 0 {
+				used = k.Used.Std().UTC().Format(time.DateOnly)
+			}
+			return fmt.Sprintf("%s  %s  %s  %d  %s  %s", k.Since.Std().UTC().Format(time.DateOnly), client.OneLine(k.SenderID), k.Kind, k.Sessions, used, client.OneLine(k.Label))
 		},
 		check: func(by string) (string, error) {
 			if len(by) != wire.SenderIDLen || wire.CheckID(by) != nil {

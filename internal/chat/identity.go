@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,15 @@ func (s *Service) LoadSessions() error {
 func (s *Service) Feed(outcomes []eventlog.Outcome) (affected map[string]bool) {
 	for i := range outcomes {
 		o := &outcomes[i]
+		if len(o.Ended) > 0 {
+			s.identities.generation.Add(1)
+			if affected == nil {
+				affected = make(map[string]bool)
+			}
+			for _, sender := range o.Ended {
+				affected[sender] = affected[sender]
+			}
+		}
 		var session, from eventlog.Digest
 		all := false
 		switch body := o.Command.Body.(type) {
@@ -156,7 +166,7 @@ func (s *Service) resolve(d eventlog.Digest) (Identity, error) {
 	who := Identity{SenderID: sender, generation: generation}
 	now := wire.TimeOf(s.cfg.Now())
 	switch {
-	case sender == "" || stored != nil && now-stored.Used > wire.Time(eventlog.SessionLife/time.Millisecond):
+	case sender == "" || stored != nil && stored.Over(now):
 		return Identity{}, ErrSessionEnded
 	case stored == nil:
 		return who, nil
@@ -207,7 +217,7 @@ func (s *Service) recordUse(senderID string, d eventlog.Digest) {
 func (s *Service) Changed(who Identity) bool { return who.generation != s.identities.generation.Load() }
 
 // Valid reports whether an identity that a connection has still counts, after its sender's sessions have changed. signedOut
-// means that all of them were ended.
+// means that all of them were ended. The connection is a use of its session.
 func (s *Service) Valid(who Identity, signedOut bool) bool {
 	switch {
 	case signedOut:
@@ -215,8 +225,8 @@ func (s *Service) Valid(who Identity, signedOut bool) bool {
 	case who.Proved:
 		return true
 	case who.Session != nil:
-		sender, _, err := eventlog.SessionOf(s.cfg.Store, *who.Session)
-		return err == nil && sender == who.SenderID
+		now, err := s.resolve(*who.Session)
+		return err == nil && now.SenderID == who.SenderID
 	}
 	ended, err := eventlog.DerivedEnded(s.cfg.Store, who.SenderID)
 	return err == nil && !ended
@@ -502,10 +512,12 @@ type KnownSender struct {
 	Kind     string // eventlog.SSHProof or eventlog.JWTProof
 	Label    string // fingerprint of the key, or subject and issuer
 	Since    wire.Time
+	Sessions int       // that have not ended; a key needs none
+	Used     wire.Time // when the newest use of one of them was recorded; 0: there is none
 }
 
 // KnownSenders returns all senders with a proof, once for each proof, in the order of their ids.
-func (o *Operator) KnownSenders() (list []KnownSender, err error) {
+func (o *Operator) KnownSenders(now wire.Time) (list []KnownSender, err error) {
 	for after := ""; ; {
 		some, err := o.Store.Entries(eventlog.SenderProofs, "", "", after, eventlog.MaxEntries)
 		if err != nil {
@@ -517,8 +529,17 @@ func (o *Operator) KnownSenders() (list []KnownSender, err error) {
 			if err != nil {
 				return nil, err
 			}
+			sessions, err := eventlog.SessionsOf(o.Store, after)
+			if err != nil {
+				return nil, err
+			}
+			used := wire.Time(0)
+			sessions = slices.DeleteFunc(sessions, func(s eventlog.Session) bool { return s.Over(now) })
+			for i := range sessions {
+				used = max(used, sessions[i].Used)
+			}
 			for _, p := range proofs {
-				list = append(list, KnownSender{after, p.Kind, p.Label, p.At})
+				list = append(list, KnownSender{after, p.Kind, p.Label, p.At, len(sessions), used})
 			}
 		}
 		if len(some) < eventlog.MaxEntries {

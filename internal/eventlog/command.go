@@ -101,6 +101,7 @@ type Outcome struct {
 	Body        string     // of the record that the command added; empty if it added none
 	Renamed     []string   // senders whose name changed
 	SignedIn    string     // of a SignIn: the sender who is signed in; of a SignOut: whose sessions have ended
+	Ended       []string   // of a PruneEntries: senders of which a session has ended
 	FormerVote  string     // of a Mark that is a vote: the key of the sender's former vote
 	Replaced    []Record   // rows of the room that the command has rewritten, as they are now
 	Roles       *Roles     // whose role in the room, or what was imposed on them, may have changed; nil: nobody's

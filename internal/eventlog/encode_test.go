@@ -85,6 +85,14 @@ func exampleInvites() []eventlog.Command {
 	}
 }
 
+// exampleData returns commands about what is stored of people, which have their own golden file.
+func exampleData() []eventlog.Command {
+	digest := eventlog.SessionDigest("AAAAAAAAAAAAAAAAAAAAAA")
+	return []eventlog.Command{
+		{Kind: eventlog.PruneEntries, Body: eventlog.PruneEntriesBody{Table: eventlog.Sessions, Keys: []string{string(digest[:])}}},
+	}
+}
+
 func ptr[T any](v T) *T { return &v }
 
 func exampleBatch() *eventlog.Batch {
@@ -102,7 +110,8 @@ func exampleStart() *eventlog.Batch {
 func TestEncodingIsStable(t *testing.T) {
 	rules := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: examples4()}
 	invites := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleInvites()}
-	for file, batch := range map[string]*eventlog.Batch{"testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules, "testdata/invites.hex": invites} {
+	data := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleData()}
+	for file, batch := range map[string]*eventlog.Batch{"testdata/data.hex": data, "testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules, "testdata/invites.hex": invites} {
 		checkGolden(t, file, batch)
 	}
 }
@@ -130,7 +139,7 @@ func checkGolden(t *testing.T, file string, batch *eventlog.Batch) {
 // TestEveryKind: every kind has an example, so that each has an encoding and its own name.
 func TestEveryKind(t *testing.T) {
 	encoded, names := map[eventlog.Kind]bool{eventlog.Start: true}, map[string]bool{}
-	for _, c := range slices.Concat(examples(), examples4(), exampleInvites()) {
+	for _, c := range slices.Concat(examples(), examples4(), exampleInvites(), exampleData()) {
 		encoded[c.Kind] = true
 	}
 	for _, kind := range eventlog.Kinds() {

@@ -149,6 +149,10 @@ func fieldsOf(c *Command) uint64 {
 		if body.Link {
 			return RulesLevel
 		}
+	case PruneEntriesBody:
+		if body.Table == Sessions || body.binary() {
+			return HoldLevel
+		}
 	}
 	switch {
 	case c.Link || c.Transient:

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"ramai/wire"
@@ -12,22 +13,73 @@ import (
 // with given keys, or, with the table 0, the settings with these keys. Each is deleted only if it is over by the time of the
 // batch, so the command needs no id, and it does not matter whether the keys are still right.
 type PruneEntriesBody struct {
-	_     struct{} `cbor:",toarray"`
 	Table Table
-	Keys  []string // at most PruneStep
+	Keys  []string // at most PruneStep. From HoldLevel on they can be any bytes; before, only UTF-8
 }
 
 func (PruneEntriesBody) kind() Kind { return PruneEntries }
 
+// encodedPrune is how a PruneEntriesBody is encoded if all keys are UTF-8.
+type encodedPrune struct {
+	_     struct{} `cbor:",toarray"`
+	Table Table
+	Keys  []string
+}
+
+// encodedPrune5 is a PruneEntriesBody with other keys, which exists from HoldLevel on.
+type encodedPrune5 struct {
+	_      struct{} `cbor:",toarray"`
+	Table  Table
+	Keys   []string // none
+	Binary [][]byte
+}
+
+// binary reports whether a key is not UTF-8.
+func (b PruneEntriesBody) binary() bool {
+	return slices.ContainsFunc(b.Keys, func(key string) bool { return !utf8.ValidString(key) })
+}
+
 type pruneEntriesKind struct {
 	inBackground
-	withBody[PruneEntriesBody]
 	noRecords
+}
+
+func (pruneEntriesKind) encodeBody(c *Command) ([]byte, error) {
+	body, err := bodyOf[PruneEntriesBody](c)
+	if err != nil {
+		return nil, err
+	}
+	if !body.binary() {
+		return encoding.Marshal(encodedPrune{Table: body.Table, Keys: body.Keys})
+	}
+	e := encodedPrune5{Table: body.Table}
+	for _, key := range body.Keys {
+		e.Binary = append(e.Binary, []byte(key))
+	}
+	return encoding.Marshal(e)
+}
+
+func (pruneEntriesKind) decodeBody(data []byte, c *Command) error {
+	if !isArray(data, 3) {
+		var e encodedPrune
+		err := decoding.Unmarshal(data, &e)
+		c.Body = PruneEntriesBody{Table: e.Table, Keys: e.Keys}
+		return err
+	}
+	var e encodedPrune5
+	err := decoding.Unmarshal(data, &e)
+	body := PruneEntriesBody{Table: e.Table}
+	for _, key := range e.Binary {
+		body.Keys = append(body.Keys, string(key))
+	}
+	c.Body = body
+	return err
 }
 
 // overIn reports for each table whose entries end whether one is over at a time.
 var overIn = map[Table]func(e *Entry, at wire.Time) (bool, error){
 	Senders:     senderOver,
+	Sessions:    sessionOver,
 	Invites:     inviteOver,
 	Redemptions: redemptionOver,
 }
@@ -46,7 +98,7 @@ func (pruneEntriesKind) check(c *Command) error {
 		return fmt.Errorf("a prune_entries command has %d keys, want 1 to %d", len(body.Keys), PruneStep)
 	}
 	for _, key := range body.Keys {
-		if key == "" || len(key) > MaxEntryKey || !utf8.ValidString(key) {
+		if key == "" || len(key) > MaxEntryKey || body.Table == 0 && !utf8.ValidString(key) {
 			return errors.New("a prune_entries command has a key that there cannot be")
 		}
 	}
@@ -68,7 +120,7 @@ func (pruneEntriesKind) decide(c *Delta, tx Tx, o *Outcome) error {
 				err = c.deleteSetting(tx, room, s.settingKey)
 			}
 		} else {
-			err = c.pruneEntry(tx, body.Table, room, key)
+			err = c.pruneEntry(tx, o, &Entry{Table: body.Table, Room: room, Key: key})
 		}
 		if err != nil {
 			return err
@@ -77,17 +129,21 @@ func (pruneEntriesKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return nil
 }
 
-// pruneEntry deletes an entry if it is over.
-func (c *Delta) pruneEntry(tx Tx, t Table, room, key string) error {
-	value, found, err := tx.Entry(t, room, key)
+// pruneEntry deletes an entry if it is over. A session that was in use ends first.
+func (c *Delta) pruneEntry(tx Tx, o *Outcome, e *Entry) error {
+	value, found, err := tx.Entry(e.Table, e.Room, e.Key)
 	if err != nil || !found {
 		return err
 	}
-	over, err := EntryOver(&Entry{Table: t, Room: room, Key: key, Value: value}, c.at)
+	e.Value = value
+	over, err := EntryOver(e, c.at)
 	if err != nil || !over {
 		return err
 	}
-	return tx.DeleteEntry(t, room, key)
+	if e.Table == Sessions {
+		return c.pruneSession(tx, o, e)
+	}
+	return tx.DeleteEntry(e.Table, e.Room, e.Key)
 }
 
 // PrunedTables returns the tables whose entries end.

@@ -270,11 +270,34 @@ func HasSessions(r EntryReader, senderID string) (bool, error) {
 func readSession(r EntryReader, d Digest) (s Session, found bool, err error) {
 	value, found, err := r.Entry(Sessions, "", string(d[:]))
 	if err == nil && found {
-		if err = decoding.Unmarshal([]byte(value), &s); err != nil {
-			err = fmt.Errorf("a session: %w", err)
-		}
+		s, err = decodeSession(value)
 	}
 	return s, found, err
+}
+
+func decodeSession(value string) (s Session, err error) {
+	if err := decoding.Unmarshal([]byte(value), &s); err != nil {
+		return s, fmt.Errorf("%w: a session: %w", ErrDamaged, err)
+	}
+	return s, nil
+}
+
+// SessionsOf returns the sessions of a sender that are stored and have not ended.
+func SessionsOf(r EntryReader, senderID string) (sessions []Session, err error) {
+	of, err := readSessions(r, senderID)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range of.Digests {
+		s, found, err := readSession(r, d)
+		if err != nil {
+			return nil, err
+		}
+		if found && s.SenderID == senderID {
+			sessions = append(sessions, s)
+		}
+	}
+	return sessions, nil
 }
 
 func readSessions(r EntryReader, senderID string) (of senderSessions, err error) {
@@ -338,6 +361,38 @@ func (c *Delta) endOldest(tx Tx, of *senderSessions) error {
 	ended := of.Digests[oldest]
 	of.Digests = slices.Delete(of.Digests, oldest, oldest+1)
 	return putSession(tx, ended, Session{Used: c.at})
+}
+
+// sessionOver reports whether an entry of Sessions is one of a session that was not used for SessionLife, or that ended so long ago
+// that nobody tries it any more. What is stored about senders, under their ids, stays.
+func sessionOver(e *Entry, at wire.Time) (bool, error) {
+	if len(e.Key) != len(Digest{}) {
+		return false, nil
+	}
+	s, err := decodeSession(e.Value)
+	return err == nil && s.Over(at), err
+}
+
+// Over reports whether a session was not used, or has ended, for so long that nothing is stored about it any more.
+func (s *Session) Over(at wire.Time) bool { return int64(at-s.Used) > SessionLife.Milliseconds() }
+
+// pruneSession ends a session that was not used for too long. One that has ended is forgotten.
+func (c *Delta) pruneSession(tx Tx, o *Outcome, e *Entry) error {
+	s, err := decodeSession(e.Value)
+	if err != nil {
+		return err
+	}
+	if s.SenderID == "" {
+		return tx.DeleteEntry(Sessions, "", e.Key)
+	}
+	of, err := readSessions(tx, s.SenderID)
+	if err != nil {
+		return err
+	}
+	d := Digest([]byte(e.Key))
+	of.Digests = slices.DeleteFunc(of.Digests, func(one Digest) bool { return one == d })
+	o.Ended = append(o.Ended, s.SenderID)
+	return errors.Join(putSessions(tx, s.SenderID, &of), putSession(tx, d, Session{Used: c.at}))
 }
 
 // endDerived ends the session from which a sender is derived.

@@ -242,6 +242,10 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			if rapid.Bool().Draw(t, "senders") {
 				body = eventlog.PruneEntriesBody{Table: eventlog.Senders, Keys: someSenders}
 			}
+			if rapid.IntRange(0, 2).Draw(t, "sessions") == 0 {
+				digest := eventlog.SessionDigest(rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "session"))
+				return eventlog.Command{Kind: eventlog.PruneEntries, Body: eventlog.PruneEntriesBody{Table: eventlog.Sessions, Keys: []string{string(digest[:])}}}
+			}
 			return eventlog.Command{Kind: eventlog.PruneEntries, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
 		case eventlog.PruneMarks:
 			return pruneMarks()

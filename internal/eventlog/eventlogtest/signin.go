@@ -146,6 +146,54 @@ func testSignOut(t *testing.T, j *tested) {
 	j.wantSession("guest 2", "")
 }
 
+// testPruneSessions: a session that is not used ends, and is forgotten when it has ended for long. What is in use stays.
+func testPruneSessions(t *testing.T, j *tested) {
+	allowChanges(j)
+	anna := derived("laptop")
+	j.signsIn(signIn("anna", "laptop", "laptop 2"), anna)
+	j.signsIn(newSession(anna, "phone"), anna)
+	keys := func() (keys []string) {
+		entries, err := j.Entries(eventlog.Sessions, "", "", "", eventlog.MaxEntries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range entries {
+			keys = append(keys, entries[i].Key)
+		}
+		return keys
+	}
+	prune := func() []string {
+		o := mustApply(j, eventlog.Command{Kind: eventlog.PruneEntries, Body: eventlog.PruneEntriesBody{Table: eventlog.Sessions, Keys: keys()}})
+		return o[0].Ended
+	}
+	const life = wire.Time(eventlog.SessionLife / time.Millisecond)
+	j.at += life
+	if ended := prune(); len(ended) > 0 {
+		t.Errorf("after %v, sessions of %v have ended", eventlog.SessionLife, ended)
+	}
+	j.signsIn(newSession(anna, "phone"), anna) // it is used
+	j.at++
+	if ended := prune(); !slices.Equal(ended, []string{anna}) {
+		t.Errorf("sessions of %v have ended, want one of %v", ended, anna)
+	}
+	j.wantSession("laptop 2", "")
+	j.wantSession("phone", anna)
+	if sessions, err := eventlog.SessionsOf(j, anna); err != nil || len(sessions) != 1 || sessions[0].Used != j.at-1 {
+		t.Errorf("the sessions are %+v, %v, want that of the phone", sessions, err)
+	}
+	before := len(keys())
+	j.signsIn(newSession(anna, "phone"), anna)
+	j.at += life + 1
+	j.signsIn(newSession(anna, "phone"), anna)
+	if ended := prune(); len(ended) > 0 || len(keys()) != before-1 {
+		t.Errorf("sessions of %v have ended, and there are %d entries, want none, and %d", ended, len(keys()), before-1)
+	}
+	j.wantSession("laptop", "") // the sender is derived from it
+	if proofs, err := eventlog.ProofsOf(j, anna); err != nil || len(proofs) != 1 {
+		t.Errorf("the proofs are %+v, %v", proofs, err)
+	}
+}
+
 func testSignInNames(t *testing.T, j *tested) {
 	allowChanges(j)
 	anna, phone, tablet := derived("laptop"), derived("phone"), derived("tablet")

@@ -81,6 +81,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"free", testFree},
 		{"signing in", testSignIn},
 		{"signing out", testSignOut},
+		{"unused sessions", testPruneSessions},
 		{"names and sessions", testSignInNames},
 		{"limit of sessions", testSessionLimit},
 	} {
