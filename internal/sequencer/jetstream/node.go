@@ -1,0 +1,162 @@
+package jetstream
+
+import (
+	"context"
+	cryptorand "crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"ramai/internal/eventlog"
+)
+
+// Options configure a Node.
+type Options struct {
+	Name    string   // of this member, unique in the cluster; it is never used again after the member was removed
+	Dir     string   // folder of the replica, which only this member may use
+	Listen  string   // address for the other members, HOST:PORT
+	Members []string // addresses of the other members; may include this one
+	Secret  *Secret
+	Logger  *slog.Logger
+	Now     func() time.Time
+
+	// unsynced leaves syncing to the operating system: for tests that do not lose power.
+	unsynced bool
+}
+
+// A Node is one member's part of the cluster: a replica of the stream in which the members put their batches. It replicates
+// with Raft, in this process. No client can connect from outside, and members connect only with the secret.
+type Node struct {
+	opt    Options
+	server *server.Server
+	conn   *nats.Conn // this process's own
+}
+
+const (
+	clusterName = "ramai"
+	// startTimeout is how long the server may take until it accepts the connection of its own process.
+	startTimeout = 30 * time.Second
+	// maxPayload is the longest message in bytes: a batch and its envelope.
+	maxPayload = eventlog.MaxBatchBytes + 1<<10
+)
+
+// StartNode starts a member. It does not wait for others.
+func StartNode(opt Options) (*Node, error) {
+	host, port, err := splitAddress(opt.Listen)
+	if err != nil {
+		return nil, err
+	}
+	tls, err := opt.Secret.tlsConfig(opt.Now())
+	if err != nil {
+		return nil, err
+	}
+	// The routes wait for a listener for clients, even with DontListen. So there is one on the loopback interface, whose
+	// password only this process knows.
+	password := cryptorand.Text()
+	so := &server.Options{
+		ServerName: opt.Name, Host: "127.0.0.1", Port: server.RANDOM_PORT, Username: "ramai", Password: password, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: opt.Dir, SyncAlways: !opt.unsynced, SyncInterval: 2 * time.Minute,
+		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 40,
+		MaxPayload: maxPayload, DisableJetStreamBanner: true, MaxTracedMsgLen: 1,
+		Cluster: server.ClusterOpts{
+			Name: clusterName, Host: host, Port: port, TLSConfig: tls, TLSTimeout: 5, PoolSize: -1, NoAdvertise: true,
+			Compression: server.CompressionOpts{Mode: server.CompressionOff},
+		},
+	}
+	for _, m := range opt.Members {
+		if m == opt.Listen {
+			continue
+		}
+		if _, _, err := splitAddress(m); err != nil {
+			return nil, err
+		}
+		so.Routes = append(so.Routes, &url.URL{Scheme: "nats-route", Host: m})
+	}
+	if len(so.Routes) == 0 { // alone: without a cluster there is no election to wait for
+		so.Cluster = server.ClusterOpts{}
+	}
+	ns, err := server.NewServer(so)
+	if err != nil {
+		return nil, fmt.Errorf("start the replica in %s: %w", opt.Dir, err)
+	}
+	ns.SetLoggerV2(logger{opt.Logger}, false, false, false)
+	go ns.Start()
+	n := &Node{opt: opt, server: ns}
+	if !ns.ReadyForConnections(startTimeout) {
+		n.Close()
+		return nil, fmt.Errorf("start the replica in %s: it was not ready within %v", opt.Dir, startTimeout)
+	}
+	n.conn, err = nats.Connect("", nats.InProcessServer(ns), nats.UserInfo("ramai", password), nats.Name("ramai"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(100*time.Millisecond), nats.NoCallbacksAfterClientClose())
+	if err != nil {
+		n.Close()
+		return nil, fmt.Errorf("connect to the own replica: %w", err)
+	}
+	return n, nil
+}
+
+// splitAddress parses the address of a member.
+func splitAddress(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err == nil && host == "" {
+		err = errors.New("the host is missing")
+	}
+	if err == nil {
+		if port, err = strconv.Atoi(text); err == nil && (port < 1 || port > 65535) {
+			err = errors.New("the port must be 1 to 65535")
+		}
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("the address of a member %.80q: %w; want HOST:PORT, for example 10.0.0.1:6222", address, err)
+	}
+	return host, port, nil
+}
+
+// Close stops the member. If it leads, it hands over first, so that others go on at once.
+func (n *Node) Close() {
+	if n.conn != nil {
+		n.conn.Close()
+	}
+	if n.server.Running() {
+		if err := n.server.JetStreamStepdownStream(server.DEFAULT_GLOBAL_ACCOUNT, streamName); err == nil {
+			n.opt.Logger.Debug("handed over the lead of the stream")
+		}
+	}
+	n.server.Shutdown()
+	n.server.WaitForShutdown()
+}
+
+// WaitMajority waits until a majority of the members is connected and has a leader.
+func (n *Node) WaitMajority(ctx context.Context) error {
+	for !n.server.JetStreamIsCurrent() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a majority of the members: %w", ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// logger passes the replica's log on. Its notices are details for the operator of a NATS server.
+type logger struct{ *slog.Logger }
+
+func (l logger) Noticef(format string, v ...any) {
+	l.Debug("replica", "notice", fmt.Sprintf(format, v...))
+}
+func (l logger) Warnf(format string, v ...any) {
+	l.Warn("replica", "warning", fmt.Sprintf(format, v...))
+}
+func (l logger) Errorf(format string, v ...any) {
+	l.Error("replica", "err", fmt.Sprintf(format, v...))
+}
+func (l logger) Fatalf(format string, v ...any) { l.Errorf(format, v...) }
+func (logger) Debugf(string, ...any)            {}
+func (logger) Tracef(string, ...any)            {}
