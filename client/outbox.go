@@ -30,6 +30,7 @@ type say struct {
 	key            string   // of a setting; empty: it is a message or a change
 	value          wire.Value
 	until          wire.Time      // of a setting
+	addressOf      uint64         // of a setting
 	moderate       *wire.Moderate // what a moderator does; nil: it is something else
 	firstSent      time.Time      // wall-clock time; zero: never
 }
@@ -53,7 +54,7 @@ func (s *say) frame() []byte {
 		m.Room, m.ID = s.room, s.id
 		return appendRef(wire.Append(nil, m), s.id)
 	case s.key != "":
-		return appendRef(wire.Append(nil, wire.Set{Room: s.room, ID: s.id, Key: s.key, Value: s.value, Until: s.until}), s.id)
+		return appendRef(wire.Append(nil, wire.Set{Room: s.room, ID: s.id, Key: s.key, Value: s.value, Until: s.until, AddressOf: s.addressOf}), s.id)
 	case s.changes():
 		f := wire.Change{Room: s.room, ID: s.id, Of: s.of}
 		if !s.deletes {

@@ -73,7 +73,7 @@ func (c *Client) Set(s wire.Set) (id string, err error) {
 	if s.Key == "" {
 		return "", &wire.CodedError{Code: wire.BadRequest, Reason: "a setting needs a key, for example " + wire.TopicKey}
 	}
-	return c.post(say{room: s.Room, id: s.ID, key: s.Key, value: s.Value, until: s.Until})
+	return c.post(say{room: s.Room, id: s.ID, key: s.Key, value: s.Value, until: s.Until, addressOf: s.AddressOf})
 }
 
 // post checks a message or a change, and queues it.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -31,6 +32,7 @@ type sweeper struct {
 	retention eventlog.Retention
 	store     eventlog.Store
 	submit    func(eventlog.Submission, func()) error
+	random    io.Reader
 	clock     *clock
 	logger    *slog.Logger
 
@@ -44,7 +46,7 @@ type sweeper struct {
 
 // sweep runs a sweeper until the server stops.
 func (s *Server) sweep() {
-	w := &sweeper{retention: s.cfg.Retention, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: s.cfg.Logger}
+	w := &sweeper{retention: s.cfg.Retention, store: s.store, submit: s.eventlog.Submit, random: s.cfg.Random, clock: s.clock, logger: s.cfg.Logger}
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
 	for {
@@ -65,7 +67,7 @@ func (w *sweeper) sweep(quit <-chan struct{}) error {
 	w.logFuture(now)
 	err := w.deleteMessages(now, trusted, quit)
 	if trusted {
-		err = errors.Join(err, w.expireNames(now, quit), w.rotateIDs(now, quit), w.expireErasures(now, quit))
+		err = errors.Join(err, w.expireNames(now, quit), w.rotateIDs(now, quit), w.rotateAddressKeys(now, quit), w.expireErasures(now, quit))
 	}
 	err = errors.Join(err, w.pruneIDs(quit), w.pruneMarks(quit), w.pruneRules(now, quit))
 	if trusted {
@@ -203,6 +205,27 @@ func (w *sweeper) rotateIDs(now time.Time, quit <-chan struct{}) error {
 	return err
 }
 
+// rotateAddressKeys begins to hash addresses with a new key when the newest one is old enough, and destroys older ones.
+func (w *sweeper) rotateAddressKeys(now time.Time, quit <-chan struct{}) error {
+	if w.store.Level() < eventlog.HoldLevel || !eventlog.NeedsAddressKey(w.store.AddressKeys(), wire.TimeOf(now)) {
+		return nil
+	}
+	rotate, err := newAddressKey(w.random)
+	if err == nil {
+		_, err = w.run(quit, rotate)
+	}
+	return err
+}
+
+// newAddressKey returns the command that begins to hash addresses with a new key.
+func newAddressKey(random io.Reader) (eventlog.Command, error) {
+	secret := make([]byte, eventlog.AddressSecretBytes)
+	if _, err := io.ReadFull(random, secret); err != nil {
+		return eventlog.Command{}, fmt.Errorf("draw a key for the hashes of addresses: %w", err)
+	}
+	return eventlog.Command{Kind: eventlog.RotateAddressKeys, Body: eventlog.RotateAddressKeysBody{Secret: secret}}, nil
+}
+
 // pruneIDs deletes the ids of generations that are no longer needed.
 func (w *sweeper) pruneIDs(quit <-chan struct{}) error {
 	for {
@@ -258,6 +281,9 @@ func (w *sweeper) pruneEntries(now time.Time, quit <-chan struct{}) error {
 
 // pruneTable is pruneEntries for one table of a room, or of no room.
 func (w *sweeper) pruneTable(table eventlog.Table, room string, now time.Time, quit <-chan struct{}) error {
+	if eventlog.EndsInOrder(table) {
+		return w.pruneFirst(table, room, now, quit)
+	}
 	for after := ""; ; {
 		entries, err := w.store.Entries(table, room, "", after, eventlog.MaxEntries)
 		if err != nil || len(entries) == 0 {
@@ -279,6 +305,24 @@ func (w *sweeper) pruneTable(table eventlog.Table, room string, now time.Time, q
 			}
 		}
 		after = entries[len(entries)-1].Key
+	}
+}
+
+// pruneFirst is pruneTable for a table whose entries end in the order of their keys.
+func (w *sweeper) pruneFirst(table eventlog.Table, room string, now time.Time, quit <-chan struct{}) error {
+	for last := ""; ; {
+		entries, err := w.store.Entries(table, room, "", "", 1)
+		if err != nil || len(entries) == 0 || entries[0].Key == last { // the batches have another clock
+			return err
+		}
+		over, err := eventlog.EntryOver(&entries[0], wire.TimeOf(now))
+		if err != nil || !over {
+			return err
+		}
+		last = entries[0].Key
+		if _, err := w.run(quit, eventlog.Command{Kind: eventlog.PruneEntries, Room: room, Body: eventlog.PruneEntriesBody{Table: table}}); err != nil {
+			return err
+		}
 	}
 }
 

@@ -114,6 +114,9 @@ func New(cfg Config) (*Server, error) {
 	if err := s.awaitStart(started); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.addAddressKey(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	s.background.Go(s.tally)
 	s.background.Go(s.erase)
 	if !cfg.noMaintenance { // only now: a damaged old message must not keep a server from starting
@@ -203,7 +206,7 @@ func (s *Server) openChat() {
 	}
 	s.chat = chat.New(chat.Config{
 		Hub: s.hub, Store: s.store, Submit: s.submit, Search: s.index.Search, Shared: !cfg.sequencer.Exclusive(), Rates: cfg.rates(), Limits: limits,
-		Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Log: clients, Tokens: s.tokens,
+		Now: cfg.Now, Random: cfg.Random, Logger: cfg.Logger, Log: clients, Tokens: s.tokens, IsProxy: s.isProxy,
 	})
 	s.env = &session.Env{
 		Chat: s.chat, Budget: s.hub.Budget(), Frame: &frames, Deflate: &deflate, Server: "ramai " + cfg.Version,
@@ -286,6 +289,28 @@ func (s *Server) configure() error {
 		return nil
 	}
 	return s.eventlog.Submit(eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}}, nil)
+}
+
+// addressKeyWait is how long a start waits for the first key with which addresses are hashed.
+const addressKeyWait = time.Second
+
+// addAddressKey stores the first key with which addresses are hashed, so that the first message has an origin. If that takes long,
+// messages have none until it is done. The sweeper submits the others.
+func (s *Server) addAddressKey() error {
+	if len(s.store.AddressKeys()) > 0 || !s.cfg.sequencer.Exclusive() && s.store.Level() < eventlog.HoldLevel { // the level may be raised later
+		return nil
+	}
+	rotate, err := newAddressKey(s.cfg.Random)
+	if err != nil {
+		return err
+	}
+	late := make(chan struct{})
+	timer := time.AfterFunc(addressKeyWait, func() { close(late) })
+	defer timer.Stop()
+	if _, err := runCommands(s.eventlog.Submit, late, rotate); err != nil && !errors.Is(err, errStopping) {
+		s.cfg.Logger.Warn("cannot store a key for the hashes of addresses; will retry", "err", err)
+	}
+	return nil
 }
 
 // feed implements eventlog.Feed.

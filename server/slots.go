@@ -17,10 +17,15 @@ var errStopping = errors.New("the server is shutting down")
 // limitedAddr returns the address whose limit a connection counts against. For trusted proxies it is the zero Addr, which has
 // no limit: their clients count by the address that the proxy passes on.
 func (s *Server) limitedAddr(addr netip.Addr) netip.Addr {
-	if slices.ContainsFunc(s.cfg.TrustProxies, func(p netip.Prefix) bool { return p.Contains(addr.Unmap().WithZone("")) }) {
+	if s.isProxy(addr) {
 		return netip.Addr{}
 	}
 	return addr
+}
+
+// isProxy reports whether an address is that of a trusted proxy.
+func (s *Server) isProxy(addr netip.Addr) bool {
+	return slices.ContainsFunc(s.cfg.TrustProxies, func(p netip.Prefix) bool { return p.Contains(addr.Unmap().WithZone("")) })
 }
 
 // acquireSlot acquires a slot for a session from an address. The error is connlimit.ErrFull, connlimit.ErrShare, or

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Keys of the rules of a room, which are settings. A rule can have an end, see [Setting].
@@ -20,6 +21,11 @@ const (
 	PasswordKey  = "password"  // a text that gives who types it the role guest; its value is never shown
 	PersonPrefix = "person/"   // and a sender: bans or mutes that sender
 	RolePrefix   = "role/"     // and a sender: the role of that sender
+
+	// AddressKey mutes or bans the address that a message came from, which Set.AddressOf names. A page of settings shows it as
+	// AddressPrefix and the number of the message. Nobody is shown an address.
+	AddressKey    = "address"
+	AddressPrefix = "address/"
 )
 
 // Values of rules.
@@ -45,8 +51,14 @@ const (
 	MaxNewcomer = 7 * 24 * 60 * 60
 )
 
+// How long a rule about an address lasts.
+const (
+	AddressRuleTime    = 24 * time.Hour // unless Set.Until says
+	MaxAddressRuleTime = 7 * 24 * time.Hour
+)
+
 // ruleKeys are the keys of rules that have no subject.
-var ruleKeys = []string{EveryoneKey, MaySayKey, MayReactKey, MayLinkKey, SlowKey, NewcomerKey, HoldKey, LockKey, PresetKey, PasswordKey}
+var ruleKeys = []string{EveryoneKey, MaySayKey, MayReactKey, MayLinkKey, SlowKey, NewcomerKey, HoldKey, LockKey, PresetKey, PasswordKey, AddressKey}
 
 // IsRule reports whether a key is that of a rule.
 func IsRule(key string) bool {
@@ -64,7 +76,7 @@ func Subject(key string) (senderID string, ok bool) {
 // HiddenKey returns how a key is shown to everyone in the room, without its subject, if its value is hidden from them.
 // Moderators read those settings with StateRequest; others read only what is about themselves.
 func HiddenKey(key string) (shown string, hidden bool) {
-	for _, prefix := range [...]string{PersonPrefix, RolePrefix} {
+	for _, prefix := range [...]string{PersonPrefix, RolePrefix, AddressPrefix} {
 		if shown = prefix[:len(prefix)-1]; strings.HasPrefix(key, prefix) || key == shown {
 			return shown, true
 		}
@@ -99,6 +111,8 @@ func checkRule(key string, v Value) (bad *CodedError, isRule bool) {
 		return checkWord(key, v, LockOn), true
 	case PasswordKey:
 		return checkPasswordValue(v), true
+	case AddressKey:
+		return checkWord(key, v, Ban, Mute), true
 	case PresetKey:
 		return checkWord(key, v, PresetClass, PresetStream, PresetAnnouncement, PresetPrivate), true
 	}
@@ -113,6 +127,17 @@ func checkSeconds(key string, v Value, limit uint64) *CodedError {
 		return nil
 	}
 	return wrongValue(key, fmt.Sprintf("a number of seconds, 1 to %d, or null", limit))
+}
+
+// CheckAddressOf checks whether a setting has the number of a message if, and only if, it needs one.
+func CheckAddressOf(key string, n uint64) *CodedError {
+	switch {
+	case key == AddressKey && n == 0:
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("%s needs address_of, the number of a message; its address is meant, which nobody is shown", key)}
+	case key != AddressKey && n != 0:
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("address_of belongs to the key %s; leave it out with %.40q", AddressKey, key)}
+	}
+	return nil
 }
 
 // ParseUntil parses the end of a rule, an RFC 3339 time. It is never 0.

@@ -213,6 +213,8 @@ type Set struct {
 	Key   string `json:"key"` // see CheckSetting
 	Value Value  `json:"value"`
 	Until Time   `json:"until,omitempty"` // of a rule, see Setting
+
+	AddressOf uint64 `json:"address_of,omitempty"` // with AddressKey: number of a message that came from the address
 }
 
 // StateRequest ("state") asks for one page of the settings of a room.
@@ -280,7 +282,18 @@ func parseSet(f fields) (Frame, string, *CodedError) {
 	if set.Key, bad = f.string("key"); bad != nil {
 		return set, "key", bad
 	}
+	if f.value("address_of") != nil {
+		if set.AddressOf, bad = f.target("address_of"); bad != nil {
+			return set, "address_of", bad
+		}
+	}
+	if bad = CheckAddressOf(set.Key, set.AddressOf); bad != nil {
+		return set, "", bad
+	}
 	raw := f.raw("value")
+	if raw == nil && set.Key == AddressKey {
+		raw = jsontext.Value(`"` + Mute + `"`)
+	}
 	if raw == nil { // a client that omits the value does not mean to unset the key
 		return set, "value", &CodedError{Code: BadRequest, Reason: "it is missing; null unsets the key"}
 	}

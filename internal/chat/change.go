@@ -32,7 +32,7 @@ func (s *Service) Change(a *Actor, c *Change, r Reply) error {
 		c.admitted = true
 	}
 	link := c.Text != nil && s.cfg.Store.Level() >= eventlog.RulesLevel && wire.HasLink(*c.Text)
-	return s.submit(eventlog.Command{
+	return s.submit(s.withOrigin(a, eventlog.Command{
 		Kind: eventlog.Change, SenderID: a.sender(), Room: c.Room, ID: c.ID, Body: eventlog.ChangeBody{Of: c.Of, Text: c.Text, Link: link},
-	}, &r)
+	}), &r)
 }

@@ -37,6 +37,9 @@ type Config struct {
 	Log    *ClientLog      // logs texts; nil: nothing is logged
 	Tokens *token.Verifier // nil: tokens are not accepted
 
+	// IsProxy reports whether an address is that of a trusted proxy, which says nothing about a client. nil: none is.
+	IsProxy func(netip.Addr) bool
+
 	// Hash runs jobs that hash passwords, a few at a time, by address in turn. It does not wait for them. nil: a default.
 	Hash func(addr netip.Prefix, job func())
 }
@@ -104,6 +107,7 @@ type Actor struct {
 	HasKey    bool // the sender has proved a cryptographic key: names it posts under are registered
 	NameBound bool // the name ends with the connection
 
+	origins  origins   // of Addr; see Service.originsOf
 	paidKey  string    // the last name key whose registration was counted; it may not be stored yet
 	typingAt time.Time // when typing was last forwarded
 }

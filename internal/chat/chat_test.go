@@ -486,3 +486,93 @@ func TestRooms(t *testing.T) {
 		}
 	}
 }
+
+// TestOrigins: commands to which rules about addresses apply have the hashes of the client's address with the newest keys: that
+// of its network, and none where the address says nothing about the client. The hashes allocate nothing after the first time.
+func TestOrigins(t *testing.T) {
+	c := newestLevel(t, RateLimits{})
+	c.cfg.IsProxy = func(addr netip.Addr) bool { return addr == netip.MustParseAddr("10.0.0.1") }
+	c.step()
+	var got eventlog.Command
+	c.Service.cfg.Submit = func(s eventlog.Submission, _ func()) error { got = s.Command; return nil }
+	from := func(addr string) *Actor {
+		a := Actor{SenderID: wire.SenderIDOf("ann")}
+		if addr != "" {
+			a.Addr = netip.AddrPortFrom(netip.MustParseAddr(addr), 7)
+		}
+		return &a
+	}
+	say := func(a *Actor) (eventlog.Origin, eventlog.Origin) {
+		t.Helper()
+		if err := c.Say(a, &Message{Room: "den", ID: "1", Text: "x"}, Reply{}); err != nil {
+			t.Fatal(err)
+		}
+		return got.Origin, got.FormerOrigin
+	}
+	if o, _ := say(from("192.0.2.1")); !o.IsZero() {
+		t.Errorf("without a key, the origin is %x", o)
+	}
+	rotate := func(letter string) {
+		c.rotate(strings.Repeat(letter, eventlog.AddressSecretBytes))
+	}
+	rotate("a")
+	mapped, zone, network := from("::ffff:192.0.2.1"), from("fe80::1%eth0"), from("2001:db8::1")
+	first, former := say(from("192.0.2.1"))
+	if first.IsZero() || !former.IsZero() {
+		t.Errorf("the origins are %x, %x", first, former)
+	}
+	for want, same := range map[*Actor]bool{mapped: true, from("192.0.2.2"): false, zone: false, network: false} {
+		if o, _ := say(want); (o == first) != same || o.IsZero() {
+			t.Errorf("%v has the origin %x, that of 192.0.2.1 is %x", want.Addr, o, first)
+		}
+	}
+	one, _ := say(network)
+	if two, _ := say(from("2001:db8::2:3")); two != one {
+		t.Error("two addresses of one /64 have different origins")
+	}
+	if two, _ := say(from("2001:db8:0:1::1")); two == one {
+		t.Error("two networks have the same origin")
+	}
+	for _, addr := range []string{"", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "0.0.0.0", "10.0.0.1", "::ffff:10.0.0.1"} {
+		if o, former := say(from(addr)); !o.IsZero() || !former.IsZero() {
+			t.Errorf("%q has the origin %x, %x", addr, o, former)
+		}
+	}
+	a := from("192.0.2.1")
+	say(a)
+	c.clock = c.clock.Add(eventlog.AddressKeyLife)
+	rotate("b")
+	second, former := say(a)
+	if former != first || second == first || second.IsZero() {
+		t.Errorf("with a new key, the origins are %x, %x; with the one before it was %x", second, former, first)
+	}
+	for kind, submit := range map[eventlog.Kind]func() error{
+		eventlog.Change: func() error { return c.Change(a, &Change{Room: "den", ID: "2", Of: 1}, Reply{}) },
+		eventlog.Mark:   func() error { return c.Mark(a, &Mark{Room: "den", Of: 1, Key: "up", On: true}, Reply{}) },
+		eventlog.Set: func() error {
+			return c.Set(a, &Setting{Room: "den", ID: "3", Key: wire.TopicKey, Value: wire.TextValue("x")}, Reply{})
+		},
+	} {
+		if err := submit(); err != nil || got.Kind != kind || got.Origin != second || got.FormerOrigin != first {
+			t.Errorf("%v: %v, origins %x, %x", kind, err, got.Origin, got.FormerOrigin)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		m := Message{Room: "den", ID: "1", Text: "hello"}
+		if err := c.Say(a, &m, Reply{}); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// rotate begins to hash addresses with a key.
+func (c *server) rotate(secret string) {
+	c.tb.Helper()
+	body := eventlog.RotateAddressKeysBody{Secret: []byte(secret)}
+	batch := &eventlog.Batch{At: wire.TimeOf(c.clock), Node: eventlog.LocalNode, Commands: []eventlog.Command{{Kind: eventlog.RotateAddressKeys, Body: body}}}
+	if _, err := c.store.Apply(batch, c.store.Position()+1); err != nil {
+		c.tb.Fatal(err)
+	}
+}

@@ -33,9 +33,9 @@ func (s *Service) Mark(a *Actor, m *Mark, r Reply) error {
 		}
 		m.admitted = true
 	}
-	return s.submit(eventlog.Command{
+	return s.submit(s.withOrigin(a, eventlog.Command{
 		Kind: eventlog.Mark, SenderID: a.sender(), Room: m.Room, Body: eventlog.MarkBody{Of: m.Of, Key: m.Key, On: m.On},
-	}, &r)
+	}), &r)
 }
 
 // mine returns the marks of a sender on messages, which are in ascending order.

@@ -37,10 +37,10 @@ func (s *Service) Say(a *Actor, m *Message, r Reply) error {
 		m.admitted = true
 	}
 	rules := s.cfg.Store.Level() >= eventlog.RulesLevel
-	return s.submit(eventlog.Command{
+	return s.submit(s.withOrigin(a, eventlog.Command{
 		Kind: eventlog.Say, SenderID: a.sender(), Room: m.Room, ID: m.ID, Text: m.Text, Re: m.Re, Once: m.Once, RegisterKey: s.registerKey(a), Body: m.body(),
 		Link: rules && wire.HasLink(m.Text), Transient: rules && a.Protocol == Plain,
-	}, &r)
+	}), &r)
 }
 
 // body is the body of a message's command, nil if it is only a text.

@@ -18,6 +18,8 @@ type Setting struct {
 	Value wire.Value // null: the key has no value any more
 	Until wire.Time  // of a rule: when it ends; 0: it does not
 
+	AddressOf uint64 // with the key wire.AddressKey: number of a message that came from the address
+
 	hashed   bool // the value is the hash of a password
 	admitted bool // all checks have passed; only the queue was full
 }
@@ -37,7 +39,7 @@ func (s *Service) Set(a *Actor, set *Setting, r Reply) error {
 		}
 		set.admitted = true
 	}
-	return s.submit(set.command(a.sender()), &r)
+	return s.submit(s.withOrigin(a, set.command(a.sender())), &r)
 }
 
 // normalize puts a text in the form in which it is stored, and checks the setting.
@@ -54,11 +56,14 @@ func (set *Setting) normalize() error {
 	if err := wire.CheckUntil(set.Key, set.Value, set.Until); err != nil {
 		return err
 	}
+	if err := wire.CheckAddressOf(set.Key, set.AddressOf); err != nil {
+		return err
+	}
 	return nil
 }
 
 func (set *Setting) command(senderID string) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.Set, SenderID: senderID, Room: set.Room, ID: set.ID, Body: eventlog.SetBody{Key: set.Key, Value: set.Value, Until: set.Until}}
+	return eventlog.Command{Kind: eventlog.Set, SenderID: senderID, Room: set.Room, ID: set.ID, Body: eventlog.SetBody{Key: set.Key, Value: set.Value, Until: set.Until, AddressOf: set.AddressOf}}
 }
 
 // settingsPerWork is how many settings are one unit of work.

@@ -109,6 +109,7 @@ type Delta struct {
 	ids            IDGeneration
 	limits         Limits
 	level          uint64
+	addressKeys    []AddressKey // replaced, never changed
 	nodes          map[string]NodeState
 	row            Record // passed to Tx.PutRecord, one record after the other
 
@@ -133,7 +134,7 @@ func (c *Delta) At() wire.Time { return c.at }
 // the change when the transaction is committed.
 func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, error) {
 	c := &Delta{
-		state: s, position: position, at: b.At, node: b.Node, leaseCount: len(s.leases), roomCount: s.roomCount, ids: s.ids, limits: s.limits, level: s.level, epoch: s.epoch,
+		state: s, position: position, at: b.At, node: b.Node, leaseCount: len(s.leases), roomCount: s.roomCount, ids: s.ids, limits: s.limits, level: s.level, epoch: s.epoch, addressKeys: s.addressKeys,
 		allBounds: map[string]Bounds{}, removedLast: map[RemovedSlot]uint64{}, newestTimes: map[string]wire.Time{},
 		leases: map[string]*NameLease{}, leaseKeys: map[string]string{},
 		registrations: map[string]NameRegistration{}, registeredKeys: map[string]string{}, registeredBy: map[string]int{},

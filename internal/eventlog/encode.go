@@ -14,9 +14,10 @@ import (
 // have equal bytes on every machine, and Decode accepts no other bytes: they can be compared and hashed.
 //
 //	batch   = version, [at, node, incarnation, seq, [* command]]
-//	command = [kind, sender, room, id, body]
+//	command = [kind, sender, room, id, body] / [kind, sender, room, id, body, origin]
 //
-// A body is null, or an array with the fields of the kind in the order of its type.
+// A body is null, or an array with the fields of the kind in the order of its type. An origin is a string of 8 or 16 bytes, and
+// exists from HoldLevel on.
 const encodingVersion = 1
 
 // Limits of an encoded batch.
@@ -40,12 +41,55 @@ type encodedBatch struct {
 }
 
 type encodedCommand struct {
+	Kind     Kind
+	SenderID string
+	Room     string
+	ID       string
+	Body     cbor.RawMessage
+	Origin   []byte // empty: none, and the command is a shorter array
+}
+
+// commandWithout is an encodedCommand without an origin, as all were below HoldLevel.
+type commandWithout struct {
 	_        struct{} `cbor:",toarray"`
 	Kind     Kind
 	SenderID string
 	Room     string
 	ID       string
 	Body     cbor.RawMessage
+}
+
+// commandWith is an encodedCommand with an origin.
+type commandWith struct {
+	_        struct{} `cbor:",toarray"`
+	Kind     Kind
+	SenderID string
+	Room     string
+	ID       string
+	Body     cbor.RawMessage
+	Origin   []byte
+}
+
+// MarshalCBOR implements cbor.Marshaler.
+func (e encodedCommand) MarshalCBOR() ([]byte, error) {
+	if len(e.Origin) == 0 {
+		return encoding.Marshal(commandWithout{Kind: e.Kind, SenderID: e.SenderID, Room: e.Room, ID: e.ID, Body: e.Body})
+	}
+	return encoding.Marshal(commandWith{Kind: e.Kind, SenderID: e.SenderID, Room: e.Room, ID: e.ID, Body: e.Body, Origin: e.Origin})
+}
+
+// UnmarshalCBOR implements cbor.Unmarshaler.
+func (e *encodedCommand) UnmarshalCBOR(b []byte) error {
+	if isArray(b, 6) {
+		var c commandWith
+		err := decoding.Unmarshal(b, &c)
+		*e = encodedCommand{Kind: c.Kind, SenderID: c.SenderID, Room: c.Room, ID: c.ID, Body: c.Body, Origin: c.Origin}
+		return err
+	}
+	var c commandWithout
+	err := decoding.Unmarshal(b, &c)
+	*e = encodedCommand{Kind: c.Kind, SenderID: c.SenderID, Room: c.Room, ID: c.ID, Body: c.Body}
+	return err
 }
 
 // null is the encoding of a missing body.
@@ -69,7 +113,7 @@ func (b *Batch) Encode() ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode command %d: %w", i+1, err)
 		}
-		e.Commands[i] = encodedCommand{Kind: c.Kind, SenderID: c.SenderID, Room: c.Room, ID: c.ID, Body: body}
+		e.Commands[i] = encodedCommand{Kind: c.Kind, SenderID: c.SenderID, Room: c.Room, ID: c.ID, Body: body, Origin: originsOf(c)}
 	}
 	var buf bytes.Buffer
 	buf.WriteByte(encodingVersion)
@@ -119,6 +163,11 @@ func (p *Program) DecodeBatch(b []byte) (*Batch, error) {
 	for i, from := range e.Commands {
 		c := &batch.Commands[i]
 		*c = Command{Kind: from.Kind, SenderID: from.SenderID, Room: from.Room, ID: from.ID}
+		if len(from.Origin) > 0 {
+			if err := setOrigins(c, from.Origin); err != nil {
+				return nil, fmt.Errorf("decode command %d: %w", i+1, err)
+			}
+		}
 		if err := p.decodeBody(from.Body, c); err != nil {
 			return nil, fmt.Errorf("decode command %d: %w", i+1, err)
 		}

@@ -74,6 +74,20 @@ func examples4() []eventlog.Command {
 	}
 }
 
+// examples5 returns commands that exist from level 5 on.
+func examples5() []eventlog.Command {
+	one, two := eventlog.Origin{1, 2, 3, 4, 5, 6, 7, 8}, eventlog.Origin{9, 10, 11, 12, 13, 14, 15, 16}
+	return []eventlog.Command{
+		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a1", Text: "hello", Origin: one},
+		{Kind: eventlog.Say, SenderID: "0123456789abcdef", Room: "lobby", ID: "a2", Text: "https://example.org", Re: 600, Link: true, Transient: true, Origin: one, FormerOrigin: two},
+		{Kind: eventlog.Change, SenderID: "0123456789abcdef", Room: "lobby", ID: "a3", Body: eventlog.ChangeBody{Of: 600, Text: ptr("dünya")}, Origin: one, FormerOrigin: two},
+		{Kind: eventlog.Mark, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.MarkBody{Of: 600, Key: "up", On: true}, Origin: one},
+		{Kind: eventlog.Set, SenderID: "0123456789abcdef", Room: "lobby", ID: "a4", Body: eventlog.SetBody{Key: wire.TopicKey, Value: wire.TextValue("Tea")}, Origin: one},
+		{Kind: eventlog.RotateAddressKeys, Body: eventlog.RotateAddressKeysBody{Secret: []byte("0123456789abcdef0123456789abcdef")}},
+		{Kind: eventlog.PruneEntries, Room: "lobby", Body: eventlog.PruneEntriesBody{Table: eventlog.Origins}},
+	}
+}
+
 // exampleInvites returns commands about invites, which have their own golden file.
 func exampleInvites() []eventlog.Command {
 	digest := eventlog.DigestOf("0123456789abcdefABCDEF")
@@ -111,7 +125,8 @@ func TestEncodingIsStable(t *testing.T) {
 	rules := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: examples4()}
 	invites := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleInvites()}
 	data := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleData()}
-	for file, batch := range map[string]*eventlog.Batch{"testdata/data.hex": data, "testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules, "testdata/invites.hex": invites} {
+	addresses := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: examples5()}
+	for file, batch := range map[string]*eventlog.Batch{"testdata/data.hex": data, "testdata/batch5.hex": addresses, "testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules, "testdata/invites.hex": invites} {
 		checkGolden(t, file, batch)
 	}
 }
@@ -139,7 +154,7 @@ func checkGolden(t *testing.T, file string, batch *eventlog.Batch) {
 // TestEveryKind: every kind has an example, so that each has an encoding and its own name.
 func TestEveryKind(t *testing.T) {
 	encoded, names := map[eventlog.Kind]bool{eventlog.Start: true}, map[string]bool{}
-	for _, c := range slices.Concat(examples(), examples4(), exampleInvites(), exampleData()) {
+	for _, c := range slices.Concat(examples(), examples4(), examples5(), exampleInvites(), exampleData()) {
 		encoded[c.Kind] = true
 	}
 	for _, kind := range eventlog.Kinds() {

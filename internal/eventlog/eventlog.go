@@ -96,6 +96,8 @@ type Store interface {
 	CanRead(room, senderID string, at wire.Time) bool
 	// RefusedReading returns why a sender may not read a room at a time, see State.RefusedReading.
 	RefusedReading(room, senderID string, at wire.Time) *wire.CodedError
+	// RefusedAddress returns why a client may not read a room from its address, see State.RefusedAddress.
+	RefusedAddress(room, senderID string, at wire.Time, origins func() (newest, former Origin)) *wire.CodedError
 	// RuleEnd returns when the next rule of a room ends that says who may read it, or which role a sender has; 0: none does.
 	RuleEnd(room string, at wire.Time) wire.Time
 	// EndedRules returns rules that are over, at most limit; a PruneEntries deletes them.
@@ -108,6 +110,8 @@ type Store interface {
 	Erasure(room string, n uint64) *Erasure
 	// ErasureSteps returns the commands that continue the erasures, see State.ErasureSteps.
 	ErasureSteps(at wire.Time, expire bool) []Command
+	// AddressKeys returns the keys with which addresses are hashed, the newest one last. The slice must not be changed.
+	AddressKeys() []AddressKey
 	// NewestTimes returns the time of the newest record of every room that exists. It is in the future if the clock was
 	// ahead. The caller owns the map.
 	NewestTimes() map[string]wire.Time

@@ -153,7 +153,7 @@ func checkHead(c *Command, want fields) error {
 	if c.Kind != Say && (c.Text != "" || c.Once || c.RegisterKey != "" || c.Re != 0 || c.Link || c.Transient) {
 		return fmt.Errorf("a %v command has fields of a say", c.Kind)
 	}
-	return nil
+	return checkOrigins(c)
 }
 
 // Limits of strings in a command, in bytes. What clients may send is limited further before it is submitted.

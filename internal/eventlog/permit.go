@@ -49,7 +49,7 @@ func (c *Delta) rankOf(cmd *Command) rank {
 }
 
 // permit returns the rule of the room that refuses what a sender is about to do, the first in this order: what was imposed on
-// the sender, the sender's role, a lock, the roles for posts, marks and links, and the waiting times and held messages.
+// the sender, the sender's role, a lock, the roles for posts, marks and links, what was imposed on the address, and the waiting times and held messages.
 // link: the text has a link.
 //
 // It is the only place where rules are applied, so they are the same on every transport. In a room without rules it only
@@ -77,6 +77,9 @@ func (c *Delta) permit(tx Tx, cmd *Command, act action, link bool) (*wire.CodedE
 	}
 	if refused, err := r.refusedMay(c, tx, cmd.SenderID, role, act, link); refused != nil || err != nil {
 		return refused, err
+	}
+	if refused := r.refusedAddress(role, cmd.Origin, cmd.FormerOrigin, act); refused != nil {
+		return refused, nil
 	}
 	if role >= wire.RoleModerator || r.set&(newcomerRule|slowRule|holdRule) == 0 {
 		return nil, nil

@@ -55,6 +55,8 @@ const (
 	Restore        Kind = 27
 	EraseStep      Kind = 29
 	RestoreStep    Kind = 30
+
+	RotateAddressKeys Kind = 32
 )
 
 // HoldLevel is the level from which messages can be held, and rooms have rooms for their moderators.
@@ -90,6 +92,8 @@ var Current = &Program{level: HoldLevel, kinds: []leveledKind{
 	Restore:        {restoreKind{}, 4},
 	EraseStep:      {eraseStepKind{}, 4},
 	RestoreStep:    {restoreStepKind{}, 4},
+
+	RotateAddressKeys: {rotateAddressKeysKind{}, HoldLevel},
 }}
 
 // ErrLevel is wrapped in errors of a program whose level is below the stored one. Only a newer program helps.
@@ -140,8 +144,14 @@ const (
 
 // fieldsOf returns the level from which the optional fields of a command exist.
 func fieldsOf(c *Command) uint64 {
+	if !c.Origin.IsZero() {
+		return HoldLevel
+	}
 	switch body := c.Body.(type) {
 	case SetBody:
+		if body.AddressOf != 0 {
+			return HoldLevel
+		}
 		if wire.IsRule(body.Key) || body.Until != 0 {
 			return RulesLevel
 		}

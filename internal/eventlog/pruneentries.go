@@ -10,8 +10,9 @@ import (
 )
 
 // PruneEntriesBody is the body of a PruneEntries, which deletes what has no effect any more: the entries of a table and room
-// with given keys, or, with the table 0, the settings with these keys. Each is deleted only if it is over by the time of the
-// batch, so the command needs no id, and it does not matter whether the keys are still right.
+// with given keys, or, with the table 0, the settings with these keys. Without keys it is of a table whose entries end in the order
+// of their keys: the first ones, at most PruneStep. Each is deleted only if it is over by the time of the batch, so the command needs
+// no id, and it does not matter whether the keys are still right.
 type PruneEntriesBody struct {
 	Table Table
 	Keys  []string // at most PruneStep. From HoldLevel on they can be any bytes; before, only UTF-8
@@ -82,6 +83,7 @@ var overIn = map[Table]func(e *Entry, at wire.Time) (bool, error){
 	Sessions:    sessionOver,
 	Invites:     inviteOver,
 	Redemptions: redemptionOver,
+	Origins:     originOver,
 }
 
 func (pruneEntriesKind) name() string { return "prune_entries" }
@@ -93,6 +95,12 @@ func (pruneEntriesKind) check(c *Command) error {
 	}
 	if body.Table != 0 && overIn[body.Table] == nil {
 		return fmt.Errorf("a prune_entries command is of the table %d, whose entries do not end", body.Table)
+	}
+	if EndsInOrder(body.Table) {
+		if len(body.Keys) > 0 {
+			return fmt.Errorf("a prune_entries command of the table %d has %d keys, want none", body.Table, len(body.Keys))
+		}
+		return checkHead(c, hasRoom)
 	}
 	if len(body.Keys) < 1 || len(body.Keys) > PruneStep {
 		return fmt.Errorf("a prune_entries command has %d keys, want 1 to %d", len(body.Keys), PruneStep)
@@ -114,6 +122,9 @@ func (pruneEntriesKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return err
 	}
 	room := o.Command.Room
+	if EndsInOrder(body.Table) {
+		return c.pruneFirst(tx, body.Table, room)
+	}
 	for _, key := range body.Keys {
 		if body.Table == 0 {
 			if s := c.setting(room, parseSettingKey(key)); s != nil && s.over(c.at) {
@@ -123,6 +134,23 @@ func (pruneEntriesKind) decide(c *Delta, tx Tx, o *Outcome) error {
 			err = c.pruneEntry(tx, o, &Entry{Table: body.Table, Room: room, Key: key})
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pruneFirst deletes the first entries of a table and room, as far as they are over.
+func (c *Delta) pruneFirst(tx Tx, t Table, room string) error {
+	entries, err := tx.Entries(t, room, "", "", PruneStep)
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		if over, err := EntryOver(&entries[i], c.at); err != nil || !over {
+			return err
+		}
+		if err := tx.DeleteEntry(t, room, entries[i].Key); err != nil {
 			return err
 		}
 	}
@@ -155,6 +183,9 @@ func PrunedTables() (tables []Table) {
 	}
 	return tables
 }
+
+// EndsInOrder reports whether the entries of a table and room are over in the order of their keys.
+func EndsInOrder(t Table) bool { return t == Origins }
 
 // EntryOver reports whether an entry has no effect any more at a time: a PruneEntries deletes it then.
 func EntryOver(e *Entry, at wire.Time) (bool, error) {

@@ -36,3 +36,20 @@ func (s *State) RuleEnd(room string, at wire.Time) (end wire.Time) {
 	}
 	return end
 }
+
+// RefusedAddress returns the rule because of which a client may not read a room at a time from its address, or nil. RefusedReading has
+// returned nil. origins returns the origins of the client; it is called only if it matters.
+func (s *State) RefusedAddress(room, senderID string, at wire.Time, origins func() (newest, former Origin)) *wire.CodedError {
+	s.mu.RLock()
+	banned := s.ruleSets[room]&addressRules != 0
+	s.mu.RUnlock()
+	if !banned || senderID == OperatorSender {
+		return nil
+	}
+	newest, former := origins() // which may lock s.mu
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.rulesOf(room, at)
+	role, _ := r.role(senderID)
+	return r.refusedAddress(role, newest, former, actRead)
+}

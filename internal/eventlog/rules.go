@@ -22,6 +22,7 @@ const (
 	slowRule
 	newcomerRule
 	holdRule
+	addressRules
 )
 
 // ruleOf returns the rule that a key belongs to; 0: none that is looked up.
@@ -31,6 +32,8 @@ func ruleOf(key *settingKey) ruleSet {
 		return personRules
 	case wire.RolePrefix:
 		return roleRules
+	case wire.AddressPrefix:
+		return addressRules
 	case wire.EveryoneKey:
 		return everyoneRule
 	case wire.LockKey:

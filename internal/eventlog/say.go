@@ -138,7 +138,7 @@ func (sayKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	} else {
 		body = (&messageBody{Text: say.Text, Re: say.Re, As: as.As, Options: as.Options}).encode()
 	}
-	if err := c.appendRecord(tx, o, body); err != nil {
+	if err := errors.Join(c.appendRecord(tx, o, body), c.noteOrigin(tx, o)); err != nil {
 		return err
 	}
 	if as.hasStatus() {

@@ -17,6 +17,8 @@ type SetBody struct {
 	Key   string
 	Value wire.Value
 	Until wire.Time // of a rule: when it ends; 0: it does not
+
+	AddressOf uint64 // with the key wire.AddressKey: number of the message whose origin is meant
 }
 
 func (SetBody) kind() Kind { return Set }
@@ -36,7 +38,19 @@ type encodedSet4 struct {
 	Until int64
 }
 
+// encodedSet5 is a SetBody with the number of a message, which exists from HoldLevel on.
+type encodedSet5 struct {
+	_         struct{} `cbor:",toarray"`
+	Key       string
+	Value     cbor.RawMessage
+	Until     int64
+	AddressOf uint64
+}
+
 func (b SetBody) encode() []byte {
+	if b.AddressOf != 0 {
+		return must(encoding.Marshal(encodedSet5{Key: b.Key, Value: EncodeValue(b.Value), Until: int64(b.Until), AddressOf: b.AddressOf}))
+	}
 	if b.Until != 0 {
 		return must(encoding.Marshal(encodedSet4{Key: b.Key, Value: EncodeValue(b.Value), Until: int64(b.Until)}))
 	}
@@ -44,10 +58,15 @@ func (b SetBody) encode() []byte {
 }
 
 func decodeSetBody(data []byte) (body SetBody, err error) {
-	var e encodedSet4
-	if isArray(data, 3) {
+	var e encodedSet5
+	switch {
+	case isArray(data, 4):
 		err = decoding.Unmarshal(data, &e)
-	} else {
+	case isArray(data, 3):
+		var old encodedSet4
+		err = decoding.Unmarshal(data, &old)
+		e.Key, e.Value, e.Until = old.Key, old.Value, old.Until
+	default:
 		var old encodedSet
 		err = decoding.Unmarshal(data, &old)
 		e.Key, e.Value = old.Key, old.Value
@@ -55,7 +74,7 @@ func decodeSetBody(data []byte) (body SetBody, err error) {
 	if err != nil {
 		return body, err
 	}
-	body.Key, body.Until = e.Key, wire.Time(e.Until)
+	body.Key, body.Until, body.AddressOf = e.Key, wire.Time(e.Until), e.AddressOf
 	body.Value, err = DecodeValue(e.Value)
 	return body, err
 }
@@ -74,6 +93,9 @@ func (b SetBody) check() error {
 		return err
 	}
 	if err := wire.CheckUntil(b.Key, b.Value, b.Until); err != nil {
+		return err
+	}
+	if err := wire.CheckAddressOf(b.Key, b.AddressOf); err != nil {
 		return err
 	}
 	return nil
@@ -174,7 +196,10 @@ func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, body *SetBody) (*w
 		}
 	}
 	if act == actRule {
-		return c.refusedRule(cmd, key, body), nil
+		if refused := c.refusedRule(cmd, key, body); refused != nil || key.name != wire.AddressKey {
+			return refused, nil
+		}
+		return c.refusedAddressRule(tx, cmd, body)
 	}
 	author := ""
 	for _, n := range c.named(key, value, current) {

@@ -118,6 +118,8 @@ func (c *Delta) applyRule(tx Tx, o *Outcome, key settingKey, body *SetBody) erro
 		}
 	case wire.EveryoneKey:
 		o.Roles = &Roles{All: true}
+	case wire.AddressKey:
+		return c.putAddressRule(tx, o, body)
 	case wire.PresetKey:
 		o.Roles = &Roles{All: true}
 		rules, ok := wire.PresetRules(body.Value)

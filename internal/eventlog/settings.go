@@ -45,7 +45,7 @@ func parseSettingKey(key string) settingKey {
 			return settingKey{name: name, n: n}
 		}
 	}
-	for _, name := range [...]string{wire.PersonPrefix, wire.RolePrefix} {
+	for _, name := range [...]string{wire.PersonPrefix, wire.RolePrefix, wire.AddressPrefix} {
 		if subject, ok := strings.CutPrefix(key, name); ok {
 			return settingKey{name: name, subject: subject}
 		}
@@ -78,6 +78,9 @@ func (s *storedSetting) setting() Setting {
 
 // shown returns the setting as clients see it.
 func (s *storedSetting) shown() wire.Setting {
+	if s.name == wire.AddressPrefix {
+		return s.shownAddress()
+	}
 	w := wire.Setting{Key: s.String(), Value: s.value, Until: s.until}
 	if s.isClaim() {
 		w.Until = 0
@@ -101,6 +104,26 @@ func (r roomSettings) numbered(name string, from, to uint64) roomSettings {
 		end++
 	}
 	return r[begin:max(begin, end)]
+}
+
+// after returns where the settings begin that follow a key that clients know.
+func (r roomSettings) after(key string) int {
+	parsed := parseSettingKey(key)
+	if parsed.name == wire.AddressPrefix { // they are not in the order of what is shown
+		addresses := r.named(parsed.name)
+		begin, _ := r.find(settingKey{name: parsed.name})
+		for i := range addresses {
+			if addresses[i].shown().Key == key {
+				return begin + i + 1
+			}
+		}
+		return begin // it was unset meanwhile: begin again with these
+	}
+	begin, found := r.find(parsed)
+	if found {
+		begin++
+	}
+	return begin
 }
 
 // named returns the settings of one name.
@@ -323,7 +346,7 @@ func (s *State) SettingsFor(senderID string, at wire.Time, room, prefix, after s
 			return false
 		}
 		if one.subject != "" {
-			return all || one.subject == senderID
+			return all || one.name != wire.AddressPrefix && one.subject == senderID
 		}
 		_, hidden := wire.HiddenKey(one.name)
 		return all || !hidden
@@ -335,20 +358,21 @@ func (s *State) someSettings(room, prefix, after string, limit int, visible func
 	all := s.settings[room]
 	begin := 0
 	if after != "" {
-		found := false
-		if begin, found = all.find(parseSettingKey(after)); found {
-			begin++
-		}
+		begin = all.after(after)
 	}
 	for i := range all[begin:] {
 		one := &all[begin+i]
-		if !strings.HasPrefix(one.name, prefix) && !strings.HasPrefix(prefix, one.name) || !visible(one) || !strings.HasPrefix(one.String(), prefix) {
+		if !strings.HasPrefix(one.name, prefix) && !strings.HasPrefix(prefix, one.name) || !visible(one) {
+			continue
+		}
+		shown := one.shown()
+		if !strings.HasPrefix(shown.Key, prefix) {
 			continue
 		}
 		if len(settings) == limit {
 			return settings, s.bounds(room).Last, true
 		}
-		settings = append(settings, one.shown())
+		settings = append(settings, shown)
 	}
 	return settings, s.bounds(room).Last, false
 }

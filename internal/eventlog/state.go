@@ -33,6 +33,8 @@ type State struct {
 	owned          map[string]int          // rooms that a sender owns; none is 0
 	ends           map[roomKey]wire.Time   // when rules end that have an end
 
+	addressKeys []AddressKey // the newest one last; replaced, never changed
+
 	erasures map[string][]*Erasure // by room, ascending; lists and erasures are replaced, never changed
 
 	pending map[string]int       // how many messages are pending, by room; none is 0
@@ -57,6 +59,7 @@ type Snapshot struct {
 	Others        map[string][]wire.Range // by room, ascending; see Others
 	Settings      map[string][]Setting    // by room
 	Erasures      []*Erasure
+	AddressKeys   []AddressKey
 	Pending       map[string]int // by room; none is 0
 	Tallies       map[string]TallyTime
 	Limits        Limits
@@ -80,6 +83,7 @@ func (from *Snapshot) LoadInto(s *State) {
 	}
 	s.loadSettings(from.Settings)
 	s.loadErasures(from.Erasures)
+	s.loadAddressKeys(from.AddressKeys)
 	s.loadEpochs(from.Epochs, from.Spans)
 	s.leases, s.leaseKeys = make(map[string]NameLease), make(map[string]string)
 	for _, lease := range from.Leases {
@@ -189,6 +193,7 @@ func (c *Delta) CommitTo(s *State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ids, s.roomCount, s.limits, s.level = c.ids, c.roomCount, c.limits, c.level
+	s.addressKeys = c.addressKeys
 	maps.Copy(s.nodes, c.nodes)
 	maps.Copy(s.removedLast, c.removedLast)
 	maps.Copy(s.newestTimes, c.newestTimes)

@@ -74,7 +74,7 @@ func (v v1) text(b []byte) {
 	case wire.Change:
 		v.post(r, f.Room, f.ID, nil, &chat.Change{Room: f.Room, ID: f.ID, Of: f.Of, Text: f.Text}, nil)
 	case wire.Set:
-		v.set(r, &chat.Setting{Room: f.Room, ID: f.ID, Key: f.Key, Value: f.Value, Until: f.Until})
+		v.set(r, &chat.Setting{Room: f.Room, ID: f.ID, Key: f.Key, Value: f.Value, Until: f.Until, AddressOf: f.AddressOf})
 	case wire.Invite:
 		v.invite(r, f)
 	case wire.Redeem:

@@ -54,11 +54,14 @@ func jsonSetting(body []byte, m *chat.Message) (s chat.Setting, refused *wire.Co
 		ID    *string         `json:"id"`
 		Value json.RawMessage `json:"value"`
 		Until *string         `json:"until"`
+
+		AddressOf uint64 `json:"address_of"`
 	}
 	const want = `the body must be one JSON object with a "value"`
 	if err := wire.ParseJSON(body, &set); err != nil {
 		return s, &wire.CodedError{Code: err.Code, Reason: want + ": " + err.Reason}
 	}
+	s.AddressOf = set.AddressOf
 	if set.Value == nil {
 		return s, &wire.CodedError{Code: wire.BadRequest, Reason: want + "; null unsets the setting"}
 	}

@@ -66,6 +66,7 @@ func viewOf(t fatal, s eventlog.Store) view {
 		t.Fatalf("Stale: %v", err)
 	}
 	v["old ids"] = stale
+	v["the address keys"] = slices.Clone(s.AddressKeys())
 	v["expired names"] = slices.Sorted(slices.Values(s.ExpiredNames(math.MaxInt64/2, math.MaxInt64/2, 100)))
 	v["the pending tallies"] = s.PendingTallies()
 	for _, room := range someRooms {
@@ -180,6 +181,7 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
 			e.RegisterKey = rapid.SampledFrom([]string{"", names.Key("Queen"), names.Key("QUEEN"), names.Key("King")}).Draw(t, "own")
 			e.Link, e.Transient = rapid.Bool().Draw(t, "link"), rapid.IntRange(0, 5).Draw(t, "transient") == 0
+			e.Origin = rapid.SampledFrom([]eventlog.Origin{{}, {1}, {2}}).Draw(t, "origin")
 			e.Re = rapid.SampledFrom([]uint64{0, 0, 0, 1, 2, 5}).Draw(t, "re")
 			e.Body = rapid.SampledFrom([]eventlog.Body{nil, nil, nil, eventlog.SayAs{As: wire.Question}, eventlog.SayAs{As: wire.Poll, Options: []string{"yes", "no"}}, eventlog.SayAs{As: wire.Notice}}).Draw(t, "as")
 			return e
@@ -198,6 +200,7 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 				{Key: wire.PresetKey, Value: wire.TextValue(wire.PresetStream), Until: start + wire.Time(n)*hour}, {Key: wire.EveryoneKey, Value: wire.TextValue("reader"), Until: start + wire.Time(n)*hour}, {Key: wire.HoldKey, Value: wire.TextValue(wire.HoldFirst)}, {Key: wire.HoldKey},
 				{Key: wire.PersonPrefix + someSenders[n%3], Value: wire.TextValue(wire.Mute), Until: start + wire.Time(n)*hour}, {Key: wire.PersonPrefix + someSenders[n%3], Value: wire.TextValue(wire.Ban)}, {Key: wire.PersonPrefix + someSenders[n%3]},
 				{Key: wire.RolePrefix + someSenders[n%3], Value: wire.TextValue(wire.Role(1 + n%6).String())}, {Key: wire.RolePrefix + someSenders[n%3], Value: wire.TextValue("moderator"), Until: start + wire.Time(n)*hour}, {Key: wire.RolePrefix + someSenders[n%3]},
+				{Key: wire.AddressKey, Value: wire.TextValue(wire.Mute), AddressOf: n}, {Key: wire.AddressKey, Value: wire.TextValue(wire.Ban), AddressOf: n, Until: start + wire.Time(n)*hour}, {Key: wire.AddressKey, AddressOf: n},
 				{Key: fmt.Sprint("question/", n), Value: wire.TextValue(wire.Answered)}, {Key: fmt.Sprint("poll/", n), Value: wire.TextValue(wire.Hidden)},
 			}).Draw(t, "setting")
 			if rapid.IntRange(0, 3).Draw(t, "by the operator") == 0 {
@@ -239,8 +242,11 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			return anySession(t, kind)
 		case eventlog.PruneEntries:
 			body := eventlog.PruneEntriesBody{Keys: []string{wire.LockKey, wire.SlowKey, wire.EveryoneKey, wire.PersonPrefix + by, wire.RolePrefix + by}}
-			if rapid.Bool().Draw(t, "senders") {
+			switch rapid.IntRange(0, 2).Draw(t, "table") {
+			case 1:
 				body = eventlog.PruneEntriesBody{Table: eventlog.Senders, Keys: someSenders}
+			case 2:
+				body = eventlog.PruneEntriesBody{Table: eventlog.Origins}
 			}
 			if rapid.IntRange(0, 2).Draw(t, "sessions") == 0 {
 				digest := eventlog.SessionDigest(rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "session"))
@@ -264,6 +270,8 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 		case eventlog.RestoreStep:
 			body := eventlog.RestoreStepBody{Erasure: rapid.Uint64Range(1, 8).Draw(t, "erasure"), Next: rapid.Uint64Range(1, 4).Draw(t, "next")}
 			return eventlog.Command{Kind: eventlog.RestoreStep, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
+		case eventlog.RotateAddressKeys:
+			return rotateAddressKeys(rapid.StringMatching("[kl]{32}").Draw(t, "address key"))
 		case eventlog.Barrier:
 			return eventlog.Command{Kind: eventlog.Barrier}
 		case eventlog.RenewKeys:

@@ -192,6 +192,7 @@ func (r *reader) load() (*saved, error) {
 		{"SELECT rooms.name, epoch, spans.first FROM spans JOIN rooms ON rooms.id = spans.room ORDER BY spans.room, epoch", s.addSpan},
 		{"SELECT rooms.name, key, value, n, until FROM settings JOIN rooms ON rooms.id = settings.room", s.addSetting},
 		{fmt.Sprintf("SELECT room, key, value FROM entries WHERE tab = %d", eventlog.Erasures), s.addErasure},
+		{fmt.Sprintf("SELECT key, value FROM entries WHERE tab = %d", eventlog.AddressKeys), s.addAddressKey},
 	} {
 		if err := r.each(table.query, table.row); err != nil {
 			return nil, err
@@ -239,6 +240,16 @@ func (s *saved) addErasure(scan func(...any) error) error {
 	e.Key, e.Value = string(key), string(value)
 	erasure, err := eventlog.DecodeErasure(&e)
 	s.Erasures = append(s.Erasures, erasure)
+	return err
+}
+
+func (s *saved) addAddressKey(scan func(...any) error) error {
+	var key, value []byte
+	if err := scan(&key, &value); err != nil {
+		return err
+	}
+	k, err := eventlog.DecodeAddressKey(&eventlog.Entry{Table: eventlog.AddressKeys, Key: string(key), Value: string(value)})
+	s.AddressKeys = append(s.AddressKeys, k)
 	return err
 }
 

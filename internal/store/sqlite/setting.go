@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"ramai/internal/eventlog"
-	"ramai/wire"
 )
 
 // settingStmts are the statements of the settings of rooms.
@@ -54,7 +53,7 @@ func checkSetting(key, value driver.Value) error {
 	if err != nil {
 		return fmt.Errorf("the setting %.80q: %w", k, err)
 	}
-	if err := wire.CheckSetting(k, v); err != nil || v.IsNull() {
+	if err := eventlog.CheckStoredSetting(k, v); err != nil || v.IsNull() {
 		return fmt.Errorf("the setting %.80q has a value that it cannot have", k)
 	}
 	return nil
