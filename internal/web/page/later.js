@@ -4,6 +4,7 @@ import { Announcer } from "./announcer.js";
 import { Ask, AskButton } from "./ask.js";
 import { Banner } from "./banner.js";
 import { ConfirmDelete, RefusedChange, WritingBar } from "./changing.js";
+import { Devices } from "./devices.js";
 import { LongPaste, Share } from "./dialogs.js";
 import { Extras } from "./extras.js";
 import { addTexts } from "./i18n.js";
@@ -30,4 +31,4 @@ import { Stage } from "./stage.js";
 
 addTexts(enLater);
 
-export { ActionBar, actionsFor, Announcer, Ask, AskButton, Banner, closesBox, ConfirmDelete, CopyLink, drawIcon, EmojiPicker, Extras, HTTPConnection, Jump, LeftRoom, loadEmoji, LongPaste, Menu, ModerationButton, ModerationPart, notify, People, Questions, quickReactions, ReactionPicker, redeemInvite, RefusedChange, replaceNotification, RoomAbout, RoomBar, RuleMarks, Search, Settings, Share, Silence, silenceOf, Stage, Topic, WritingBar };
+export { ActionBar, actionsFor, Announcer, Ask, AskButton, Banner, closesBox, ConfirmDelete, CopyLink, Devices, drawIcon, EmojiPicker, Extras, HTTPConnection, Jump, LeftRoom, loadEmoji, LongPaste, Menu, ModerationButton, ModerationPart, notify, People, Questions, quickReactions, ReactionPicker, redeemInvite, RefusedChange, replaceNotification, RoomAbout, RoomBar, RuleMarks, Search, Settings, Share, Silence, silenceOf, Stage, Topic, WritingBar };

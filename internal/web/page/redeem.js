@@ -4,6 +4,7 @@ import { useState } from "./hooks.js";
 import { html } from "./html.js";
 import { errorText, t } from "./i18n.js";
 import { hasRole, randomToken } from "./ramai/protocol.js";
+import { refusalText } from "./refusals.js";
 
 /**
  * @typedef {import("./model.js").Model} Model
@@ -17,13 +18,23 @@ const connected = ({ client }) => new Promise((resolve) => {
 	check();
 });
 
+const UNSAID_WAIT = 2_000; // ms that a reader waits without being told why
+
 /**
- * Redeems an invite or a password, again for as long as the server asks to wait. The room enters by itself once the answer has come.
+ * Redeems an invite or a password, again if the server asks to wait a moment. The room enters by itself once the answer has come.
  * @param {Model} model @param {string} room @param {{invite: string}|{password: string}} secret
  */
 async function redeem({ client }, room, secret) {
-	await client.withRetry(() => client.request({ type: "redeem", room, ...secret }));
+	await client.withRetry(() => client.request({ type: "redeem", room, ...secret }).catch((error) => {
+		throw error.code === "rate_limited" && error.retryAfter > UNSAID_WAIT ? new Error(refusalText(error)) : error;
+	}));
 }
+
+/** Why the invite with which a room was opened was refused. @type {WeakMap<RoomState, unknown>} */
+const refusedInvites = new WeakMap();
+
+/** Empty: no invite was refused. @param {RoomState} roomState */
+export const refusedInvite = (roomState) => (refusedInvites.has(roomState) ? errorText(refusedInvites.get(roomState)) : "");
 
 /** Redeems the invite of the link that was opened. @param {Model} model @param {string} room @param {string} invite */
 export async function redeemInvite(model, room, invite) {
@@ -31,7 +42,11 @@ export async function redeemInvite(model, room, invite) {
 	try {
 		await redeem(model, room, { invite });
 	} catch (error) {
-		if (!hasRole(model.roomStates.get(room)?.room.role ?? "none", "guest")) model.emit("problem", error);
+		const roomState = model.roomStates.get(room);
+		if (!roomState || hasRole(roomState.room.role || "none", "guest")) return;
+		if (roomState.room.log) return model.emit("problem", error);
+		refusedInvites.set(roomState, error);
+		model.changed();
 	}
 }
 

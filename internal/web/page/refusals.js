@@ -3,11 +3,13 @@ import { durationText, when } from "./duration.js";
 import { explainWith, t } from "./i18n.js";
 
 /** Empty: it was no rule of a room. The text counts the time down if it is asked for again. @param {import("./ramai/protocol.js").Refusal} refusal */
-export function refusalText({ code, rule, params, until }) {
+export function refusalText({ code, rule, params, until, request, retryAfter }) {
 	const from = until ? when(until) : "";
 	const again = (/** @type {(when: string) => string} */ text) => (from ? ` ${text(from)}` : "");
 	const least = t.atLeast[String(params.role)] ?? "";
 	if (code === "held") return t.refusedHeld;
+	if (code === "not_allowed" && request === "hello") return t.sessionEnded;
+	if (code === "rate_limited" && retryAfter) return t.tooManyTries(durationText(Math.ceil(retryAfter / 1000)));
 	switch (rule) {
 		case "person":
 			return params.action === "ban" ? t.refusedBan + again(t.backWhen) : t.refusedMute + again(t.writeWhen);

@@ -1,4 +1,5 @@
 // The settings, and the list of keys.
+import { IdentityPart } from "./devices.js";
 import { Dialog } from "./dialogs.js";
 import { useState } from "./hooks.js";
 import { html } from "./html.js";
@@ -40,6 +41,7 @@ export function Settings({ model, close, setTheme }) {
 		<p role="status">${notice}</p>
 		${model.hidden.list.length > 0 && html`<h3>${t.hiddenPeople}</h3>
 			<ul>${model.hidden.list.map((person) => html`<li class="choice" key=${person.by + person.from}><bdi>${displayName(person)}</bdi> <button type="button" aria-label=${t.unhide(displayName(person))} onClick=${() => model.unhide(person)}>${t.reveal}</button></li>`)}</ul>`}
+		<${IdentityPart} model=${model} />
 		<h3 class="keys-title">${t.keys}</h3>
 		<dl class="keys">${t.keyList.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
 	<//>`;

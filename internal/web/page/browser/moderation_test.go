@@ -121,6 +121,9 @@ func TestModeration(t *testing.T) {
 			t.Errorf("the page of somebody who was banned shows %q", text)
 		}
 		pupil.check("moderation-banned-" + d.name)
+		pupil.run(chromedp.Reload())
+		pupil.expectErrors("403")
+		pupil.waitForText(".left-room h2", "You cannot read this room")
 		owner.check("moderation-person-banned-" + d.name)
 		owner.clickText("dialog .last-done button", "Undo")
 		owner.closeDialog()

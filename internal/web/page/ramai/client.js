@@ -82,6 +82,7 @@ export class Client extends Emitter {
 	#focused = "";
 	#typed = 0;
 	#renaming = false; // the server has not answered yet
+	#signingOut = false;
 	/** @type {Map<string, {resolve: (frame: any) => void, reject: (why: Refusal) => void}>} by ref: what waits for an answer */
 	#requests = new Map();
 	/** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -209,14 +210,29 @@ export class Client extends Emitter {
 	}
 
 	/**
-	 * Sends a request that is not repeated over another connection. Resolves with the frame that answers it, and rejects with a Refusal.
+	 * Sends a request that is not repeated over another connection; over HTTP, only redeem and invite. Resolves with the frame that answers it, and rejects with a Refusal.
 	 * @param {object} frame @returns {Promise<any>}
 	 */
 	request(frame) {
+		if (this.#http) return this.#http.request(frame);
 		const ref = randomToken(9);
 		return new Promise((resolve, reject) => {
 			if (this.#send({ ...frame, ref })) this.#requests.set(ref, { resolve, reject });
 			else reject(new Refusal("unavailable", "there is no connection over a WebSocket"));
+		});
+	}
+
+	/**
+	 * Ends the session, or all sessions of the sender, over a WebSocket. Then the client continues with a new one, as another sender
+	 * without a name: see the event session. Rejects with a Refusal.
+	 * @param {boolean} [all]
+	 */
+	async signOut(all = false) {
+		this.#signingOut = true;
+		await this.request({ type: "signout", all }).catch((why) => {
+			if (!this.#signingOut) return;
+			this.#signingOut = false;
+			throw why;
 		});
 	}
 
@@ -312,7 +328,9 @@ export class Client extends Emitter {
 		let failed, HTTPConnection;
 		try {
 			const [room] = this.rooms.values();
-			await this.#api.get(`/api/v1/rooms/${room?.name ?? "lobby"}/messages`, "messages", { limit: 1 });
+			await this.#api.get(`/api/v1/rooms/${room?.name ?? "lobby"}/messages`, "messages", { limit: 1 }).catch((error) => {
+				if (error.code !== "not_allowed") throw error; // the server has answered, about this room
+			});
 			HTTPConnection = await this.#loadHTTP();
 		} catch (error) {
 			failed = error;
@@ -435,6 +453,7 @@ export class Client extends Emitter {
 			case "welcome":
 				this.limits = f.limits;
 				this.by = f.by;
+				if (this.state === "live") [this.wanted, this.#renaming] = [f.name, false]; // another device has linked this one
 				if (f.known) this.#api.token = ""; // its session takes its place
 				if (f.session) this.#api.use(f.session);
 				this.#named(f.name);
@@ -456,7 +475,11 @@ export class Client extends Emitter {
 				return;
 			case "error": {
 				const why = Refusal.of(f);
-				if (f.request === "hello" && f.code === "not_allowed") this.#api.token = ""; // the welcome that follows has a session
+				if (f.request === "join" && f.rule) return this.rooms.get(f.room)?.receive({ ...f, type: "left" });
+				if (f.request === "hello" && f.code === "not_allowed") {
+					this.#api.token = ""; // the welcome that follows has a session
+					if (this.#signingOut) return this.#signedOut();
+				}
 				if (f.ref && this.#outbox.find(f.ref)) this.#outbox.refused(f.ref, why, false);
 				else if (!this.#marks.refused(f.ref, why)) this.#refused(f);
 				return;
@@ -470,6 +493,14 @@ export class Client extends Emitter {
 				return;
 		}
 		this.rooms.get(f.room)?.receive(f);
+	}
+
+	#signedOut() {
+		this.#signingOut = this.#renaming = false;
+		this.wanted = "";
+		this.#named("");
+		this.#api.use(newSession());
+		this.#reconnect("signed out");
 	}
 
 	/** @param {{code: string, reason: string, retry_after_ms?: number, request?: string}} f */

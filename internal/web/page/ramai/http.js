@@ -34,7 +34,7 @@ function putMark(api, { room, of, key, on }, closed) {
 
 /**
  * @param {API} api @param {string} method @param {string} path below the rooms @param {any} sent @param {string} id
- * @param {string} field the number that the answer has @param {AbortSignal} closed
+ * @param {string} field that the answer has @param {AbortSignal} closed
  */
 async function request(api, method, path, sent, id, field, closed) {
 	let response;
@@ -49,7 +49,7 @@ async function request(api, method, path, sent, id, field, closed) {
 		throw new Refusal("unavailable", "the server cannot be reached", POST_AGAIN);
 	}
 	const body = await jsonOf(response);
-	if (response.ok && Number.isInteger(body[field])) return body;
+	if (response.ok && body[field] !== undefined) return body;
 	if (method !== "POST" && body.code === undefined && [404, 405, 501].includes(response.status)) throw new Refusal("bad_request", "the server, or a proxy in front of it, does not support this");
 	throw refusalOf(response, body);
 }
@@ -267,6 +267,14 @@ export class HTTPConnection {
 		const after = refusal.code === NOT_RAMAI ? INTERCEPTED_AGAIN : refusal.retryAfter;
 		if (after) this.#outbox.postpone(sent.id, after);
 		else this.#outbox.refused(sent.id, refusal, false);
+	}
+
+	/** See Client.request. @param {any} frame @returns {Promise<any>} */
+	async request({ type, room, id = "", ...fields }) {
+		if (type !== "redeem" && type !== "invite") throw new Refusal("unavailable", "there is no connection over a WebSocket");
+		const answer = await request(this.#api, "POST", `${room}/${type === "invite" ? "invites" : type}`, fields, id, "role", this.#closed.signal);
+		if (type === "redeem") this.#rooms.get(room)?.receive({ type: "role", ...answer });
+		return answer;
 	}
 
 	/** @param {WaitingMark} mark */

@@ -68,6 +68,7 @@ export class Refusal extends Error {
 	rule = ""; // of the room, by which it was refused; empty: it was none
 	/** @type {Record<string, Value>} parameters of the rule */
 	params = {};
+	request = ""; // the type of the refused frame, of an error
 	until = ""; // when the rule ends, RFC 3339; empty: it has no end
 
 	/** @param {string} code one of the protocol's codes @param {string} reason in English */
@@ -81,7 +82,7 @@ export class Refusal extends Error {
 	/** The refusal in a frame, or in the body of a response. @param {any} f @param {number} [retryAfter] */
 	static of(f, retryAfter = f.retry_after_ms) {
 		const refusal = new Refusal(f.code, f.reason, retryAfter);
-		[refusal.rule, refusal.params, refusal.until] = [f.rule ?? "", f.params ?? {}, f.until ?? ""];
+		[refusal.rule, refusal.params, refusal.until, refusal.request] = [f.rule ?? "", f.params ?? {}, f.until ?? "", f.request ?? ""];
 		return refusal;
 	}
 }
