@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
@@ -192,6 +193,60 @@ func TestFirstPaint(t *testing.T) {
 	}
 }
 
+// The page is painted once its message box is complete: nothing moves when it arrives in two pieces.
+func TestPageInPieces(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	srv.seedConversation()
+	request, err := http.NewRequest(http.MethodGet, srv.url("/"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "text/html")
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, second := range []string{`<p class="typing`, "<textarea"} {
+		before, after, found := strings.Cut(string(content), second)
+		if !found {
+			t.Fatalf("the page has no %s:\n%s", second, content)
+		}
+		slow := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/" {
+				http.NotFound(out, r)
+				return
+			}
+			out.Header().Set("Content-Type", "text/html; charset=utf-8")
+			io.WriteString(out, before)
+			out.(http.Flusher).Flush()
+			time.Sleep(500 * time.Millisecond) // in which the browser would paint the first piece
+			io.WriteString(out, second+after)
+		}))
+		b := openPage(t, "about:blank", phone())
+		b.expectErrors("404") // the script
+		b.recordShifts()
+		b.run(chromedp.Navigate(slow.URL))
+		b.frames(5)
+		if shifts := eval[[]string](b, "shifts"); len(shifts) > 0 {
+			t.Errorf("second piece from %s: the layout has shifted: %q", second, shifts)
+		}
+		slow.Close()
+	}
+}
+
+// recordShifts adds what moves without the user to an array of the next pages.
+func (b *tab) recordShifts() {
+	command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		window.shifts = [];
+		new PerformanceObserver((list) => { for (const e of list.getEntries()) shifts.push(e.value + " " + e.sources.map((s) => (s.node?.className ?? s.node?.nodeName) + JSON.stringify([s.previousRect, s.currentRect])).join()); }).observe({ type: "layout-shift", buffered: true });`})
+}
+
 // With a slow connection, the first messages take no more round trips than the page itself, nothing moves when the script takes
 // over, also where it asks for a name, and another visit needs one request.
 func TestSlowNetwork(t *testing.T) {
@@ -205,9 +260,7 @@ func TestSlowNetwork(t *testing.T) {
 		b := openPage(t, "about:blank", device.view)
 		command(b, network.Enable, network.EnableParams{})
 		command(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Latency: 2000, DownloadThroughput: -1, UploadThroughput: -1}}})
-		command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
-			window.shifts = [];
-			new PerformanceObserver((list) => { for (const e of list.getEntries()) shifts.push(e.value + " " + e.sources.map((s) => (s.node?.className ?? s.node?.nodeName) + JSON.stringify([s.previousRect, s.currentRect])).join()); }).observe({ type: "layout-shift", buffered: true });`})
+		b.recordShifts()
 		for _, visit := range []string{"cold", "warm", "returning"} {
 			if visit == "returning" {
 				b.click(".name-form button[type=button]") // to be a guest
