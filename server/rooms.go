@@ -79,6 +79,10 @@ func (r *roomCleaner) tidy(ctx context.Context, now time.Time) (removed int, err
 // more than eventlog.MaxRemove messages, that nobody is in, and that have been silent for as many hours as they ever had
 // messages.
 func (r *roomCleaner) makeSpace(ctx context.Context, now time.Time, rooms map[string]eventlog.Bounds) (removed int, err error) {
+	maps.DeleteFunc(rooms, func(room string, _ eventlog.Bounds) bool { // the rooms of moderators do not count, and are removed with theirs
+		base, _ := wire.BaseRoom(room)
+		return base != room
+	})
 	excess := len(rooms) - r.maxRooms*9/10
 	if r.maxRooms == 0 || excess <= 0 || !r.clockTrusted() {
 		return 0, nil

@@ -9,7 +9,7 @@ import (
 
 // Sizes that are part of the protocol. Configurable ones are in [Limits].
 const (
-	MaxRoom     = 64       // characters of a room name
+	MaxRoom     = 64       // characters of a room name, without the prefix of BaseRoom
 	MaxID       = 64       // characters of an id
 	MaxLast     = 500      // messages that a join may request
 	MaxPage     = 500      // messages in a page
@@ -38,7 +38,9 @@ const Upvote = "up"
 
 // MaxRequest returns the maximum size of a request, for texts of at most text bytes. JSON may escape each byte of the
 // text, the options, the room and the ids as \u0000, with six bytes.
-func MaxRequest(text int) int { return 6*(text+MaxOptions*MaxOption+MaxRoom+2*MaxID) + 512 }
+func MaxRequest(text int) int {
+	return 6*(text+MaxOptions*MaxOption+MaxRoom+2*MaxID) + 512
+}
 
 // IDLife is the minimum time for which the server remembers an id after its message was saved. A message first sent longer
 // ago must not be sent again, because it might be posted twice.
@@ -47,8 +49,9 @@ const IDLife = 7 * 24 * time.Hour
 // Lobby is the room of the path "/".
 const Lobby = "lobby"
 
-// CheckRoom checks the name of a room: [a-z0-9][a-z0-9_-]{0,63}.
+// CheckRoom checks the name of a room: [a-z0-9][a-z0-9_-]{0,63}, or that of the room of its moderators or owners, see BaseRoom.
 func CheckRoom(s string) *CodedError {
+	s, _ = BaseRoom(s)
 	if len(s) == 0 || len(s) > MaxRoom || !only(s, roomByte) || s[0] == '_' || s[0] == '-' {
 		return &CodedError{Code: BadRequest, Reason: "a room name has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"}
 	}

@@ -12,6 +12,7 @@ import (
 func TestCheckRoom(t *testing.T) {
 	for s, ok := range map[string]bool{
 		"lobby": true, "0": true, "a-b_c": true, "a-": true, strings.Repeat("a", 64): true,
+		"~lobby": true, "~~lobby": true, "~~" + strings.Repeat("a", 64): true, "~": false, "~~": false, "~~~a": false, "~-a": false, "a~": false, "~" + strings.Repeat("a", 65): false,
 		"": false, strings.Repeat("a", 65): false, "-a": false, "_a": false, "A": false, "a b": false, "a/b": false, "é": false, "a\x00": false, "a.": false,
 	} {
 		if err := CheckRoom(s); (err == nil) != ok {

@@ -64,6 +64,22 @@ func (o *Operator) DeleteRoom(ctx context.Context, room string) (done bool, err 
 	if bounds.Empty() {
 		return false, fmt.Errorf("there is no room %q", room)
 	}
+	if base, _ := wire.BaseRoom(room); base == room { // these are removed with the room
+		for _, attached := range []string{wire.ModeratorsRoom(room), wire.OwnersRoom(room)} {
+			if done, err := o.deleteMessages(ctx, attached, o.Store.Bounds(attached)); err != nil || !done {
+				return false, err
+			}
+		}
+	}
+	if done, err := o.deleteMessages(ctx, room, bounds); err != nil || !done {
+		return false, err
+	}
+	_, err = o.RemoveRoom(context.WithoutCancel(ctx), room, bounds.Last) // false means that the room was used again
+	return true, err
+}
+
+// deleteMessages deletes the messages of a room with given bounds, in steps. It returns false if ctx ends before that.
+func (o *Operator) deleteMessages(ctx context.Context, room string, bounds eventlog.Bounds) (bool, error) {
 	for first := bounds.First; first <= bounds.Last; {
 		if ctx.Err() != nil {
 			return false, nil
@@ -77,8 +93,7 @@ func (o *Operator) DeleteRoom(ctx context.Context, room string) (done bool, err 
 		}
 		first = trimmed.N
 	}
-	_, err = o.RemoveRoom(context.WithoutCancel(ctx), room, bounds.Last) // false means that the room was used again
-	return true, err
+	return true, nil
 }
 
 // RemoveRoom removes a room whose newest number is last, with at most eventlog.MaxRemove messages. It returns false if the room

@@ -114,6 +114,9 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if err := c.appendRecord(tx, o, encodeChange(body)); err != nil {
 		return err
 	}
+	if body.Text == nil && o.Command.SenderID != row.SenderID {
+		c.logAction(o, &wire.Action{Do: wire.DoDelete, Of: body.Of, SenderID: row.SenderID, DisplayName: row.DisplayName})
+	}
 	c.addOther(o.Command.Room, o.N)
 	replaced := message.Edited
 	if body.Text == nil {
@@ -159,6 +162,9 @@ func (c *Delta) changeable(tx Tx, cmd *Command, body *ChangeBody) (row Record, m
 	}
 	if row.N == 0 || message.Gone {
 		return row, message, &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("message %d was deleted", of)}, nil
+	}
+	if message.isLogged() {
+		return row, message, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d records what happened in the room, and cannot be changed", of)}, nil
 	}
 	if cmd.SenderID != row.SenderID || cmd.SenderID == anonymousSender {
 		return row, message, c.refusedOther(cmd, of, row.SenderID, body.Text == nil), nil

@@ -131,7 +131,11 @@ func (o *Outcome) HasRecord() bool { return o.Status == Saved && o.Body != "" }
 
 // Record returns the record that the command added, see HasRecord.
 func (o *Outcome) Record() Record {
-	return Record{Room: o.Command.Room, N: o.N, At: o.At, SenderID: o.Command.SenderID, DisplayName: o.DisplayName, ID: o.Command.ID, Kind: o.Command.Kind, Body: o.Body}
+	kind := o.Command.Kind
+	if kind == AppendLog {
+		kind = Say
+	}
+	return Record{Room: o.Command.Room, N: o.N, At: o.At, SenderID: o.Command.SenderID, DisplayName: o.DisplayName, ID: o.Command.ID, Kind: kind, Body: o.Body}
 }
 
 func (o *Outcome) refuse(code wire.Code, reason string) {

@@ -123,12 +123,15 @@ type Delta struct {
 	erasures map[string][]*Erasure     // by room, whole
 	pending  map[string]int            // messages of a room that are pending; 0: none
 	tallies  map[string]TallyTime      // the newest of each room; zero: none
+
+	derived []*Command // see derive.go
 }
 
 // At returns the time of the batch.
 func (c *Delta) At() wire.Time { return c.at }
 
-// Decide determines the outcome of each command of b, which is at position, and writes its rows to tx. A batch that is
+// Decide determines the outcome of each command of b, which is at position, and writes its rows to tx. The outcomes of derived
+// commands follow, see derive.go. A batch that is
 // fenced, see Batch, or has a command above the stored level, see Program, does nothing and has no outcomes. A program below
 // the stored level decides nothing; the error is an ErrLevel. Decide depends on nothing but its arguments, and does not change s: the caller commits
 // the change when the transaction is committed.
@@ -165,6 +168,10 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 		if err != nil {
 			return nil, nil, fmt.Errorf("command %d: %w", i+1, err)
 		}
+	}
+	outcomes, err := c.decideDerived(tx, outcomes)
+	if err != nil {
+		return nil, nil, err
 	}
 	for node, state := range c.nodes {
 		if err := tx.PutNode(node, state); err != nil {

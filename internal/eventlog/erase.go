@@ -80,6 +80,7 @@ func (eraseKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if _, err := c.useName(tx, o); err != nil {
 		return err
 	}
+	c.logErase(o, &body)
 	record := erasedRecord{}
 	if len(body.By) == 1 { // one frame is enough for all readers; otherwise the steps say which messages
 		record.By, record.Of = body.By[0], [][2]uint64{{body.From, body.To}}
@@ -95,9 +96,26 @@ func (eraseKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	})
 }
 
+// logErase adds a record of an erasure. One that is final leaves nothing about whose messages it has erased.
+func (c *Delta) logErase(o *Outcome, body *EraseBody) {
+	action := &wire.Action{Do: wire.DoErase, Count: body.Count, Erasure: o.N}
+	if !body.Final {
+		action.Reason = body.Asked
+		if len(body.By) == 1 {
+			action.SenderID, action.DisplayName = body.By[0], c.nameOf(body.By[0])
+		}
+	}
+	if counted(o.Command.Room) {
+		c.logAction(o, action)
+	}
+}
+
 // refusedErase returns why messages must not be erased. It sets From to a number that the room still has.
 func (c *Delta) refusedErase(tx Tx, cmd *Command, body *EraseBody) (*wire.CodedError, error) {
 	room := cmd.Room
+	if refused := refusedInBase(room); refused != nil && !body.Final {
+		return refused, nil
+	}
 	bounds, _ := c.bounds(room)
 	body.From = max(body.From, bounds.First)
 	oldest := c.at

@@ -143,7 +143,8 @@ type Store interface {
 	// Apply applies b in one transaction. position is Position()+1, or Position() again to get the outcomes of that batch
 	// once more. After ErrRolledBack (wrapped) nothing of b is stored. After any other error it is unknown whether b is
 	// stored: then b must not change, and Reopen has to succeed before the next Apply, which is of b at the same position
-	// again. Neither b nor the outcomes may be changed later.
+	// again. Neither b nor the outcomes may be changed later. The outcomes are those of b's commands, and after them those of
+	// derived commands, which no submission belongs to.
 	Apply(b *Batch, position uint64) ([]Outcome, error)
 	// Reopen finds out what is on disk after an error of Apply. If the batch in doubt is, Position is its position.
 	Reopen() error

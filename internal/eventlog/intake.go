@@ -311,10 +311,15 @@ func (f *flight) refuseRest(reason string, retry time.Duration) {
 	}
 }
 
-// results returns an outcome for each submission, given those of the batch.
-func (f *flight) results(outcomes []Outcome) []Outcome {
+// results returns an outcome for each submission, given those of the batch, and then those of derived commands, which have
+// zero submissions.
+func (f *flight) results(outcomes []Outcome) ([]Outcome, []Submission) {
+	own, submissions := len(f.batch.Commands), f.submissions
+	if derived := len(outcomes) - own; derived > 0 {
+		submissions = append(submissions[:len(submissions):len(submissions)], make([]Submission, derived)...)
+	}
 	if f.refused == nil {
-		return outcomes
+		return outcomes, submissions
 	}
 	all := slices.Clone(f.refused)
 	next := 0
@@ -324,5 +329,5 @@ func (f *flight) results(outcomes []Outcome) []Outcome {
 			next++
 		}
 	}
-	return all
+	return append(all, outcomes[own:]...), submissions
 }

@@ -108,11 +108,15 @@ func (inviteKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		o.refuseWith(refused)
 		return err
 	}
+	c.logAction(o, &wire.Action{Do: wire.DoInvite, Value: wire.TextValue(body.Role.String()), Count: uint64(body.Uses), Until: body.Until})
 	return c.putInvite(tx, room, body.Digest, &storedInvite{Role: body.Role, Uses: body.Uses, Until: body.Until, Creator: o.Command.SenderID, ID: o.Command.ID})
 }
 
 // refusedInvite returns why a sender cannot make an invite: it takes what a Set of the role takes.
 func (c *Delta) refusedInvite(cmd *Command, body InviteBody) *wire.CodedError {
+	if refused := refusedInBase(cmd.Room); refused != nil {
+		return refused
+	}
 	if body.Until != 0 && body.Until <= c.at {
 		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("the time %v is over; use one ahead", body.Until)}
 	}

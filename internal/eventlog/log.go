@@ -311,7 +311,7 @@ func (l *Log) apply() error {
 
 func (l *Log) applied(outcomes []Outcome, took time.Duration) {
 	if l.opt.Applied != nil {
-		l.opt.Applied(len(outcomes), took)
+		l.opt.Applied(min(len(outcomes), len(l.batch.Commands)), took)
 	}
 	if slices.ContainsFunc(l.batch.Commands, func(c Command) bool { return c.Kind.isPost() }) { // other commands may need no space
 		l.failure.Store(nil)
@@ -363,7 +363,7 @@ func (l *Log) settle(outcomes []Outcome, current uint64) {
 				l.incarnation, l.seq = current, 0
 			}
 		}
-		l.opt.Feed(f.results(outcomes), f.submissions)
+		l.opt.Feed(f.results(outcomes))
 	}
 	l.endFlight()
 }

@@ -40,7 +40,7 @@ func (c *Delta) canOwn(cmd *Command) bool {
 // creates reports whether a command makes a room that its sender owns.
 func (c *Delta) creates(cmd *Command) bool {
 	_, known := c.bounds(cmd.Room)
-	return !known && c.canOwn(cmd)
+	return !known && counted(cmd.Room) && c.canOwn(cmd)
 }
 
 // own makes the sender of a command the owner of a new room.

@@ -66,8 +66,11 @@ func (c *Delta) permit(tx Tx, cmd *Command, act action, link bool) (*wire.CodedE
 		return refused, nil
 	}
 	role, given := r.role(cmd.SenderID)
-	if refused := refusedRole(role, given, act); refused != nil {
+	if refused := r.refusedRole(role, given, act); refused != nil {
 		return refused, nil
+	}
+	if r.wants != wire.RoleNone {
+		return nil, nil
 	}
 	if role >= wire.RoleModerator && r.set&(maySayRule|mayReactRule|mayLinkRule) == 0 {
 		return nil, nil
@@ -124,7 +127,7 @@ func (r *roomRules) refusedPerson(senderID string, act action) *wire.CodedError 
 }
 
 // refusedRole applies the lowest role for an action. given is the rule that gives the sender's role; nil: none.
-func refusedRole(role wire.Role, given *storedSetting, act action) *wire.CodedError {
+func (r *roomRules) refusedRole(role wire.Role, given *storedSetting, act action) *wire.CodedError {
 	want := wire.RoleGuest
 	if act == actDelete || act >= actReport {
 		want = wire.RoleReader
@@ -132,6 +135,10 @@ func refusedRole(role wire.Role, given *storedSetting, act action) *wire.CodedEr
 	switch {
 	case role >= want:
 		return nil
+	case r.wants == wire.RoleModerator:
+		return roleTooLow(r.wants, "this is the room of the moderators of another room, and you are not one of them")
+	case r.wants == wire.RoleOwner:
+		return roleTooLow(r.wants, "this is the room of the owners of another room, and you are not one of them")
 	case role == wire.RoleNone:
 		return ruled(wire.RuleRole, given, roleParam(want), "this room is private, and you are not a member")
 	}

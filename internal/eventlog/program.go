@@ -55,6 +55,7 @@ const (
 	Restore        Kind = 27
 	EraseStep      Kind = 29
 	RestoreStep    Kind = 30
+	AppendLog      Kind = 31
 
 	RotateAddressKeys Kind = 32
 )
@@ -92,6 +93,7 @@ var Current = &Program{level: HoldLevel, kinds: []leveledKind{
 	Restore:        {restoreKind{}, 4},
 	EraseStep:      {eraseStepKind{}, 4},
 	RestoreStep:    {restoreStepKind{}, 4},
+	AppendLog:      {logKind{}, HoldLevel},
 
 	RotateAddressKeys: {rotateAddressKeysKind{}, HoldLevel},
 }}
@@ -111,10 +113,10 @@ func (p *Program) CheckLevel(stored uint64) error {
 		"and start it on the same folder", ErrLevel, stored, p.level)
 }
 
-// Kinds returns all kinds that the program knows, in the order of their numbers.
+// Kinds returns all kinds that the program knows and that can be submitted, in the order of their numbers.
 func (p *Program) Kinds() (kinds []Kind) {
 	for k := range p.kinds {
-		if p.kinds[k].definition != nil {
+		if p.kinds[k].definition != nil && Kind(k) != AppendLog {
 			kinds = append(kinds, Kind(k))
 		}
 	}

@@ -18,7 +18,7 @@ func (s *State) RefusedReading(room, senderID string, at wire.Time) *wire.CodedE
 		return refused
 	}
 	role, given := r.role(senderID)
-	return refusedRole(role, given, actRead)
+	return r.refusedRole(role, given, actRead)
 }
 
 // RuleEnd returns when the next rule of a room ends that says who may read it, or which role a sender has; 0: none does.

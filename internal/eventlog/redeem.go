@@ -86,6 +86,9 @@ func (r *redeeming) refusedSender() *wire.CodedError {
 	if r.sender == anonymousSender {
 		return &wire.CodedError{Code: wire.NotAllowed, Reason: "only a client with a session can have a role; connect with one"}
 	}
+	if refused := refusedInBase(r.room); refused != nil {
+		return refused
+	}
 	rules := r.rulesOf(r.room)
 	if refused := rules.refusedPerson(r.sender, actReport); refused != nil { // a mute does not matter
 		return refused
@@ -144,6 +147,9 @@ func (r *redeeming) invite(digest string) (*wire.CodedError, error) {
 	refused, changed, err := r.raise(invite.Role)
 	if refused != nil || err != nil || !changed {
 		return refused, err
+	}
+	if invite.Role > wire.RoleGuest {
+		r.logAction(r.o, &wire.Action{Do: wire.DoRedeem, Value: wire.TextValue(invite.Role.String()), SenderID: invite.Creator, DisplayName: r.nameOf(invite.Creator)})
 	}
 	if invite.Role == wire.RoleOwner {
 		if err := r.stepDown(invite.Creator); err != nil {

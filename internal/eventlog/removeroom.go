@@ -54,12 +54,25 @@ func (removeRoomKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		reason = fmt.Sprintf("the newest message of %q has the number %d, not %d", room, bounds.Last, body.Last)
 	case bounds.Last+1-bounds.First > MaxRemove:
 		reason = fmt.Sprintf("%q has more than %d messages", room, MaxRemove)
+	default:
+		reason = c.refusedAttached(room)
 	}
 	if reason != "" {
 		o.refuse(wire.NotAllowed, reason)
 		return nil
 	}
-	if !bounds.Empty() {
+	for _, attached := range attachedRooms(room) {
+		if bounds, known := c.bounds(attached); known {
+			c.derive(Command{Kind: RemoveRoom, Room: attached, Body: removeAttached{RemoveRoomBody{Last: bounds.Last}}})
+		}
+	}
+	return c.removeRoom(tx, o, bounds)
+}
+
+// removeRoom deletes a room with these bounds.
+func (c *Delta) removeRoom(tx Tx, o *Outcome, bounds Bounds) error {
+	room := o.Command.Room
+	if !bounds.Empty() && counted(room) {
 		c.roomCount--
 	}
 	slot := RemovedSlotOf(room)
@@ -70,6 +83,32 @@ func (removeRoomKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	c.pending[room], c.tallies[room] = 0, TallyTime{}
 	o.N = c.removedLast[slot] + 1
 	return tx.DeleteRoom(room, slot, c.removedLast[slot])
+}
+
+// attachedRooms returns the rooms of the moderators and of the owners of a room; none for such a room.
+func attachedRooms(room string) []string {
+	if !counted(room) {
+		return nil
+	}
+	return []string{wire.ModeratorsRoom(room), wire.OwnersRoom(room)}
+}
+
+// refusedAttached returns why the rooms of the moderators and owners of a room cannot be removed with it; empty: they can.
+func (c *Delta) refusedAttached(room string) string {
+	for _, attached := range attachedRooms(room) {
+		if bounds, _ := c.bounds(attached); bounds.Last+1-bounds.First > MaxRemove {
+			return fmt.Sprintf("%q has more than %d messages", attached, MaxRemove)
+		}
+	}
+	return ""
+}
+
+// removeAttached is derived from a RemoveRoom: it removes the room of the moderators or of the owners.
+type removeAttached struct{ RemoveRoomBody }
+
+func (removeAttached) decideDerived(c *Delta, tx Tx, o *Outcome) error {
+	bounds, _ := c.bounds(o.Command.Room)
+	return c.removeRoom(tx, o, bounds)
 }
 
 // A RemovedSlot has the highest number of all removed rooms whose names hash to it. There are few enough slots that none

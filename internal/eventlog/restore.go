@@ -57,6 +57,7 @@ func (restoreKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return err
 	}
 	c.addOther(e.Room, o.N)
+	c.logAction(o, &wire.Action{Do: wire.DoUndo, Erasure: e.N})
 	next := *e
 	next.Phase, next.Next = Restoring, e.From
 	return c.putErasure(tx, &next)

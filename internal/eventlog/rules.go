@@ -22,6 +22,7 @@ const (
 	slowRule
 	newcomerRule
 	holdRule
+	restricted // the room of moderators or owners: it has the rules of its base room
 	addressRules
 )
 
@@ -76,6 +77,7 @@ func (r roomSettings) ruleSet() (set ruleSet) {
 // roomRules are the rules of a room at a time.
 type roomRules struct {
 	set    ruleSet
+	wants  wire.Role      // of the room of moderators or owners: senders with lower roles have none there
 	delta  *settingsDelta // may be nil
 	stored roomSettings
 	at     wire.Time
@@ -83,7 +85,8 @@ type roomRules struct {
 
 // rulesOf returns the rules of a room in this batch.
 func (c *Delta) rulesOf(room string) roomRules {
-	r := roomRules{at: c.at}
+	room, wants := wire.BaseRoom(room)
+	r := roomRules{wants: wants, at: c.at}
 	if len(c.settings) > 0 {
 		r.delta = c.settings[room]
 	}
@@ -96,16 +99,25 @@ func (c *Delta) rulesOf(room string) roomRules {
 	if r.set != 0 {
 		r.stored = c.state.settings[room]
 	}
+	return r.restrict()
+}
+
+// restrict notes that the rules are those of a room of moderators or owners, if they are.
+func (r roomRules) restrict() roomRules {
+	if r.wants != wire.RoleNone {
+		r.set |= restricted
+	}
 	return r
 }
 
 // rulesOf returns the committed rules of a room. mu is held.
 func (s *State) rulesOf(room string, at wire.Time) roomRules {
-	r := roomRules{set: s.ruleSets[room], at: at}
+	room, wants := wire.BaseRoom(room)
+	r := roomRules{set: s.ruleSets[room], wants: wants, at: at}
 	if r.set != 0 {
 		r.stored = s.settings[room]
 	}
-	return r
+	return r.restrict()
 }
 
 // get returns a rule that is in force, or nil.
@@ -169,6 +181,15 @@ func (r *roomRules) person(senderID string) *storedSetting {
 // role returns the role of a sender, and the rule that gives it; nil: none does. A proof, which lifts a guest to known, is
 // not taken into account.
 func (r *roomRules) role(senderID string) (wire.Role, *storedSetting) {
+	role, rule := r.baseRole(senderID)
+	if role < r.wants {
+		role = wire.RoleNone
+	}
+	return role, rule
+}
+
+// baseRole is role in the room to which a room of moderators or owners belongs.
+func (r *roomRules) baseRole(senderID string) (wire.Role, *storedSetting) {
 	if s := r.get(settingKey{name: wire.RolePrefix, subject: senderID}); s != nil {
 		return s.role(), s
 	}

@@ -168,6 +168,12 @@ func checkAs(as string, options []string) error {
 
 // refusedRoom refuses a record that would create a room beyond the limit.
 func (c *Delta) refusedRoom(room string) *wire.CodedError {
+	if base, wants := wire.BaseRoom(room); wants != wire.RoleNone {
+		if _, known := c.bounds(base); !known {
+			return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("there is no room %s", base)}
+		}
+		return nil
+	}
 	bounds, _ := c.bounds(room)
 	if most := c.limits.MaxRooms; bounds.Empty() && most > 0 && c.roomCount >= most && room != wire.Lobby {
 		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("there are %d rooms, which is the maximum; use one of those", most)}
@@ -182,6 +188,9 @@ func (c *Delta) refusedAs(say *Command) *wire.CodedError {
 	case as.As == wire.Notice && c.rankOf(say) < moderatorRank:
 		return roleTooLow(wire.RoleModerator, "only moderators of the room and the operator of the server post notices; post a message")
 	case as.hasStatus():
+		if refused := refusedInBase(say.Room); refused != nil {
+			return refused
+		}
 		return c.settingsFull(say.Room)
 	}
 	return nil
@@ -232,7 +241,7 @@ func (c *Delta) useName(tx Tx, o *Outcome) (*NameLease, error) {
 func (c *Delta) appendRecord(tx Tx, o *Outcome, body string) error {
 	room := o.Command.Room
 	bounds, known := c.bounds(room)
-	if bounds.Empty() {
+	if bounds.Empty() && counted(room) {
 		c.roomCount++
 	}
 	if err := c.span(tx, room, o.N, !known); err != nil {
@@ -256,7 +265,9 @@ type messageBody struct {
 	Tally   map[string]uint64 // its counts as of the newest tally
 	Tallied uint64            // number of its newest tally; 0: none
 
-	EditedAt wire.Time `cbor:"-"` // when it was edited; 0: it was not, or below editedAtLevel. See editedBody
+	EditedAt wire.Time    `cbor:"-"` // when it was edited; 0: it was not, or below editedAtLevel. See editedBody
+	Of       uint64       `cbor:"-"` // with Action, of a message that isLogged: see wire.Message and loggedBody
+	Action   *wire.Action `cbor:"-"`
 }
 
 // An editedBody is what is encoded for a message that has a time at which it was edited.
@@ -272,11 +283,16 @@ const (
 	fullVersion = 2
 	// editedVersion is followed by an editedBody. Programs below editedAtLevel do not know it.
 	editedVersion = 3
+	// loggedVersion is followed by a loggedBody. Programs below HoldLevel do not know it.
+	loggedVersion = 4
 )
 
 func encodeText(text string) string { return string(rune(textVersion)) + text }
 
 func (m *messageBody) encode() string {
+	if m.isLogged() {
+		return string(rune(loggedVersion)) + string(must(encoding.Marshal(loggedBody{Of: m.Of, Action: storeAction(m.Action), Message: *m})))
+	}
 	if m.EditedAt != 0 {
 		return string(rune(editedVersion)) + string(must(encoding.Marshal(editedBody{At: m.EditedAt, Message: *m})))
 	}
@@ -292,7 +308,11 @@ func decodeMessage(body string) (m messageBody, err error) {
 	if err == nil {
 		err = checkString(Say, "text", m.Text, maxText, false)
 	}
-	if err == nil && (m.As != "" || m.Options != nil) {
+	switch {
+	case err != nil:
+	case m.isLogged():
+		err = m.checkLogged()
+	case m.As != "" || m.Options != nil:
 		err = checkAs(m.As, m.Options)
 	}
 	if err != nil {
@@ -303,7 +323,7 @@ func decodeMessage(body string) (m messageBody, err error) {
 
 // readMessage is decodeMessage without a check of the text, which is slow, for rows that were already checked.
 func readMessage(body string) (m messageBody, err error) {
-	if body != "" && (body[0] == fullVersion || body[0] == editedVersion) {
+	if body != "" && body[0] >= fullVersion && body[0] <= loggedVersion {
 		return readFull(body)
 	}
 	if err := checkRecordVersion(body, textVersion); err != nil {
@@ -314,12 +334,19 @@ func readMessage(body string) (m messageBody, err error) {
 
 // readFull is a separate function because it allocates.
 func readFull(body string) (m messageBody, err error) {
-	if body[0] == editedVersion {
+	switch data := []byte(body[1:]); body[0] {
+	case editedVersion:
 		var e editedBody
-		err = decoding.Unmarshal([]byte(body[1:]), &e)
+		err = decoding.Unmarshal(data, &e)
 		m, m.EditedAt = e.Message, e.At
-	} else {
-		err = decoding.Unmarshal([]byte(body[1:]), &m)
+	case loggedVersion:
+		var l loggedBody
+		if err = decoding.Unmarshal(data, &l); err == nil {
+			m, m.Of = l.Message, l.Of
+			m.Action, err = l.Action.action()
+		}
+	default:
+		err = decoding.Unmarshal(data, &m)
 	}
 	if err != nil {
 		return messageBody{}, err
@@ -332,7 +359,7 @@ func readFull(body string) (m messageBody, err error) {
 
 // MessageRecord returns the record of a message. Its body is that of a Say with the message's text.
 func MessageRecord(m *wire.Message) Record {
-	body := messageBody{Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, EditedAt: m.EditedAt, Gone: m.Gone, Tally: m.Tally, Tallied: m.Tallied}
+	body := messageBody{Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, EditedAt: m.EditedAt, Gone: m.Gone, Tally: m.Tally, Tallied: m.Tallied, Of: m.Of, Action: m.Action}
 	return Record{Room: m.Room, N: m.N, At: m.At, SenderID: m.SenderID, DisplayName: m.DisplayName, ID: m.ID, Kind: Say, Body: body.encode()}
 }
 
@@ -362,12 +389,13 @@ func (m *messageBody) of(r *Record) wire.Message {
 	return wire.Message{
 		Room: r.Room, N: r.N, At: r.At, SenderID: r.SenderID, DisplayName: r.DisplayName, ID: r.ID,
 		Text: m.Text, Re: m.Re, As: m.As, Options: m.Options, Edited: m.Edited, EditedAt: m.EditedAt, Gone: m.Gone, Tally: m.Tally, Tallied: m.Tallied,
+		Of: m.Of, Action: m.Action,
 	}
 }
 
 func (sayKind) appendLine(dst []byte, r *Record) ([]byte, bool, error) {
 	body, err := readMessage(r.Body)
-	if err != nil || body.Gone {
+	if err != nil || body.Gone || body.Action != nil {
 		return dst, false, err
 	}
 	m := wire.Message{DisplayName: r.DisplayName, Text: body.Text, Options: body.Options}

@@ -89,6 +89,9 @@ func (h *senderHistory) hasPosted() (bool, error) {
 // posted notes that the sender of a command has posted a message.
 func (c *Delta) posted(tx Tx, o *Outcome) error {
 	room, sender := o.Command.Room, o.Command.SenderID
+	if !counted(room) {
+		return nil
+	}
 	if err := c.settleClaim(tx, o); err != nil {
 		return err
 	}

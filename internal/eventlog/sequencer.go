@@ -28,7 +28,7 @@ type Sequencer interface {
 }
 
 // A Feed receives outcomes in the order of their commands. submissions[i] is what outcomes[i] answers; it is valid only
-// during the call. There are no submissions for commands that were submitted to other nodes.
+// during the call; it is zero for a derived command. There are no submissions for commands that were submitted to other nodes.
 type Feed func(outcomes []Outcome, submissions []Submission)
 
 // ErrGap means that the order continues beyond the store's next position. The store needs a snapshot that contains the

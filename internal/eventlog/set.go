@@ -164,6 +164,7 @@ func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		}
 	}
 	if wire.IsRule(body.Key) {
+		c.logRule(o, key, &body, c.setting(room, key))
 		return c.applyRule(tx, o, key, &body)
 	}
 	wasHidden := key.name == wire.PollPrefix && c.pollStatus(room, key.n) == wire.Hidden
@@ -179,6 +180,9 @@ func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
 // refusedSet returns why a key cannot be set to a value.
 func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, body *SetBody) (*wire.CodedError, error) {
 	cmd, value := o.Command, body.Value
+	if refused := refusedInBase(cmd.Room); refused != nil {
+		return refused, nil
+	}
 	if refused := c.refusedRoom(cmd.Room); refused != nil {
 		return refused, nil
 	}

@@ -15,7 +15,7 @@ import (
 type State struct {
 	mu             sync.RWMutex // for all below; written only by the goroutine that applies
 	allBounds      map[string]Bounds
-	roomCount      int                         // rooms that have messages
+	roomCount      int                         // rooms that have messages, without those of moderators and owners
 	removedLast    map[RemovedSlot]uint64      // of removed rooms
 	newestTimes    map[string]wire.Time        // of the newest message of each room
 	leases         map[string]NameLease        // by sender
@@ -76,8 +76,8 @@ func (from *Snapshot) LoadInto(s *State) {
 	s.ids.Number = max(s.ids.Number, 1)
 	s.others, s.pending, s.tallies = orEmpty(from.Others), orEmpty(from.Pending), orEmpty(from.Tallies)
 	s.roomCount = 0
-	for _, b := range s.allBounds {
-		if !b.Empty() {
+	for room, b := range s.allBounds {
+		if !b.Empty() && counted(room) {
 			s.roomCount++
 		}
 	}

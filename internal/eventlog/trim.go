@@ -50,7 +50,7 @@ func (trimKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	bounds.First = to + 1
 	c.allBounds[room] = bounds
 	o.N = bounds.First
-	if bounds.Empty() {
+	if bounds.Empty() && counted(room) {
 		c.roomCount--
 	}
 	return nil

@@ -50,8 +50,17 @@ func (h *Hub) rolesChanged(o *eventlog.Outcome) {
 	}
 }
 
-// regrant makes the members of a room that belong to some senders check their permissions; nil: all members.
+// regrant makes the members of a room that belong to some senders check their permissions; nil: all members. The rules of the
+// room are also those of the rooms of its moderators and owners.
 func (h *Hub) regrant(name string, senders []string) {
+	h.regrantOne(name, senders)
+	if base, _ := wire.BaseRoom(name); base == name {
+		h.regrantOne(wire.ModeratorsRoom(name), senders)
+		h.regrantOne(wire.OwnersRoom(name), senders)
+	}
+}
+
+func (h *Hub) regrantOne(name string, senders []string) {
 	if r := h.room(name); r != nil {
 		h.noteRuleEnd(name) // first: a rule that ends now is over for those who check, or noted
 		r.regrant(senders)

@@ -21,7 +21,7 @@ import (
 func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) {
 	kinds := map[eventlog.Kind]int{}
 	defer func() {
-		for _, k := range []eventlog.Kind{eventlog.Say, eventlog.Change, eventlog.Tally, eventlog.Set} {
+		for _, k := range []eventlog.Kind{eventlog.Say, eventlog.Change, eventlog.Tally, eventlog.Set, eventlog.AppendLog} {
 			if kinds[k] == 0 && seeds >= 20 && !t.Failed() {
 				t.Errorf("no record of the kind %d was added, so this test shows nothing", k)
 			}
@@ -38,6 +38,7 @@ func testCluster(t *testing.T, fresh func(t *testing.T) Location, seeds uint64) 
 			for _, r := range (&tested{Store: c.nodes[0].store, t: t}).all("cellar") {
 				kinds[r.Kind]++
 			}
+			kinds[eventlog.AppendLog] += len((&tested{Store: c.nodes[0].store, t: t}).all("~cellar"))
 		})
 	}
 }
@@ -274,7 +275,7 @@ func (c *cluster) decorate(n *node) {
 	of := 1 + c.rng.Uint64N(n.store.Bounds("cellar").Last+1)
 	by := []string{"plain", "anna", "bert"}[c.rng.IntN(3)]
 	var cmd eventlog.Command
-	switch k := c.rng.IntN(10); {
+	switch k := c.rng.IntN(12); {
 	case n.store.Level() < older.Level():
 		cmd = raiseLevel(older.Level())
 	case n.store.Limits().EditWindow == 0:
@@ -289,6 +290,8 @@ func (c *cluster) decorate(n *node) {
 		cmd = tally("")
 	case k < 9:
 		cmd = ask(by, id, "poll", "which?", "one", "two")
+	case k < 11: // derives a record in the room of the moderators
+		cmd = set(eventlog.OperatorSender, id, "role/"+sender(by), []string{`"moderator"`, `"reader"`}[c.rng.IntN(2)])
 	default:
 		cmd = set(by, id, []string{"topic", fmt.Sprint("poll/", of)}[c.rng.IntN(2)], []string{`"open"`, `"closed"`, `"hidden"`}[c.rng.IntN(3)])
 	}

@@ -69,7 +69,7 @@ func viewOf(t fatal, s eventlog.Store) view {
 	v["the address keys"] = slices.Clone(s.AddressKeys())
 	v["expired names"] = slices.Sorted(slices.Values(s.ExpiredNames(math.MaxInt64/2, math.MaxInt64/2, 100)))
 	v["the pending tallies"] = s.PendingTallies()
-	for _, room := range someRooms {
+	for _, room := range append([]string{"~lobby", "~~lobby", "~attic", "~cellar"}, someRooms...) {
 		for _, by := range someSenders {
 			mine, err := s.Marks(room, by, 0, eventlog.MaxNumber)
 			if err != nil {

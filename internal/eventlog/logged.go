@@ -1,0 +1,174 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"ramai/wire"
+)
+
+// An AppendLog adds a record to the room of a room's moderators, or of its owners: a held message, a report, or an action that was
+// taken. The record is that of a message, so all clients show and count it. Only other commands cause it, see derive.go; the
+// room is made by the first one, and has the rules of the room to which it belongs.
+type logKind struct {
+	onDemand
+	noBody
+	noRecords
+}
+
+func (logKind) name() string { return "log" }
+
+func (logKind) check(*Command) error { return errors.New("a log command is only derived from others") }
+
+func (logKind) decide(_ *Delta, _ Tx, o *Outcome) error {
+	o.refuse(wire.BadRequest, "a log command is only derived from others")
+	return nil
+}
+
+// logBody is the body of an AppendLog.
+type logBody struct {
+	message messageBody
+	name    string // of the sender
+}
+
+func (*logBody) kind() Kind { return AppendLog }
+
+func (b *logBody) decideDerived(c *Delta, tx Tx, o *Outcome) error {
+	if refused := c.number(o); refused != nil {
+		o.refuseWith(refused)
+		return nil
+	}
+	o.DisplayName = b.name
+	return c.appendRecord(tx, o, b.message.encode())
+}
+
+// counted reports whether a room is one for itself, and not the room of the moderators or owners of another.
+func counted(room string) bool {
+	_, wants := wire.BaseRoom(room)
+	return wants == wire.RoleNone
+}
+
+// refusedInBase refuses in a room of moderators or owners what can only be done in the room to which it belongs.
+func refusedInBase(room string) *wire.CodedError {
+	base, wants := wire.BaseRoom(room)
+	if wants == wire.RoleNone {
+		return nil
+	}
+	return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("the rules of %s are those of %s; do this in %s", room, base, base)}
+}
+
+// logAction adds a record of what a command does.
+func (c *Delta) logAction(o *Outcome, action *wire.Action) {
+	if c.state.level < HoldLevel {
+		return
+	}
+	sender := o.Command.SenderID
+	c.derive(Command{
+		Kind: AppendLog, SenderID: sender, Room: wire.ModeratorsRoom(o.Command.Room), ID: c.derivedID(),
+		Body: &logBody{message: messageBody{As: wire.ActionMessage, Action: action}, name: c.nameOf(sender)},
+	})
+}
+
+// derivedID returns an id for the next derived command, which no other record of its sender has.
+func (c *Delta) derivedID() string {
+	return "log-" + strconv.FormatUint(c.position, 10) + "-" + strconv.Itoa(len(c.derived)+1)
+}
+
+// nameOf returns the name of a sender, or "".
+func (c *Delta) nameOf(senderID string) string {
+	if lease := c.lease(senderID); lease != nil {
+		return lease.Name
+	}
+	return ""
+}
+
+// logRule adds a record of a rule that a Set sets. before is what it replaces; nil: nothing.
+func (c *Delta) logRule(o *Outcome, key settingKey, body *SetBody, before *storedSetting) {
+	action := &wire.Action{Do: wire.DoSet, Key: body.Key, Value: body.Value, Until: body.Until, SenderID: key.subject, DisplayName: c.nameOf(key.subject)}
+	if before != nil && !before.over(c.at) {
+		action.Before = before.value
+	}
+	if key.name == wire.PasswordKey {
+		action.Value, action.Before = withoutSecret(action.Value), withoutSecret(action.Before)
+	}
+	c.logAction(o, action)
+}
+
+// withoutSecret returns what is shown of a password.
+func withoutSecret(v wire.Value) wire.Value {
+	if v.IsNull() {
+		return v
+	}
+	return wire.TextValue(wire.PasswordSet)
+}
+
+// A loggedBody is what is encoded for a message of a room of moderators or owners that no client has posted.
+type loggedBody struct {
+	_       struct{} `cbor:",toarray"`
+	Of      uint64
+	Action  *storedAction
+	Message messageBody
+}
+
+// storedAction is a wire.Action as it is stored.
+type storedAction struct {
+	_           struct{} `cbor:",toarray"`
+	Do          string
+	Key         string
+	Value       cbor.RawMessage
+	Before      cbor.RawMessage
+	Until       int64
+	Of          uint64
+	SenderID    string
+	DisplayName string
+	Count       uint64
+	Erasure     uint64
+	Reason      string
+}
+
+func storeAction(a *wire.Action) *storedAction {
+	if a == nil {
+		return nil
+	}
+	return &storedAction{
+		Do: a.Do, Key: a.Key, Value: EncodeValue(a.Value), Before: EncodeValue(a.Before), Until: int64(a.Until), Of: a.Of, SenderID: a.SenderID, DisplayName: a.DisplayName,
+		Count: a.Count, Erasure: a.Erasure, Reason: a.Reason,
+	}
+}
+
+func (s *storedAction) action() (*wire.Action, error) {
+	if s == nil {
+		return nil, nil
+	}
+	a := &wire.Action{
+		Do: s.Do, Key: s.Key, Until: wire.Time(s.Until), Of: s.Of, SenderID: s.SenderID, DisplayName: s.DisplayName, Count: s.Count, Erasure: s.Erasure, Reason: s.Reason,
+	}
+	var err, err2 error
+	a.Value, err = DecodeValue(s.Value)
+	a.Before, err2 = DecodeValue(s.Before)
+	return a, errors.Join(err, err2)
+}
+
+// isLogged reports whether a message has a form that no client can post.
+func (m *messageBody) isLogged() bool {
+	return m.As == wire.HeldMessage || m.As == wire.ReportMessage || m.As == wire.ActionMessage
+}
+
+// checkLogged checks a message that isLogged.
+func (m *messageBody) checkLogged() error {
+	if (m.As == wire.ActionMessage) != (m.Action != nil) || m.As != wire.HeldMessage && len(m.Options) > 0 {
+		return fmt.Errorf("the message of the form %q has an action (%v) and %d options", m.As, m.Action != nil, len(m.Options))
+	}
+	if m.Action == nil {
+		return nil
+	}
+	for _, s := range []string{m.Action.Do, m.Action.Key, m.Action.SenderID, m.Action.DisplayName, m.Action.Reason} {
+		if err := checkString(AppendLog, "text", s, maxName, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
