@@ -115,7 +115,7 @@ export function RefusedChange({ roomState, m, pending }) {
 		${!pending.deletes && html`<q class="lost" dir="auto">${beginning(pending.text)}</q>`}
 		${!final && !pending.target && html`<button type="button" onClick=${() => client.again(pending)}>${t.again}</button>`}
 		${!pending.deletes && html`<button type="button" onClick=${final ? asNew : editAgain}>${final ? t.writeAsNew : t.edit}</button>`}
-		<button type="button" onClick=${() => client.withdraw(pending)}>${pending.deletes ? t.close : t.discardChange}</button>
+		<button type="button" onClick=${() => client.withdraw(pending)}>${pending.deletes ? t.close : t.discard}</button>
 	</div>`;
 }
 

@@ -45,7 +45,7 @@ export function Share({ roomState, close }) {
 	const [invite, setInvite] = useState(""); // a link with an invite that was made here
 	const link = invite || address;
 	return html`<${Dialog} title=${t.share} close=${close}>
-		<p>${invite ? t.inviteOnce : t.shareText}</p>
+		<p>${invite ? t.inviteOnce : t.shareTexts[String(roomState.room.setting("everyone"))] ?? t.shareText}</p>
 		<${CopyLink} room=${roomState.name} link=${link} key=${link} />
 		${!onlyHere && html`<${QRCode} link=${link} /><p class="note scan">${t.scan}</p>`}
 		${!invite && html`<${InviteForm} roomState=${roomState} show=${setInvite} />`}

@@ -309,7 +309,7 @@ export class Log extends Component {
 		return html`<div class="log" tabindex="0" role="region" aria-label=${t.log} ref=${(/** @type {HTMLElement|null} */ el) => (this.element = el)}
 			onClick=${clicked} onKeyDown=${this.#key} onPointerDown=${this.#pressed} onContextMenu=${this.#contextMenu}>
 			<div class="page">
-				${empty && html`<${Welcome} room=${roomState.name} />`}
+				${empty && html`<${Welcome} room=${roomState.room} />`}
 				${complete && html`<p class="beginning">${start === 1 ? t.beginning : plural(t.gone, start - 1)}</p>`}
 				<ol>${rows.map((row, i) => this.#row(row, i, renderKey))}</ol>
 				<ol class="outbox">${unsent.map((s, i) => html`<${SentRow} key=${`s${s.id}`} roomState=${roomState} acting=${this.props.acting} sent=${s} head=${i === 0 && !continues} />`)}</ol>

@@ -84,7 +84,7 @@ func TestOffline(t *testing.T) {
 	}
 	b.waitForText(".banner", "Offline")
 	b.waitForText(".status", "5 unsent")
-	b.waitForText(".sent .state", "waiting")
+	b.waitForText(".sent .state", "unsent")
 	b.screenshot("offline")
 	b.press("ArrowUp", 0) // takes the last message back
 	b.waitFor("document.querySelector('.composer textarea').value === 'meanwhile 4'")

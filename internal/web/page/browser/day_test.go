@@ -134,9 +134,9 @@ func TestNetworkLost(t *testing.T) {
 	devices := append(slices.Clone(laptopAndPhone), device{small, chromedp.EmulateViewport(360, 640, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2))})
 	onDevices(t, devices, func(t *testing.T, device device) {
 		b := openPage(t, "about:blank", device.view)
-		since, offline, waiting := "offline since", "Offline", "waiting"
+		since, offline, waiting := "offline since", "Offline", "unsent"
 		if device.name == small {
-			since, offline, waiting = "terputus sejak", "Koneksi terputus", "menunggu"
+			since, offline, waiting = "terputus sejak", "Koneksi terputus", "belum terkirim"
 			command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `localStorage.setItem("ramai.language", '"id"')`})
 		}
 		b.run(chromedp.Navigate(srv.url("/")))

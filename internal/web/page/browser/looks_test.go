@@ -103,7 +103,7 @@ func TestLooks(t *testing.T) {
 			b.waitForText(".status.off", "offline since")
 			b.typeText("kept")
 			b.click(".send")
-			b.waitForText(".sent .state", "waiting")
+			b.waitForText(".sent .state", "unsent")
 			b.screenshot(where + "offline")
 
 			b = openPage(t, "about:blank", device.view)

@@ -34,7 +34,6 @@ export default {
 	toOriginal: "Go to original message",
 	confirmDelete: (/** @type {string} */ text) => `Delete “${text}” for everyone?`,
 	keep: "Cancel",
-	discardChange: "Discard",
 	writeAsNew: "Write as a new message",
 	endEdit: "Cancel the edit",
 	endReply: "Cancel the reply",
@@ -49,6 +48,8 @@ export default {
 
 	// The link to a room.
 	shareText: "Anyone with this link can read and write here. No account needed.",
+	/** Who can do what with the link, if everyone has another role. @type {Record<string, string>} */
+	shareTexts: { none: "This room is private: this link alone lets nobody in. Make a link with a role below, or tell people the password.", reader: "Anyone with this link can read here. Only people with a role can write." },
 	link: "Link to this room",
 	scan: "Or scan this with a phone.",
 	onlyHere: "This link works only on this computer. To let others in, start the server with",

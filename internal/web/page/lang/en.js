@@ -19,13 +19,15 @@ export default {
 	roomsHTTP: "Other rooms are checked every few seconds.",
 	here: (/** @type {string} */ n) => `${n} here`,
 	allHere: (/** @type {string} */ n) => `People here: ${n}`,
-	intercepted: "The response did not come from ramai. You may need to sign in again: reload the page.",
+	intercepted: "Something else answered in place of the chat, such as a sign-in page of your network. Reload the page.",
 
 	// Message log.
 	log: "Messages",
 	empty: "No messages yet",
 	emptyHint: "Anyone with the link can read and write here. No account needed.",
-	emptyShare: "Write the first message, or send the link to somebody:",
+	/** Who can do what, if everyone has another role. @type {Record<string, string>} */
+	emptyHints: { none: "This room is private. Only people with an invite or the password can read it.", reader: "Anyone with the link can read here. Only people with a role can write." },
+	emptyShare: "Write the first message, or send someone the link:",
 	beginning: "This is the start of the room.",
 	loading: "Loading…",
 	today: "Today",
@@ -54,25 +56,25 @@ export default {
 	savingEdit: "saving…",
 	deleting: "deleting…",
 	inReplyTo: "In reply to",
-	tooOld: "The original message is no longer stored.",
+	tooOld: "That message is no longer stored.",
 	editBox: "Edit your message",
 	replyingTo: (/** @type {string} */ name) => `Reply to ${name}:`,
 
 	// State of sent messages.
-	waiting: "waiting",
+	waiting: "unsent",
 	sending: "sending…",
 	saved: "sent",
 	showMore: "Show more",
 	showLess: "Show less",
 	failed: (/** @type {string} */ why) => `Not sent: ${why}`,
 	again: "Send again",
-	discard: "Delete",
+	discard: "Discard",
 
 	// Composer.
 	write: "Write a message",
 	writeTo: (/** @type {string} */ room) => `Message to ${room}`,
 	send: "Send",
-	over: forms("# byte too long", "# bytes too long"),
+	over: forms("Too long by # byte", "Too long by # bytes"),
 	typing: (/** @type {string} */ name) => `${name} is typing…`,
 	twoTyping: (/** @type {string} */ one, /** @type {string} */ other) => `${one} and ${other} are typing…`,
 	manyTyping: (/** @type {string} */ n) => `${n} people are typing…`,
@@ -89,7 +91,7 @@ export default {
 	nameNone: "Continue as guest",
 	nameNew: "Change your name",
 	nameSave: "Save",
-	nameDrop: "Give up the name and be a guest",
+	nameDrop: "Remove my name",
 	nameEmpty: "Enter a name, or continue as guest.",
 	nameChange: "Change",
 	nameless: "no name",
@@ -113,7 +115,7 @@ export default {
 	jump: "Go to date",
 	settings: "Settings",
 	/** Texts for the codes of the protocol; without one, the reason of the server is shown, which is in English. @type {Record<string, string>} */
-	reasons: { name_taken: "Somebody has this name, or one that looks like it. Choose another." },
+	reasons: { name_taken: "This name, or one that looks like it, is taken. Choose another." },
 	failedToLoad: (/** @type {string} */ why) => `Could not load: ${why}`,
 	unreachable: "the server cannot be reached",
 };

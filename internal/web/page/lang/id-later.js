@@ -30,7 +30,6 @@ export default {
 	toOriginal: "Buka pesan asli",
 	confirmDelete: (text) => `Hapus “${text}” untuk semua orang?`,
 	keep: "Batal",
-	discardChange: "Buang",
 	writeAsNew: "Tulis sebagai pesan baru",
 	endEdit: "Batal mengedit",
 	endReply: "Batal membalas",
@@ -42,6 +41,7 @@ export default {
 	pasteOne: "Tempel",
 	pasteMany: { other: "Kirim sebagai # pesan" },
 
+	shareTexts: { none: "Ruang ini privat: tautan ini saja tidak cukup untuk masuk. Buat tautan dengan peran di bawah, atau beri tahu kata sandinya.", reader: "Siapa pun yang punya tautan ini bisa membaca di sini. Hanya orang dengan peran yang bisa menulis." },
 	shareText: "Siapa pun yang punya tautan ini bisa membaca dan menulis di sini. Tidak perlu akun.",
 	link: "Tautan ruang ini",
 	scan: "Atau pindai dengan ponsel.",
