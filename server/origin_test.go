@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"golang.org/x/crypto/ssh"
@@ -105,4 +106,116 @@ func TestOriginsOfMessages(t *testing.T) {
 			t.Errorf("the origins are %v", got)
 		}
 	}
+}
+
+// fromAddress connects a client of ramai.v1 from an address that a trusted proxy passes on, and says hello.
+func fromAddress(t *testing.T, base, addr string, hello wire.Hello) (*peer, wire.Welcome) {
+	t.Helper()
+	c, _, err := websocket.Dial(t.Context(), base, &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {addr}}, Subprotocols: []string{wire.Protocol}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.CloseNow() })
+	p := &peer{t, c}
+	frame[wire.Welcome](p)
+	p.say(string(wire.Append(nil, hello)))
+	return p, frame[wire.Welcome](p)
+}
+
+// saved returns the answer to a post, and fails the test if it is refused.
+func (p *peer) saved() wire.Saved {
+	p.t.Helper()
+	for {
+		f, err := wire.ParseFrame([]byte(p.receive()))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		switch f := f.(type) {
+		case wire.Saved:
+			return f
+		case wire.Refused:
+			p.t.Fatalf("it is refused: %+v", f)
+		case wire.Error:
+			p.t.Fatalf("it is refused: %+v", f)
+		}
+	}
+}
+
+// TestMutedAddress: a moderator mutes the address of a message, which nobody sees, then bans it: those who read from there leave
+// within a second, on every transport.
+func TestMutedAddress(t *testing.T) {
+	t.Parallel()
+	s := serve(t, trustLoopback)
+	base := "http" + strings.TrimPrefix(s.url, "ws")
+	canaries := secrets{"an address": "198.51.100.77", "another address": "203.0.113.5"}
+	owner, _ := fromAddress(t, base, "192.0.2.1", wire.Hello{Session: canaries.session(t, "the owner's session")})
+	owner.say(`{"type":"say","room":"den","id":"1","text":"hello"}`)
+	owner.saved()
+	spammer, _ := fromAddress(t, base, canaries["an address"], wire.Hello{Session: canaries.session(t, "a session")})
+	friend, _ := fromAddress(t, base, canaries["an address"], wire.Hello{Session: canaries.session(t, "another session")})
+	spammer.say(`{"type":"say","room":"den","id":"1","text":"spam"}`)
+	spammer.saved()
+	owner.say(`{"type":"set","room":"den","id":"2","key":"address","address_of":2}`)
+	if saved := owner.saved(); saved.N != 3 {
+		t.Fatalf("muting an address: %+v", saved)
+	}
+	friend.say(`{"type":"say","room":"den","id":"1","text":"x"}`)
+	refused := frame[wire.Refused](friend)
+	if refused.Rule != wire.RuleAddress || refused.Until == 0 || *refused.Params[wire.ParamAction].Text != wire.Mute {
+		t.Errorf("a message from a muted address: %+v", refused)
+	}
+	other, _ := fromAddress(t, base, canaries["another address"], wire.Hello{Session: canaries.session(t, "a third session")})
+	other.say(`{"type":"say","room":"den","id":"1","text":"hello"}`)
+	other.saved()
+	resp, body := call(t, http.MethodPost, base+"/api/v1/rooms/den/messages", "x", "X-Forwarded-For", canaries["an address"])
+	if resp.StatusCode != http.StatusForbidden || !strings.Contains(body, `"rule":"address"`) {
+		t.Errorf("over HTTP: %d %s", resp.StatusCode, body)
+	}
+
+	stream := listenWith(t, http.DefaultTransport, base, "den", "", "X-Forwarded-For", canaries["an address"])
+	if _, ok := stream.next().(wire.Joined); !ok {
+		t.Error("the stream does not start")
+	}
+	for _, p := range []*peer{spammer, friend, other} {
+		p.say(`{"type":"join","room":"den","last":0}`)
+		frame[wire.Joined](p)
+	}
+	banned := time.Now()
+	owner.say(`{"type":"set","room":"den","id":"3","key":"address","address_of":2,"value":"ban","until":"` + wire.TimeOf(time.Now().Add(time.Hour)).String() + `"}`)
+	owner.saved()
+	for _, p := range []*peer{spammer, friend} {
+		if left := frame[wire.Left](p); left.Rule != wire.RuleAddress {
+			t.Errorf("a reader at a banned address: %+v", left)
+		}
+	}
+	for stream.next() != nil {
+	}
+	t.Logf("readers have left after %v", time.Since(banned))
+	post(t, base, "den", "after the ban")
+	for path, refuses := range map[string]bool{"/api/v1/rooms/den/messages": true, "/api/v1/search?q=spam&room=den": true, "/api/v1/rooms/den/stream": true, "/api/v1/rooms": false, "/api/v1/search?q=spam": false} {
+		resp, body := call(t, http.MethodGet, base+path, "", "X-Forwarded-For", canaries["an address"])
+		if refuses && (resp.StatusCode != http.StatusForbidden || !strings.Contains(body, `"rule":"address"`)) || strings.Contains(body, "spam") && !strings.Contains(body, `"query"`) || strings.Contains(body, "den\"") && !refuses {
+			t.Errorf("%s from a banned address: %d %s", path, resp.StatusCode, body)
+		}
+	}
+	if m := frame[wire.Message](other); m.Text != "after the ban" {
+		t.Errorf("somebody else receives %+v", m)
+	}
+
+	// Nobody is shown an address or a hash.
+	owner.say(`{"type":"state","room":"den","prefix":"address","ref":"state"}`)
+	settings := frame[wire.Settings](owner)
+	if len(settings.Settings) != 1 || settings.Settings[0].Key != "address/2" || *settings.Settings[0].Value.Text != wire.Ban {
+		t.Errorf("the owner sees %+v", settings)
+	}
+	other.say(`{"type":"state","room":"den"}`)
+	for _, setting := range frame[wire.Settings](other).Settings {
+		if strings.HasPrefix(setting.Key, wire.AddressKey) {
+			t.Errorf("somebody else sees %+v", setting)
+		}
+	}
+	owner.say(`{"type":"set","room":"den","id":"4","key":"address","address_of":2,"value":null}`)
+	owner.saved()
+	spammer.say(`{"type":"join","room":"den"}`)
+	frame[wire.Joined](spammer)
 }

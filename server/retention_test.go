@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -51,7 +52,7 @@ func (s *sweepHarness) start(keep string) {
 	logger := slog.New(slog.NewTextHandler(&s.log, nil))
 	// The server's own clock is passed to the log, so it is the one to check.
 	*s.clock = clock{now: s.cfg.Now, elapsed: func() time.Duration { return s.elapsed }, logger: logger}
-	s.w = &sweeper{retention: parsed, store: s.store, submit: s.eventlog.Submit, clock: s.clock, logger: logger}
+	s.w = &sweeper{retention: parsed, store: s.store, submit: s.eventlog.Submit, random: rand.Reader, clock: s.clock, logger: logger}
 }
 
 func (s *sweepHarness) now() time.Time {

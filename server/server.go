@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -151,7 +152,7 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	s.clock.newest = newest(s.store)
 	s.hub = room.NewHub(s.store, room.Options{
 		Budget: budget, Logger: cfg.Logger,
-		CanRead: func(room, senderID string) bool { return s.store.CanRead(room, senderID, wire.TimeOf(cfg.Now())) },
+		CanRead: func(room, senderID string, addr netip.Addr) bool { return s.chat.CanRead(room, senderID, addr) },
 		RuleEnd: func(room string) time.Time {
 			if end := s.store.RuleEnd(room, wire.TimeOf(cfg.Now())); end != 0 {
 				return end.Std()

@@ -1,17 +1,28 @@
 package chat
 
 import (
+	"net/netip"
+
+	"ramai/internal/eventlog"
 	"ramai/wire"
 )
 
-// CanRead reports whether a sender may read a room now.
-func (s *Service) CanRead(room, senderID string) bool {
-	return s.cfg.Store.CanRead(room, senderID, wire.TimeOf(s.cfg.Now()))
+// CanRead reports whether a sender may read a room now, from an address.
+func (s *Service) CanRead(room, senderID string, addr netip.Addr) bool {
+	return s.MayRead(&Actor{SenderID: senderID, Addr: netip.AddrPortFrom(addr, 0)}, room) == nil
 }
 
 // MayRead returns why an actor may not read a room now, or nil. The error says nothing about what is in the room.
 func (s *Service) MayRead(a *Actor, room string) error {
-	if refused := s.cfg.Store.RefusedReading(room, a.sender(), wire.TimeOf(s.cfg.Now())); refused != nil {
+	at := wire.TimeOf(s.cfg.Now())
+	if refused := s.cfg.Store.RefusedReading(room, a.sender(), at); refused != nil {
+		return refused
+	}
+	if refused := s.cfg.Store.RefusedAddress(room, a.sender(), at, func() (newest, former eventlog.Origin) {
+		reader := *a // this may run beside the actor's goroutine
+		o := s.originsOf(&reader)
+		return o.newest, o.former
+	}); refused != nil {
 		return refused
 	}
 	return nil

@@ -40,7 +40,7 @@ func (s *Service) History(a *Actor, h wire.History, done func(wire.Page, error))
 
 // ReadAgain is History for a page that was already counted.
 func (s *Service) ReadAgain(a *Actor, h wire.History, done func(wire.Page, error)) {
-	reader := Actor{SenderID: a.SenderID}
+	reader := Actor{SenderID: a.SenderID, Addr: a.Addr}
 	s.cfg.Hub.Go(a.Addr.Addr(), func() {
 		if err := s.MayRead(&reader, h.Room); err != nil { // after the page was read in vain, or the reader has waited
 			done(wire.Page{}, err)
@@ -64,7 +64,7 @@ func (s *Service) ErasureMark() room.Mark { return s.cfg.Hub.Mark() }
 
 // Expose registers records that are about to be sent to an actor, see room.Hub.Expose.
 func (s *Service) Expose(since room.Mark, a *Actor, abort func(), ranges ...room.Range) (*room.Exposure, bool) {
-	return s.cfg.Hub.Expose(since, a.sender(), abort, ranges...)
+	return s.cfg.Hub.Expose(since, a.sender(), a.Addr.Addr(), abort, ranges...)
 }
 
 // Bounds returns the numbers of a room's oldest and newest message, for callers that cache what they have read.

@@ -59,7 +59,7 @@ func (s *Service) mine(room, senderID string, messages []wire.Message) (wire.Min
 // NewestMarks reads the marks of the actor on the newest messages of a room, of which a replay has the last ones, and calls
 // done on another goroutine. If there are none, it returns false, and done is not called.
 func (s *Service) NewestMarks(a *Actor, room string, done func(wire.Mine, error)) bool {
-	if a.SenderID == "" || !s.cfg.Store.HasMarks(room) || !s.CanRead(room, a.SenderID) {
+	if a.SenderID == "" || !s.cfg.Store.HasMarks(room) || s.MayRead(a, room) != nil {
 		return false
 	}
 	sender, from := a.SenderID, s.cfg.Store.StartOf(room, wire.MaxLast)

@@ -36,7 +36,7 @@ func (s *Service) Select(a *Actor, room string, selection wire.Selection, to uin
 // SelectAgain is Select for a selection that was already counted.
 func (s *Service) SelectAgain(a *Actor, room string, selection wire.Selection, to uint64, done func(Selected, error)) {
 	sender, addr := key(a.SenderID), a.Addr.Addr()
-	reader := Actor{SenderID: a.SenderID}
+	reader := Actor{SenderID: a.SenderID, Addr: a.Addr}
 	s.cfg.Hub.Go(addr, func() {
 		if err := s.MayRead(&reader, room); err != nil {
 			done(Selected{}, err)

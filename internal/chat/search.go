@@ -33,7 +33,7 @@ func (s *Service) SearchAgain(ctx context.Context, a *Actor, q search.Query) (*w
 	}
 	addr := a.Addr.Addr()
 	q.From = Network(addr)
-	q.CanRead = func(room string) bool { return s.CanRead(room, a.sender()) }
+	q.CanRead = func(room string) bool { return s.MayRead(a, room) == nil }
 	q.Ran = func(took time.Duration) { s.rates.Searched(s.cfg.Now(), a.SenderID, addr, took) }
 	found, err := s.cfg.Search(ctx, q)
 	if err != nil {

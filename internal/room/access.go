@@ -1,6 +1,7 @@
 package room
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -30,9 +31,9 @@ func (s *Subscription) AccessChanged() bool {
 	return s.access.Load()&accessChanged != 0 && s.access.And(^uint32(accessChanged))&accessChanged != 0
 }
 
-// canRead reports whether a sender may read a room now.
-func (h *Hub) canRead(room, senderID string) bool {
-	return h.opt.CanRead == nil || h.opt.CanRead(room, senderID)
+// canRead reports whether a sender may read a room now, from an address.
+func (h *Hub) canRead(room, senderID string, addr netip.Addr) bool {
+	return h.opt.CanRead == nil || h.opt.CanRead(room, senderID, addr)
 }
 
 // rolesChanged handles a command that has changed roles, in its room or, if it has none, in all rooms.
@@ -88,12 +89,13 @@ func (r *Room) regrantSender(by senderKey) {
 	if !present {
 		return
 	}
-	change := uint32(accessChanged)
-	if senderID := string(by[:]); !r.hub.canRead(r.name, senderID) {
-		change |= accessLost
-		delete(r.typing, senderID)
-	}
+	senderID := string(by[:])
 	for s := who.first; s != nil; s = s.next {
+		change := uint32(accessChanged)
+		if !r.hub.canRead(r.name, senderID, s.member.RemoteAddr().Addr()) {
+			change |= accessLost
+			delete(r.typing, senderID)
+		}
 		s.access.Or(change)
 		s.member.Interrupt()
 	}
@@ -143,7 +145,7 @@ func (x *erasures) revoke(room string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for e := range x.exposed {
-		if e.abort != nil && slices.ContainsFunc(e.ranges, func(r Range) bool { return r.Room == room }) && !e.hub.canRead(room, e.senderID) {
+		if e.abort != nil && slices.ContainsFunc(e.ranges, func(r Range) bool { return r.Room == room }) && !e.hub.canRead(room, e.senderID, e.addr) {
 			e.abort()
 			e.abort = nil
 		}

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -119,24 +120,25 @@ func (x *erasures) erasedSinceLocked(since Mark, ranges []Range) bool {
 type Exposure struct {
 	hub      *Hub
 	senderID string // of the client that receives it
+	addr     netip.Addr
 	ranges   []Range
 	abort    func()     // nil: it was called
 	met      []*erasure // guarded by erasures.mu: wait for the end
 }
 
 // Expose registers what was read after a mark from records of some ranges, before the first byte of it is handed to a
-// socket for a sender. It returns false if one of the records was erased since the mark, or if the sender may not read one of
+// socket for a sender at an address. It returns false if one of the records was erased since the mark, or if the sender may not read one of
 // the rooms: then it has to be read again, or refused. If one of them is erased later, or the sender loses the permission,
 // abort is called once, which closes the connection; it must not block, and must not call Release before it
 // returns. The caller calls Release when all bytes are handed over, or none will be any more.
-func (h *Hub) Expose(since Mark, senderID string, abort func(), ranges ...Range) (*Exposure, bool) {
+func (h *Hub) Expose(since Mark, senderID string, addr netip.Addr, abort func(), ranges ...Range) (*Exposure, bool) {
 	x := &h.erasures
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.erasedSinceLocked(since, ranges) || slices.ContainsFunc(ranges, func(r Range) bool { return !h.canRead(r.Room, senderID) }) {
+	if x.erasedSinceLocked(since, ranges) || slices.ContainsFunc(ranges, func(r Range) bool { return !h.canRead(r.Room, senderID, addr) }) {
 		return nil, false
 	}
-	e := &Exposure{hub: h, senderID: senderID, ranges: ranges, abort: abort}
+	e := &Exposure{hub: h, senderID: senderID, addr: addr, ranges: ranges, abort: abort}
 	if x.exposed == nil {
 		x.exposed = make(map[*Exposure]struct{})
 	}

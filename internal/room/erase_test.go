@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -239,7 +240,7 @@ func TestExposure(t *testing.T) {
 	aborts := [3]int{}
 	var exposed []*Exposure
 	for i, ranges := range [][]Range{{{"den", 1, 4}}, {{"den", 6, 9}, {"other", 5, 5}}, {{"other", 5, 5}, {"den", 5, 5}}} {
-		e, ok := st.Expose(since, "", func() { aborts[i]++ }, ranges...)
+		e, ok := st.Expose(since, "", netip.Addr{}, func() { aborts[i]++ }, ranges...)
 		if !ok {
 			t.Fatal("nothing was erased, but it has to be read again")
 		}
@@ -250,10 +251,10 @@ func TestExposure(t *testing.T) {
 	if aborts != [3]int{0, 0, 1} || first() || second() {
 		t.Errorf("aborted %v, replies %v and %v", aborts, first(), second())
 	}
-	if _, ok := st.Expose(since, "", nil, Range{"den", 1, 5}); ok {
+	if _, ok := st.Expose(since, "", netip.Addr{}, nil, Range{"den", 1, 5}); ok {
 		t.Error("a record was erased, and data read before that is exposed")
 	}
-	if e, ok := st.Expose(st.Mark(), "", nil, Range{"den", 1, 5}); !ok {
+	if e, ok := st.Expose(st.Mark(), "", netip.Addr{}, nil, Range{"den", 1, 5}); !ok {
 		t.Error("nothing was erased since the mark")
 	} else {
 		e.Release()

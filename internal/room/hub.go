@@ -52,8 +52,9 @@ type Options struct {
 	Budget *fanout.Budget // for everything that waits for sockets; required
 	Logger *slog.Logger   // required
 
-	// CanRead reports whether a sender may read a room now. If nil, everyone can read everything. It must not block.
-	CanRead func(room, senderID string) bool
+	// CanRead reports whether a sender may read a room now, from an address. If nil, everyone can read everything. It must not
+	// block.
+	CanRead func(room, senderID string, addr netip.Addr) bool
 	// RuleEnd returns when the next rule of a room ends that says who may read it, or which role a sender has; zero: none does.
 	// If nil, no rule ends.
 	RuleEnd func(room string) time.Time

@@ -104,7 +104,7 @@ func (st *harness) start() {
 	st.jobs, st.links, st.tick = nil, nil, st.clock.Add(time.Second)
 	st.hub = room.NewHub(st.store, room.Options{
 		Budget: fanout.NewBudget(st.set.buffer), Logger: logger, Go: st.addJob,
-		CanRead: func(room, by string) bool { return st.store.CanRead(room, by, wire.TimeOf(st.clock)) },
+		CanRead: func(room, by string, _ netip.Addr) bool { return st.store.CanRead(room, by, wire.TimeOf(st.clock)) },
 		RuleEnd: func(room string) time.Time {
 			if end := st.store.RuleEnd(room, wire.TimeOf(st.clock)); end != 0 {
 				return end.Std()

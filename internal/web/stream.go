@@ -19,7 +19,7 @@ const ndjson = "application/x-ndjson"
 func (w *web) stream(out http.ResponseWriter, r *http.Request) {
 	client, err := w.streamClient(r)
 	if err == nil { // the session checks it again, when the status is sent already
-		err = chat.Refusal(w.Chat.MayRead(&chat.Actor{SenderID: client.Who.SenderID}, client.Room))
+		err = chat.Refusal(w.Chat.MayRead(&chat.Actor{SenderID: client.Who.SenderID, Addr: client.Addr}, client.Room))
 	}
 	if err == nil {
 		err = w.acquireSlot(r)
