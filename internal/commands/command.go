@@ -38,6 +38,7 @@ type Server interface {
 	Invite(ctx context.Context, ask wire.Invite) (wire.Invited, error)
 	Redeem(ctx context.Context, ask wire.Redeem) (wire.OwnRole, error)
 	Join(room string, last int) error
+	History(ctx context.Context, h wire.History) (wire.Page, error)
 	LinkCode(ctx context.Context, device string) (wire.LinkCode, error)
 	LinkDevice(ctx context.Context, code string, confirm bool) (wire.Linking, error)
 	SignOut(ctx context.Context, all bool) error
@@ -113,7 +114,7 @@ func (c *Command) Is(word string) bool { return word == c.Name || slices.Contain
 func Table() []Command {
 	return append([]Command{
 		{Name: "whois", Args: "PERSON", Takes: []Kind{PersonArg}, Help: "who somebody is: their sender id, their newest message, their role", Run: whois},
-	}, slices.Concat(ruleCommands(), moderateCommands(), inviteCommands(), sessionCommands())...)
+	}, slices.Concat(ruleCommands(), moderateCommands(), inviteCommands(), auditCommands(), sessionCommands())...)
 }
 
 // Find returns the command with a name, or nil.

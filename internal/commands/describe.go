@@ -18,17 +18,19 @@ func Describe(h Host, s wire.Setting) string {
 }
 
 func describe(h Host, s wire.Setting) string {
-	word, number, unset := "", time.Duration(0), s.Value.IsNull()
-	if s.Value.Text != nil {
-		word = *s.Value.Text
-	}
-	if s.Value.Number != nil {
-		number = time.Duration(min(*s.Value.Number, wire.MaxNewcomer)) * time.Second
-	}
 	if id, ok := wire.Subject(s.Key); ok {
-		return h.People().With(id).Label() + " " + ofPerson(s.Key, word)
+		return h.People().With(id).Label() + " " + ofPerson(s.Key, text(s.Value))
 	}
-	switch s.Key {
+	return describeRule(s.Key, s.Value)
+}
+
+// describeRule is Describe for a setting that is about nobody, without its end.
+func describeRule(key string, v wire.Value) string {
+	word, number, unset := text(v), time.Duration(0), v.IsNull()
+	if v.Number != nil {
+		number = time.Duration(min(*v.Number, wire.MaxNewcomer)) * time.Second
+	}
+	switch key {
 	case wire.LockKey:
 		return either(unset, "the room is open", "the room is locked")
 	case wire.SlowKey:
@@ -55,10 +57,13 @@ func describe(h Host, s wire.Setting) string {
 	case wire.MayLinkKey:
 		return either(unset, "everyone can post links", atLeast(word)+" can post links")
 	}
-	if strings.HasPrefix(s.Key, wire.PollPrefix) {
+	if n, ok := strings.CutPrefix(key, wire.AddressPrefix); ok {
+		return "the address of message " + n + " is " + either(word == wire.Ban, "banned", "muted")
+	}
+	if strings.HasPrefix(key, wire.PollPrefix) {
 		return "the poll is " + word
 	}
-	return s.Key + " is set"
+	return key + either(unset, " is not set", " is set")
 }
 
 func either(first bool, a, b string) string {

@@ -25,6 +25,7 @@ type fakeHost struct {
 	erasure  uint64
 	preview  wire.Preview
 	answer   Answer
+	logged   []wire.Message // in the moderators' room
 	settings []wire.Setting // in the order of their keys
 }
 
@@ -134,6 +135,12 @@ func (h *fakeHost) LinkDevice(_ context.Context, code string, confirm bool) (wir
 func (h *fakeHost) SignOut(_ context.Context, all bool) error {
 	h.note("sign out all %v", all)
 	return h.fail
+}
+
+// History returns the messages of the moderators' room.
+func (h *fakeHost) History(_ context.Context, ask wire.History) (wire.Page, error) {
+	h.note("history of %s", ask.Room)
+	return wire.Page{Room: ask.Room, Messages: h.logged}, h.fail
 }
 
 func (h *fakeHost) Join(room string, _ int) error { h.note("join %s", room); return nil }

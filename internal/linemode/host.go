@@ -73,13 +73,7 @@ func (h host) Now() time.Time           { return time.Now().Add(-h.clockAhead) }
 func (h host) Inform(words string)      { h.note("%s", client.OneLine(words)) }
 func (h host) Warn(words string)        { h.note("%s", client.OneLine(words)) }
 
-func (h host) When(t time.Time) string {
-	t, now := t.Local(), time.Now()
-	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
-		return t.Format("15:04")
-	}
-	return t.Format("2006-01-02 15:04")
-}
+func (h host) When(t time.Time) string { return when(t) }
 
 func (h host) Say(m wire.Say, _ string) { h.sayAs(m) }
 

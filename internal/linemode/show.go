@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"ramai/client"
+	"ramai/internal/commands"
 	"ramai/wire"
 )
 
@@ -21,7 +23,7 @@ const prefix = "From server: "
 
 // PlainText is a message as the plain protocol shows it, with the options of a poll. It says what was edited or deleted.
 func PlainText(m wire.Message) string {
-	text := client.Printable(m.Text)
+	text := client.Printable(commands.Logged(&m, when))
 	for i, option := range m.Options {
 		text += fmt.Sprintf(" (%d) %s", i+1, client.OneLine(option))
 	}
@@ -35,6 +37,15 @@ func PlainText(m wire.Message) string {
 		return text
 	}
 	return client.OneLine(m.DisplayName) + ": " + text
+}
+
+// when is a time as a line shows it: with the day unless it is today.
+func when(t time.Time) string {
+	t, now := t.Local(), time.Now()
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
 }
 
 // edit returns an edit as the plain protocol shows it: like the resulting message. It is empty for other changes.

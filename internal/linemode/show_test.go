@@ -92,3 +92,11 @@ func FuzzJSONLine(f *testing.F) {
 		}
 	})
 }
+
+// TestLogged: a record of the moderators' room is written in words.
+func TestLogged(t *testing.T) {
+	m := wire.Message{As: wire.ActionMessage, DisplayName: "anna", Action: &wire.Action{Do: wire.DoDelete, Of: 9, SenderID: "idOfBudi00000000", DisplayName: "bu\x1b[2Jdi"}}
+	if got, want := PlainText(m), "anna: deleted message 9 of budi"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"ramai/client"
+	"ramai/internal/commands"
 	"ramai/wire"
 )
 
@@ -30,12 +31,13 @@ func (t *timeline) itemOf(m client.ShownMessage) *item {
 	if it.own {
 		it.state = client.Saved
 	}
-	it.setForm(m)
+	t.setForm(it, m)
 	return it
 }
 
-// setForm gives an item the present form of its message.
-func (it *item) setForm(m client.ShownMessage) {
+// setForm gives an item the present form of its message. What a room of moderators says of an action is put into words.
+func (t *timeline) setForm(it *item, m client.ShownMessage) {
+	m.Text = commands.Logged(&m.Message, t.when)
 	it.text, it.re, it.edited, it.gone = m.Text, m.Re, m.Edited, m.Gone
 	it.editedAt = time.Time{}
 	if m.EditedAt != 0 {
@@ -66,8 +68,9 @@ func (t *timeline) refresh(n uint64) (it *item, was wire.Message) {
 	if !ok {
 		return nil, was
 	}
-	t.bytes += len(m.Text) - len(it.text)
-	it.setForm(m)
+	before := len(it.text)
+	t.setForm(it, m)
+	t.bytes += len(it.text) - before
 	it.changing = slices.ContainsFunc(pending.Sent, func(s client.Sent) bool { return s.Of == n })
 	return it, was
 }

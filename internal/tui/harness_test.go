@@ -34,6 +34,7 @@ type fakeChat struct {
 	pending   client.Pending
 	questions []wire.Message
 	preview   wire.Preview
+	logged    []wire.Message    // in the moderators' room
 	settings  []wire.Settings   // the next answers of Settings
 	head      uint64            // of the pages that History returns; 0: as of an older server
 	events    chan client.Event // returned by Next; nil: none
@@ -186,6 +187,9 @@ func (f *fakeChat) History(_ context.Context, h wire.History) (wire.Page, error)
 		return p, f.note("history %s as %s", h.Room, h.As)
 	}
 	switch {
+	case strings.HasPrefix(h.Room, "~"):
+		p.Messages = f.logged
+		return p, f.note("history %s", h.Room)
 	case h.After != nil && !h.After.Bare():
 		p.Reset = f.gone && h.After.Epoch != f.epoch
 		return p, f.note("prove %s %s", h.Room, wire.AppendPosition(nil, *h.After))

@@ -44,3 +44,19 @@ func TestDevice(t *testing.T) {
 	st.receive(client.Disconnected{Err: errors.New("cut")})
 	st.has("cut")
 }
+
+// TestAudit: what was done is listed, and the moderators' room shows it in words.
+func TestAudit(t *testing.T) {
+	st := newLobby(t, 3, func(_ *Config, f *fakeChat) {
+		f.logged = []wire.Message{{N: 1, As: wire.ActionMessage, SenderID: "idOfAnna00000000", DisplayName: "anna", At: wire.TimeOf(start), Action: &wire.Action{Do: wire.DoErase, Count: 3, Erasure: 7, SenderID: "idOfBudi00000000", DisplayName: "bu\x1b[2Jdi"}}}
+	})
+	st.types("/audit")
+	st.press("enter")
+	st.asked("history ~lobby")
+	st.has("What was done in lobby", "anna", "14:02  erased 3 messages of budi")
+	st.press("esc")
+	m := st.chat.logged[0]
+	m.Room, m.N = wire.Lobby, 4
+	st.receive(m)
+	st.has("erased 3 messages of budi; /undo 7")
+}
