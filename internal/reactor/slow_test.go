@@ -132,12 +132,18 @@ func interruptBlocked(t *testing.T, open func(Options) Reactor) {
 		still++
 		return calls > 1 && still > 10
 	})
-	for i := range 3 {
+	// On a busy machine, the peer may not be blocked yet: then something is written, and Next is called for that.
+	for interrupts, quiet := 1, 0; quiet < 3; {
+		before := s.countNext()
 		s.conn.Interrupt()
-		eventually(t, "a blocked source is interrupted", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.interrupts == i+2 })
-	}
-	if got := s.countNext(); got != calls {
-		t.Errorf("Next was called %d times for interrupts", got-calls)
+		interrupts++
+		eventually(t, "a blocked source is interrupted", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.interrupts == interrupts })
+		if quiet++; s.countNext() != before {
+			quiet = 0
+		}
+		if interrupts > 1000 {
+			t.Fatal("Next is called for interrupts")
+		}
 	}
 	s.conn.Abort()
 	if err := s.waitClosed(t); !errors.Is(err, ErrAborted) {

@@ -71,8 +71,9 @@ func (c *client) Wrote(n int) { c.written = c.written[n:] }
 
 // Closed implements reactor.Source.
 func (c *client) Closed(err error) {
+	ended := c.ended            // one per connection; the client may get another connection from now on
 	c.r.connectionEnded(c, err) // before ended is sent: then the client is no longer leaving
-	c.ended <- err              // one per connection
+	ended <- err
 }
 
 // Received implements reactor.Source.

@@ -24,6 +24,8 @@ type faultyServer struct {
 	mu        sync.Mutex
 	conns     []net.Conn
 	published uint64
+	pongs     int    // since the last ping
+	allPonged func() // called when each client has answered it
 }
 
 // serve serves one connection.
@@ -55,8 +57,11 @@ func (l *faultyServer) serve(w http.ResponseWriter, req *http.Request) {
 			if err != nil {
 				return
 			}
-			if b = b[used:]; m.Op == frame.Text {
+			switch b = b[used:]; m.Op {
+			case frame.Text:
 				l.receive(nc, v1, m.Payload)
+			case frame.Pong:
+				l.receivePong()
 			}
 		}
 		if err != nil {
@@ -91,12 +96,33 @@ func (l *faultyServer) receive(nc net.Conn, v1 bool, payload []byte) {
 	}
 }
 
+// ping sends a ping to all clients. After their answers, which follow what they have sent before, it calls then.
+func (l *faultyServer) ping(then func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pongs, l.allPonged = 0, then
+	for _, nc := range l.conns {
+		nc.Write(frame.AppendPing(nil, nil))
+	}
+}
+
+func (l *faultyServer) receivePong() {
+	l.mu.Lock()
+	l.pongs++
+	then := l.allPonged
+	if l.pongs < len(l.conns) {
+		then = func() {}
+	}
+	l.mu.Unlock()
+	then()
+}
+
 // rehearse runs a rehearsal with three clients, one of them a publisher.
-func (l *faultyServer) rehearse(c Config) (*Report, error) {
+func (l *faultyServer) rehearse(ctx context.Context, c Config) (*Report, error) {
 	web := httptest.NewServer(http.HandlerFunc(l.serve))
 	defer web.Close()
 	c.URL, c.Clients, c.Publishers, c.Rate, c.Size, c.Duration = web.URL, 3, 1, 100, 64, 300*time.Millisecond
-	return Run(context.Background(), c)
+	return Run(ctx, c)
 }
 
 // TestFindsFaults: a rehearsal finds a message that the server changes for one client, whether that client is the first or
@@ -187,9 +213,16 @@ func TestFindsFaults(t *testing.T) {
 					before = bytes.Clone(p)
 					return sent
 				}}
-				c := Config{Plain: plain, Drain: 3 * time.Second, Reactor: newReactor(t)}
+				c := Config{Plain: plain, Drain: time.Hour, Reactor: newReactor(t)}
 				runs.Go(func() {
-					rep, err := l.rehearse(c)
+					ctx, end := context.WithCancel(context.Background())
+					defer end()
+					c.OnStage = func(stage string) {
+						if stage == PublishingDone { // the second ping follows the last message
+							l.ping(func() { l.ping(end) })
+						}
+					}
+					rep, err := l.rehearse(ctx, c)
 					switch {
 					case kind.want == nil && (!errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "not published")):
 						t.Errorf("%s, plain %v, to %d: %+v, %v; want ErrBroken", name, plain, victim, rep, err)
@@ -218,7 +251,7 @@ func TestDuplicatesAreNotNew(t *testing.T) {
 		}
 		return [][]byte{p}
 	}
-	rep, err := l.rehearse(Config{Plain: true, Reactor: newReactor(t), OnStage: func(stage string) {
+	rep, err := l.rehearse(context.Background(), Config{Plain: true, Reactor: newReactor(t), OnStage: func(stage string) {
 		if stage == PublishingDone {
 			time.AfterFunc(2*duplicateWait, func() {
 				l.mu.Lock()

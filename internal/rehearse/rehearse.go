@@ -245,14 +245,17 @@ func (r *rehearsal) publish(ctx context.Context) error {
 	}
 	start := r.since()
 	gap := float64(time.Second) / r.cfg.Rate
-	for i := 0; ; {
-		for due := start + int64(float64(i)*gap); due <= r.since(); due = start + int64(float64(i)*gap) {
+	for i, over := 0, false; ; {
+		for due := start + int64(float64(i)*gap); due <= min(r.since(), start+int64(r.cfg.Duration)); due = start + int64(float64(i)*gap) {
 			r.clients[i%r.cfg.Publishers].publish(due)
 			i++
 		}
+		if over {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
-			return nil
+			over = true // what is due by now is still published, however late
 		case <-r.failed:
 			return *r.failure.Load()
 		case <-time.After(min(quantum, time.Duration(gap))):
