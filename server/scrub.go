@@ -57,7 +57,7 @@ func (s *Server) scrub() {
 		<-s.quit
 		cancel()
 	})
-	w := &scrubber{store: store, erased: s.hub.Mark, file: filepath.Join(s.cfg.Data, scrubFile), clock: s.cfg.Now}
+	w := &scrubber{store: store, erased: func() room.Mark { return s.hub.Mark() + room.Mark(s.forgotten.Load()) }, file: filepath.Join(s.cfg.Data, scrubFile), clock: s.cfg.Now}
 	logged := func(err error) {
 		if err != nil {
 			s.cfg.Logger.Warn("traces of deleted messages could not be removed from the data folder; will retry", "err", err)

@@ -62,6 +62,7 @@ type Server struct {
 	quit       chan struct{}      // closed to stop the background goroutines
 	marked     chan struct{}      // has a token after marks were stored, for the tallier
 	ended      chan struct{}      // has a token after sessions have changed, for recheck
+	forgotten  atomic.Uint64      // counts what was erased of people besides their records
 	erased     chan struct{}      // has a token after an erasure was stored or undone, for the eraser
 	background sync.WaitGroup
 	closing    sync.Once
@@ -323,6 +324,7 @@ func (s *Server) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submis
 	s.noteMarks(outcomes)
 	s.noteSessions(outcomes)
 	s.noteErasures(outcomes)
+	s.noteForgotten(outcomes)
 }
 
 // noteRenames collects the senders whose name has changed.

@@ -138,19 +138,33 @@ Exit codes: 0 ok, 2 usage, 5 the backup or the folder cannot be used.`,
 // newExport returns the command that exports a room.
 func newExport() *cobra.Command {
 	var to target
+	var by, data string
 	cmd := &cobra.Command{
-		Use:   "export ROOM",
-		Short: "Export all messages of a room as JSON lines",
+		Use:   "export ROOM | export --by BY",
+		Short: "Export all messages of a room, or everything of one person, as JSON lines",
 		Long: `Write all messages of a room to stdout, oldest first, one JSON object per line, up to the newest message when the export
 begins. Terminal control characters are escaped. ramai import reads this format.
 
-Exit codes: 0 ok, 1 incomplete, 2 usage, 3 cannot connect, 4 rejected.`,
-		Args: cobra.ExactArgs(1),
+With --by, write everything that is stored of a sender (the "by" of its messages) in all rooms: names, proofs and sessions without their
+secrets, roles, bans and mutes, invites, messages, changes, settings and marks. Records have the form of frames of ramai.v1; see
+docs/OPERATING.md. The last line has the type "end". This is for the operator: if a server is running with the data folder, the command uses
+its socket there. Otherwise it opens the folder itself.
+
+Exit codes: 0 ok, 1 incomplete, 2 usage, 3 cannot connect, 4 rejected, 5 the data folder cannot be used.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case (by == "") == (len(args) == 0):
+				return exit(exitUsage, errors.New("give either a room or --by"))
+			case by != "":
+				return exportPerson(cmd, data, by)
+			}
 			return runExport(cmd.Context(), to, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	to.flags(cmd.Flags())
+	cmd.Flags().StringVar(&by, "by", "", "export everything of this sender, as the operator")
+	dataFlag(cmd.Flags(), &data)
 	return cmd
 }
 

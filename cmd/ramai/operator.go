@@ -42,6 +42,20 @@ const maxAnswer = eventlog.MaxAllRegisteredNames * 1 << 10
 func askServer(ctx context.Context, data, method, path, body string) (answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	stream, err := callServer(ctx, data, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Close()
+	answer, err = io.ReadAll(io.LimitReader(stream, maxAnswer))
+	if err != nil {
+		return nil, exit(exitRefused, err)
+	}
+	return answer, nil
+}
+
+// callServer is askServer for a long answer, which the caller reads and closes. It waits until ctx ends.
+func callServer(ctx context.Context, data, method, path, body string) (answer io.ReadCloser, err error) {
 	socket := filepath.Join(data, server.SocketName)
 	nc, err := localsocket.Dial(ctx, socket)
 	switch {
@@ -60,15 +74,15 @@ func askServer(ctx context.Context, data, method, path, body string) (answer []b
 	if err != nil {
 		return nil, exit(exitNoServer, fmt.Errorf("no answer at %s: %w", socket, err))
 	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
 	defer resp.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = errors.New(client.Printable(strings.TrimSpace(string(answer))))
+	reason, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err == nil {
+		err = errors.New(client.Printable(strings.TrimSpace(string(reason))))
 	}
-	if err != nil {
-		return nil, exit(exitRefused, err)
-	}
-	return answer, nil
+	return nil, exit(exitRefused, err)
 }
 
 // askList requests a list, which arrives as a sequence of JSON values. Its errors are those of askServer.

@@ -61,6 +61,7 @@ const limit = 60 * time.Second
 //	once NAME TEXT A B         check that its stdout has the messages TEXT A to TEXT B in this order, each once
 //	same NAME NAME...          check that they have the same stdout
 //	logged NAME VAR REGEXP     wait until the stderr of NAME matches, and store the first group in $VAR
+//	capture VAR REGEXP         store the first group of the match in the stdout of the last exec in $VAR
 //	found N WORD               wait until ramai search WORD prints N lines
 //	terminal NAME SIZE         open a terminal (tmux) of a size such as 80x24, with a shell
 //	keys NAME KEY...           press keys there, by their names in tmux; any other text is typed
@@ -96,7 +97,7 @@ func TestScripts(t *testing.T) {
 			"serve": serve, "original": startOriginal, "cut": cut, "crowd": crowd, "start": start, "type": typeLine,
 			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "deaf": noHandler,
 			"ends": ends, "certify": certify, "authority": authority, "output": output, "once": once, "same": same, "found": found,
-			"logged":   logged,
+			"logged": logged, "capture": capture,
 			"terminal": terminal, "keys": keys, "paste": paste, "resize": resize, "sees": sees, "shut": closed,
 		},
 	})
@@ -191,6 +192,19 @@ func find(ts *testscript.TestScript, args []string, want int) *program {
 		ts.Fatalf("nothing named %s was started", args[0])
 	}
 	return p
+}
+
+// capture stores a part of the stdout of the last exec in a variable.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture VAR REGEXP")
+	}
+	out := ts.ReadFile("stdout")
+	match := regexp.MustCompile(args[1]).FindStringSubmatch(out)
+	if len(match) < 2 {
+		ts.Fatalf("%s does not match\n%s", args[1], out)
+	}
+	ts.Setenv(args[0], match[1])
 }
 
 func logged(ts *testscript.TestScript, _ bool, args []string) {

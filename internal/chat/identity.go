@@ -102,6 +102,12 @@ func (s *Service) Feed(outcomes []eventlog.Outcome) (affected map[string]bool) {
 			session, from = body.Session, body.From
 		case eventlog.SignOutBody:
 			session, from, all = body.Session, body.Session, body.All
+		case eventlog.ForgetBody: // the proofs of the sender may be gone
+			s.identities.mu.Lock()
+			clear(s.identities.tokens)
+			s.identities.mu.Unlock()
+			s.identities.generation.Add(1)
+			continue
 		default:
 			continue
 		}

@@ -22,8 +22,7 @@ type Tx interface {
 	EraseIDSum(generation uint64, k IDKey) error
 	// Record returns a row of a room, as it is in this transaction. A missing row is an error.
 	Record(room string, n uint64) (Record, error)
-	// ReplaceRecord replaces the body of the row with r's room and number by r's body. Nothing else changes. It does not
-	// keep r.
+	// ReplaceRecord replaces the row with r's room and number, except its time. It does not keep r.
 	ReplaceRecord(r *Record) error
 	// PutRecord adds a row. It does not keep r.
 	PutRecord(r *Record) error

@@ -104,6 +104,8 @@ func exampleData() []eventlog.Command {
 	digest := eventlog.SessionDigest("AAAAAAAAAAAAAAAAAAAAAA")
 	return []eventlog.Command{
 		{Kind: eventlog.PruneEntries, Body: eventlog.PruneEntriesBody{Table: eventlog.Sessions, Keys: []string{string(digest[:])}}},
+		{Kind: eventlog.Forget, Room: "lobby", Body: eventlog.ForgetBody{By: "0123456789abcdef", Numbers: []uint64{7, 600}}},
+		{Kind: eventlog.Forget, Body: eventlog.ForgetBody{By: "0123456789abcdef", Entries: []eventlog.EntryKey{{Table: eventlog.Sessions, Key: digest[:]}}}},
 	}
 }
 

@@ -174,3 +174,27 @@ func (c *Delta) makeSpace(tx Tx, cmd *Command, body InviteBody) (*wire.CodedErro
 	}
 	return nil, nil
 }
+
+// An InviteInfo describes an invite without its secret.
+type InviteInfo struct {
+	Role       wire.Role
+	Uses, Used int       // of the sender who made it; 0 of one who has redeemed it
+	Until      wire.Time // when the invite expires; 0: it does not
+}
+
+// InviteOf returns the invite that an entry has of a sender, and whether it made the "invite" or is the "redemption" of one; "" for
+// entries of other tables.
+func InviteOf(e *Entry, senderID string) (info InviteInfo, typ string, err error) {
+	switch e.Table {
+	case Invites:
+		i, err := decodeInvite(e.Value)
+		if err != nil || i.Creator != senderID {
+			return info, "", err
+		}
+		return InviteInfo{i.Role, i.Uses, i.Used, i.Until}, "invite", nil
+	case Redemptions:
+		r, err := decodeRedemption(e.Value)
+		return InviteInfo{Role: r.Role, Until: r.Until}, "redemption", err
+	}
+	return info, "", nil
+}

@@ -56,6 +56,7 @@ const (
 	EraseStep      Kind = 29
 	RestoreStep    Kind = 30
 	AppendLog      Kind = 31
+	Forget         Kind = 33
 
 	RotateAddressKeys Kind = 32
 )
@@ -93,6 +94,7 @@ var Current = &Program{level: HoldLevel, kinds: []leveledKind{
 	Restore:        {restoreKind{}, 4},
 	EraseStep:      {eraseStepKind{}, 4},
 	RestoreStep:    {restoreStepKind{}, 4},
+	Forget:         {forgetKind{}, HoldLevel},
 	AppendLog:      {logKind{}, HoldLevel},
 
 	RotateAddressKeys: {rotateAddressKeysKind{}, HoldLevel},

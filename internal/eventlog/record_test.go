@@ -44,6 +44,7 @@ func exampleRecords() []eventlog.Record {
 		{Room: "lobby", N: 9, At: 1_790_000_000_123, SenderID: "0123456789abcdef", DisplayName: "Anna", Kind: eventlog.Redeem, Body: "\x01\x82\x75role/0123456789abcdef\x65guest"},
 		erased(eventlog.Erase, "\x01\x83\x00\x701123456789abcdef\x81\x82\x07\x09"), erased(eventlog.Erase, "\x01\x83\x00\x60\xf6"), erased(eventlog.EraseStep, "\x01\x83\x0b\x60\x82\x82\x07\x07\x82\x09\x0a"),
 		erased(eventlog.Restore, "\x01\x83\x0b\x60\xf6"), erased(eventlog.RestoreStep, "\x01\x83\x0b\x60\x81\x82\x07\x07"),
+		{Room: "lobby", N: 12, At: 1_790_000_000_123, Kind: eventlog.Forget, Body: "\x01\x83\x00\x60\x82\x82\x07\x07\x82\x09\x0a"},
 	}
 }
 

@@ -63,7 +63,11 @@ func (unregisterNameKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		o.refuse(wire.BadRequest, fmt.Sprintf("the name %q is not registered", body.Name))
 		return nil
 	}
-	was := found[0] // the same name in other letters comes before one that only looks like it
+	return c.unregister(tx, o, found[0]) // the same name in other letters comes before one that only looks like it
+}
+
+// unregister deletes a registration. Its sender loses the name.
+func (c *Delta) unregister(tx Tx, o *Outcome, was NameRegistration) error {
 	c.registrations[was.Key], c.registeredBy[was.SenderID] = NameRegistration{}, latest(c.registeredBy, c.state.registeredBy, was.SenderID)-1
 	for _, part := range keyParts(was.Key) {
 		c.registeredKeys[part] = ""

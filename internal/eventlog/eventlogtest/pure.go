@@ -253,6 +253,8 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 				return eventlog.Command{Kind: eventlog.PruneEntries, Body: eventlog.PruneEntriesBody{Table: eventlog.Sessions, Keys: []string{string(digest[:])}}}
 			}
 			return eventlog.Command{Kind: eventlog.PruneEntries, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
+		case eventlog.Forget:
+			return aForget(t, rapid.SampledFrom(append(slices.Clone(someSenders), derived("one"))).Draw(t, "forgotten"))
 		case eventlog.PruneMarks:
 			return pruneMarks()
 		case eventlog.Erase:

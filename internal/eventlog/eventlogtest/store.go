@@ -88,6 +88,8 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"signing in", testSignIn},
 		{"signing out", testSignOut},
 		{"unused sessions", testPruneSessions},
+		{"forgotten senders", testForget},
+		{"forgetting others", testForgetOthers},
 		{"names and sessions", testSignInNames},
 		{"limit of sessions", testSessionLimit},
 	} {

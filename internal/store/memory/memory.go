@@ -219,9 +219,10 @@ func (t *tx) ReplaceRecord(r *eventlog.Record) error {
 	if row == nil {
 		return fmt.Errorf("room %s: %w: record %d is missing", r.Room, eventlog.ErrDamaged, r.N)
 	}
-	old := row.Body
-	row.Body = r.Body
-	t.undo = append(t.undo, func() { row.Body = old })
+	old := *row
+	*row = *r
+	row.At = old.At
+	t.undo = append(t.undo, func() { *row = old })
 	return nil
 }
 

@@ -231,7 +231,7 @@ func (t *tx) ReplaceRecord(r *eventlog.Record) error {
 	}
 	var sum int64
 	sum, t.scratch = checksum(t.scratch, r)
-	changed, err := t.replaceRow.exec([]byte(r.Body), sum, keyOf(t.roomID(r.Room), r.N))
+	changed, err := t.replaceRow.exec(r.SenderID, r.DisplayName, r.ID, int64(r.Kind), []byte(r.Body), sum, keyOf(t.roomID(r.Room), r.N))
 	if err == nil && changed != 1 {
 		err = fmt.Errorf("room %s: %w: record %d is missing", r.Room, eventlog.ErrDamaged, r.N)
 	}

@@ -84,7 +84,7 @@ func (w *writer) statements() []statement {
 		{&w.eraseIDSum, "UPDATE ids SET sum = 0 WHERE generation IN (?1, ?1 - 1, ?1 - 2) AND key = ?2"},
 		{&w.insertRow, insert + row},
 		{&w.selectRow, "SELECT key, at, by, name, id, kind, body, checksum FROM records WHERE key = ?"},
-		{&w.replaceRow, "UPDATE records SET body = ?, checksum = ? WHERE key = ?"},
+		{&w.replaceRow, "UPDATE records SET by = ?, name = ?, id = ?, kind = ?, body = ?, checksum = ? WHERE key = ?"},
 		{&w.insertRows, insert + row + strings.Repeat(", "+row, rowsAtOnce-1)},
 		{&w.putBounds, "INSERT INTO rooms(id, name, first, last, at) VALUES(?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET first = excluded.first, last = excluded.last, at = excluded.at"},
 		{&w.putLease, "INSERT INTO names(by, name, key, bound, used, node) VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(by) DO UPDATE SET name = excluded.name, key = excluded.key, bound = excluded.bound, used = excluded.used, node = excluded.node"},
