@@ -14,6 +14,8 @@ const { refusalText } = await import("../../internal/web/page/refusals.js");
 const { newcomersOf } = await import("../../internal/web/page/raid.js");
 const { silenceOf } = await import("../../internal/web/page/rules.js");
 const { transcriptLines } = await import("../../internal/web/page/transcript.js");
+const { actionText } = await import("../../internal/web/page/actionwords.js");
+const { undoPlan } = await import("../../internal/web/page/undoperson.js");
 for (const part of ["later", "moderation"]) addTexts((await import(`../../internal/web/page/lang/en-${part}.js`)).default);
 
 const later = (/** @type {number} */ ms) => new Date(Date.now() + ms).toISOString();
@@ -77,4 +79,51 @@ test("a transcript has what was written, and no deleted messages", () => {
 		{ n: 4, at: "T4", by: "aaaa1111", from: "anna", text: "When?", as: "poll", options: ["now", "later"], tally: { 0: 3 } },
 	]), (at) => at);
 	assert.deepEqual(lines, ["1  T1  anna: two\n    lines", "3  T3  guest bbbb (reply to 1): yes", "4  T4  anna: When?\n    - now (3)\n    - later"]);
+});
+
+test("what was done is said in the language of the page", () => {
+	const about = { by: "idOfBudi00000000", from: "Budi" };
+	for (const [action, want] of [
+		[{ do: "set", key: "person/idOfBudi00000000", value: "mute", ...about }, "Muted Budi"],
+		[{ do: "set", key: "person/idOfBudi00000000", before: "ban", ...about }, "Let Budi read and write again"],
+		[{ do: "set", key: "role/idOfBudi00000000", value: "trusted", ...about }, "Gave Budi the role: trusted"],
+		[{ do: "set", key: "role/idOfBudi00000000", before: "trusted", ...about }, "Took a role from Budi: trusted"],
+		[{ do: "set", key: "slow", value: 10 }, "Time between messages: 10 seconds"],
+		[{ do: "set", key: "slow", before: 10 }, "Time between messages: Off"],
+		[{ do: "set", key: "everyone", value: "none" }, "Anyone with the link can: Nothing (private)"],
+		[{ do: "set", key: "may.say", value: "moderator" }, "Can write: moderators"],
+		[{ do: "set", key: "lock", value: "on" }, "Locked the room"],
+		[{ do: "set", key: "password", value: "set" }, "Set the password of the room"],
+		[{ do: "erase", count: 1, erasure: 7, ...about }, "Erased 1 message from Budi"],
+		[{ do: "undo", erasure: 7 }, "Undid an erasure"],
+		[{ do: "approve", of: 1234, ...about }, "Approved a message from Budi (1,234)"],
+		[{ do: "invite", value: "guest", count: 30 }, "Made an invite for 30, with the role: guest"],
+		[{ do: "dance" }, "dance"],
+	]) assert.equal(actionText(/** @type {any} */ (action)), want);
+	assert.match(actionText({ do: "set", key: "lock", value: "on", until: "2026-11-25T15:00:00Z" }), /^Locked the room · until .*2026/);
+});
+
+test("everything by one moderator is undone, unless somebody else has changed it since", () => {
+	const now = Date.parse("2026-11-25T15:00:00Z");
+	const at = (/** @type {number} */ hours) => new Date(now - hours * 3_600_000).toISOString();
+	const done = (/** @type {string} */ by, /** @type {object} */ action, hours = 1) => /** @type {any} */ ({ by, at: at(hours), action });
+	const set = (/** @type {string} */ key, /** @type {any} */ value, /** @type {any} */ before) => ({ do: "set", key, value, before });
+	const { steps, rest } = undoPlan([
+		done("anna", set("slow", 5, undefined)),
+		done("budi", set("slow", 10, 5)),
+		done("budi", set("slow", 30, 10)),
+		done("budi", set("lock", "on", undefined)),
+		done("anna", set("lock", undefined, "on")),
+		done("budi", set("newcomer", 60, undefined)),
+		done("budi", set("newcomer", undefined, 60)),
+		done("budi", set("person/citra", "ban", undefined)),
+		done("budi", { do: "erase", erasure: 1, count: 3 }),
+		done("budi", { do: "erase", erasure: 2, count: 4 }),
+		done("anna", { do: "undo", erasure: 2 }),
+		done("budi", { do: "erase", erasure: 3, count: 5 }, 24),
+		done("budi", { do: "delete", of: 9 }),
+		done("anna", { do: "delete", of: 10 }),
+	], "budi", now);
+	assert.deepEqual(steps.map(({ key, value, erasure }) => [key, value, erasure]), [["slow", 5, undefined], ["person/citra", null, undefined], [undefined, undefined, 1]]);
+	assert.deepEqual(rest.map((a) => [a.do, a.of ?? a.erasure]), [["erase", 3], ["delete", 9]]);
 });

@@ -1,4 +1,5 @@
-// The drawer of moderators: the rules of the room, and the people with a role or a penalty.
+// The drawer of moderators: the rules of the room, the people with a role or a penalty, and what was done.
+import { AuditLog } from "./auditlog.js";
 import { Dialog } from "./dialogs.js";
 import { useState } from "./hooks.js";
 import { html } from "./html.js";
@@ -10,7 +11,7 @@ import { RuleForm } from "./ruleform.js";
 /** @typedef {import("./model.js").Model} Model */
 
 /** What the drawer has, each with the name of its text. */
-const TABS = /** @type {const} */ ({ rules: RuleForm, people: RoleList });
+const TABS = /** @type {const} */ ({ rules: RuleForm, people: RoleList, log: AuditLog });
 
 /** @param {{model: Model, close: () => void, open: (part: "ModerationPart", props: object) => void, tab?: keyof typeof TABS}} props */
 export function Drawer({ model, close, open, tab = "rules" }) {

@@ -6,7 +6,8 @@ import { addTexts } from "./i18n.js";
 import enModeration from "./lang/en-moderation.js";
 import { PersonCard } from "./personcard.js";
 import { Raid } from "./raid.js";
+import { UndoPerson } from "./undoperson.js";
 
 addTexts(enModeration);
 
-export { Drawer, ErasePreview, PersonCard, Raid };
+export { Drawer, ErasePreview, PersonCard, Raid, UndoPerson };

@@ -27,7 +27,7 @@ function loadModeration() {
 	return loadingModeration;
 }
 
-/** A dialog of moderation.js. @param {{view: "Drawer"|"PersonCard"|"ErasePreview"|"Raid", close: () => void} & Record<string, any>} props */
+/** A dialog of moderation.js. @param {{view: "Drawer"|"PersonCard"|"ErasePreview"|"Raid"|"UndoPerson", close: () => void} & Record<string, any>} props */
 export function ModerationPart({ view, ...props }) {
 	const [parts, setParts] = useState(/** @type {ModerationParts|null} */ (null));
 	useEffect(() => {

@@ -65,7 +65,8 @@ export function PersonCard({ model, person, close, open }) {
 				<option value="" selected=${!role}>${t.noRole}</option>
 				${offered.map((r) => html`<option key=${r} value=${r} selected=${r === role}>${t.roleNames[r]}</option>`)}
 			</select></label>
-			${owns(roomState) && html`<p class="note">${t.ownerHint}</p>`}`}
+			${owns(roomState) && html`<p class="note">${t.ownerHint}</p>
+				<button type="button" class="danger outline wide-button" onClick=${() => open("ModerationPart", { view: "UndoPerson", person, who: name })}>${icon("undo")} ${t.undoPerson(name)}…</button>`}`}
 		<${LastDone} model=${model} />
 	<//>`;
 }

@@ -5,7 +5,7 @@ const forms = (one, other) => ({ one, other });
 
 export default {
 	moderationOf: (/** @type {string} */ room) => `Moderate ${room}`,
-	tabs: { rules: "Rules", people: "People" },
+	tabs: { rules: "Rules", people: "People", log: "Log" },
 	undone: "Undone.",
 	notModerator: "You no longer moderate this room.",
 
@@ -94,4 +94,39 @@ export default {
 	eraseHint: "You can undo this for 23 hours.",
 	eraseNow: forms("Erase # message", "Erase # messages"),
 	erased: forms("# message erased.", "# messages erased."),
+
+	// What was done.
+	nothingDone: "Nothing was done here yet. What moderators do is listed here.",
+	messageCount: forms("# message", "# messages"),
+	untilDay: (/** @type {string} */ day) => `until ${day}`,
+	/** What a rule that is not set means; for others, off. @type {Record<string, string>} */
+	ruleUnset: { everyone: "Read and write", "may.say": "everyone", "may.link": "everyone", "may.react": "everyone", preset: "None" },
+	holds: /** @type {Record<string, string>} */ ({ first: "first messages", links: "messages with links", all: "all messages" }),
+	didMute: (/** @type {string} */ whom) => `Muted ${whom}`,
+	didBan: (/** @type {string} */ whom) => `Banned ${whom}`,
+	didPardon: (/** @type {string} */ whom) => `Let ${whom} read and write again`,
+	didGiveRole: (/** @type {string} */ whom, /** @type {string} */ role) => `Gave ${whom} the role: ${role}`,
+	didTakeRole: (/** @type {string} */ whom, /** @type {string} */ role) => `Took a role from ${whom}: ${role}`,
+	didMuteAddress: "Muted the network of a message",
+	didPardonAddress: "Let a muted network write again",
+	didSetPassword: "Set the password of the room",
+	didRemovePassword: "Removed the password of the room",
+	didLock: "Locked the room",
+	didOpen: "Opened the room",
+	didErase: (/** @type {string} */ count) => `Erased ${count}`,
+	didEraseOf: (/** @type {string} */ whom, /** @type {string} */ count) => `Erased ${count} from ${whom}`,
+	didUndo: "Undid an erasure",
+	didApprove: (/** @type {string} */ whom, /** @type {string} */ n) => `Approved a message from ${whom} (${n})`,
+	didReject: (/** @type {string} */ whom) => `Rejected a message from ${whom}`,
+	didDelete: (/** @type {string} */ whom, /** @type {string} */ n) => `Deleted a message from ${whom} (${n})`,
+	didInvite: (/** @type {string} */ role, /** @type {string} */ n) => `Made an invite for ${n}, with the role: ${role}`,
+	didRedeem: (/** @type {string} */ role) => `Came in with an invite, with the role: ${role}`,
+
+	// Undoing what a moderator has done.
+	undoPerson: (/** @type {string} */ who) => `Undo everything by ${who}`,
+	undoPersonHint: "This is set back, unless somebody else has changed it since:",
+	undoNothing: "There is nothing to undo.",
+	undoOf: (/** @type {string} */ did) => `Undo: ${did}`,
+	undoRest: "This cannot be undone here:",
+	undoSteps: forms("Undo # action", "Undo # actions"),
 };

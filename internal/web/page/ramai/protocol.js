@@ -3,9 +3,13 @@
 /**
  * A message as it was sent: re is the number of the message that it replies to, edited that of its newest change, and edited_at
  * when it was edited; a deleted one is gone and has no text. as: question, poll (which has options) or notice. tally: how many people have marked it, by key; tallied: the
- * number of its newest tally.
- * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string, re?: number, edited?: number, edited_at?: string, gone?: boolean, as?: string, options?: string[], tally?: Record<string, number>, tallied?: number}} Message
+ * number of its newest tally. In the rooms of moderators, as is also held, report (of the message of) or action.
+ * @typedef {{room: string, n: number, at: string, by: string, from: string, id: string, text: string, re?: number, edited?: number, edited_at?: string, gone?: boolean, as?: string, options?: string[], tally?: Record<string, number>, tallied?: number, of?: number, action?: Action}} Message
  * @typedef {{log: string, epoch?: string, n: number}} Position
+ *
+ * What a moderator has done; only what applies is set.
+ * @typedef {{do: string, key?: string, value?: Value, before?: Value, until?: string, of?: number, by?: string, from?: string, count?: number, erasure?: number, reason?: string}} Action
+ *
  * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, head?: number, skipped?: [number, number][], target?: number, reset?: boolean, as?: string, mine?: Record<string, string[]>}} Page
  *
  * A mark of a message: a reaction (an emoji), an upvote ("up"), or a vote in a poll (the index of an option).
