@@ -1,5 +1,7 @@
 package wire
 
+import "strconv"
+
 // PreviewSample is how many messages a Preview shows.
 const PreviewSample = 5
 
@@ -14,15 +16,23 @@ type Moderate struct {
 	Undo  uint64     `json:"undo,omitempty"`
 }
 
-// A Selection describes messages of a room.
+// A Selection describes messages of a room. Exactly one of SenderID, AddressOf and Newcomers is set.
 type Selection struct {
-	SenderID string `json:"by"`              // those of this sender
-	Since    *Time  `json:"since,omitempty"` // only those of this time or later
+	SenderID  string `json:"by,omitempty"`         // those of this sender
+	AddressOf uint64 `json:"address_of,omitempty"` // those that came from the address of this message, as far as it is known
+	Newcomers bool   `json:"newcomers,omitempty"`  // those of senders who first posted at Since or later
+	Since     *Time  `json:"since,omitempty"`      // only those of this time or later
 }
 
 // String returns the selection in a form that is the same for equal selections.
 func (s *Selection) String() string {
 	text := "by " + s.SenderID
+	switch {
+	case s.AddressOf > 0:
+		text = "address of " + strconv.FormatUint(s.AddressOf, 10)
+	case s.Newcomers:
+		text = "newcomers"
+	}
 	if s.Since != nil {
 		text += " since " + s.Since.String()
 	}
@@ -31,6 +41,20 @@ func (s *Selection) String() string {
 
 // Check checks the form of a selection.
 func (s *Selection) Check() *CodedError {
+	kinds := 0
+	for _, is := range [...]bool{s.SenderID != "", s.AddressOf > 0, s.Newcomers} {
+		if is {
+			kinds++
+		}
+	}
+	switch {
+	case kinds != 1:
+		return &CodedError{Code: BadRequest, Reason: "it must have exactly one of by (a sender), address_of (the number of a message) and newcomers (true)"}
+	case s.Newcomers && s.Since == nil:
+		return &CodedError{Code: BadRequest, Reason: "newcomers needs since, the time from which on they first posted"}
+	case s.SenderID == "":
+		return nil
+	}
 	if bad := CheckID(s.SenderID); bad != nil {
 		return &CodedError{Code: bad.Code, Reason: "by must be a sender: " + bad.Reason}
 	}
@@ -45,7 +69,12 @@ type Preview struct {
 	Senders int       `json:"senders"` // whose messages these are
 	Sample  []Message `json:"sample"`  // the newest ones, at most PreviewSample, ascending
 	To      uint64    `json:"to"`      // number for the Moderate that erases them
-	Ref     string    `json:"ref,omitempty"`
+
+	Kept      int `json:"kept,omitempty"`      // of a selection by address or of newcomers: messages of moderators and owners, which would not be erased
+	Addresses int `json:"addresses,omitempty"` // of such a selection: addresses that the messages came from, as far as they are known
+	Present   int `json:"present,omitempty"`   // people who are in the room now from one of these addresses
+
+	Ref string `json:"ref,omitempty"`
 }
 
 // Restored says that erased messages were restored, as far as their authors have not deleted them: they have to be loaded

@@ -15,6 +15,11 @@ type Selected struct {
 	To     uint64         // number up to which messages were looked at
 	Count  int            // messages
 	Sample []wire.Message // the newest ones, at most wire.PreviewSample, ascending
+	Of     [][2]uint64    // their numbers, if the senders have others that were not selected; empty: all from From to To
+
+	Kept      int // messages of the selection that are left out, see wire.Preview
+	Addresses int // see wire.Preview
+	Present   int
 }
 
 // recordsPerWork is how many records that are looked at are one unit of work.
@@ -42,7 +47,10 @@ func (s *Service) SelectAgain(a *Actor, room string, selection wire.Selection, t
 			done(Selected{}, err)
 			return
 		}
-		found, looked, err := selectMessages(s.cfg.Store, room, &selection, to)
+		found, origins, looked, err := selectMessages(s.cfg.Store, room, &selection, to, wire.TimeOf(s.cfg.Now()))
+		if err == nil {
+			s.countPresent(room, &found, origins)
+		}
 		s.rates.Worked(s.cfg.Now(), sender, addr, looked/recordsPerWork)
 		if err != nil && Refusal(err) == nil {
 			s.cfg.Logger.Error("cannot read the messages of a selection", "room", room, "err", err)
@@ -64,52 +72,6 @@ func (s *Service) mayModerate(senderID, room string) error {
 	}
 }
 
-// selectMessages finds messages of a room with numbers up to to; 0: all. It also returns how many records it has looked at.
-func selectMessages(store eventlog.Store, room string, selection *wire.Selection, to uint64) (found Selected, looked int, err error) {
-	bounds := store.Bounds(room)
-	if to > bounds.Last {
-		return found, 0, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("there is no message %d in the room %s; the newest number is %d", to, room, bounds.Last)}
-	}
-	found.From, found.To = 1, to
-	if to == 0 {
-		found.To = bounds.Last
-	}
-	from := bounds.First
-	if selection.Since != nil {
-		if from, err = firstAt(store, room, *selection.Since); err != nil {
-			return found, 0, err
-		}
-	}
-	senders := map[string]bool{}
-	for after := from - 1; after < found.To; {
-		records, _, err := store.Read(room, after, eventlog.MaxRead)
-		if err != nil {
-			return found, looked, err
-		}
-		if len(records) == 0 {
-			break
-		}
-		looked += len(records)
-		for i := range records {
-			r := &records[i]
-			if after = r.N; r.N > found.To {
-				break
-			}
-			if r.SenderID != selection.SenderID {
-				continue
-			}
-			m, is, err := r.Message()
-			if err != nil {
-				return found, looked, err
-			}
-			if is && !m.Gone {
-				found.add(&m, senders)
-			}
-		}
-	}
-	return found, looked, nil
-}
-
 // add adds a message that was found. senders has the senders in By.
 func (s *Selected) add(m *wire.Message, senders map[string]bool) {
 	if s.Count++; s.Count == 1 {
@@ -128,7 +90,7 @@ func (s *Selected) add(m *wire.Message, senders map[string]bool) {
 
 // Preview returns the answer to a request that selects messages.
 func (s *Selected) Preview(m *wire.Moderate) wire.Preview {
-	return wire.Preview{Room: m.Room, ID: m.ID, Count: s.Count, Senders: len(s.By), Sample: s.Sample, To: s.To}
+	return wire.Preview{Room: m.Room, ID: m.ID, Count: s.Count, Senders: len(s.By), Sample: s.Sample, To: s.To, Kept: s.Kept, Addresses: s.Addresses, Present: s.Present}
 }
 
 // Erase erases the messages that a selection has found. It returns what Say returns.
@@ -138,7 +100,7 @@ func (s *Service) Erase(a *Actor, m *wire.Moderate, found *Selected, r Reply) er
 
 // body returns the body of the command that erases what was found.
 func (s *Selected) body(selection *wire.Selection) eventlog.EraseBody {
-	return eventlog.EraseBody{By: s.By, From: s.From, To: max(s.To, 1), Count: uint64(s.Count), Asked: selection.String()}
+	return eventlog.EraseBody{By: s.By, From: s.From, To: max(s.To, 1), Count: uint64(s.Count), Asked: selection.String(), Of: s.Of}
 }
 
 // Undo undoes an erasure. It counts as a message, and returns what Say returns.

@@ -39,7 +39,7 @@ func (s *Service) originsOf(a *Actor) origins {
 func (s *Service) hash(addr netip.Addr, keys []eventlog.AddressKey) (o origins) {
 	newest := &keys[len(keys)-1]
 	o.since = newest.Since
-	if addr = addr.Unmap(); !addr.IsValid() || addr.IsUnspecified() || addr.IsLoopback() || s.cfg.IsProxy != nil && s.cfg.IsProxy(addr) {
+	if !s.hasOrigin(addr) {
 		return o
 	}
 	network := Network(addr).Addr()
@@ -48,6 +48,12 @@ func (s *Service) hash(addr netip.Addr, keys []eventlog.AddressKey) (o origins) 
 		o.former = originOf(&keys[len(keys)-2], network)
 	}
 	return o
+}
+
+// hasOrigin reports whether an address says something about its client.
+func (s *Service) hasOrigin(addr netip.Addr) bool {
+	addr = addr.Unmap()
+	return addr.IsValid() && !addr.IsUnspecified() && !addr.IsLoopback() && (s.cfg.IsProxy == nil || !s.cfg.IsProxy(addr))
 }
 
 // originOf hashes an address with a key.

@@ -101,11 +101,11 @@ func (c *Delta) refusedAddressRule(tx Tx, cmd *Command, body *SetBody) (*wire.Co
 	if err != nil || known {
 		return nil, err
 	}
-	return originUnknown(body.AddressOf), nil
+	return OriginUnknown(body.AddressOf), nil
 }
 
-// originUnknown refuses what needs the origin of a message that has none.
-func originUnknown(n uint64) *wire.CodedError {
+// OriginUnknown refuses what needs the origin of a message that has none.
+func OriginUnknown(n uint64) *wire.CodedError {
 	return &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("the address of message %d is not known; it is forgotten after %s at most, and that of a client on the server's own machine, or of a proxy, never is", n, OriginLife)}
 }
 

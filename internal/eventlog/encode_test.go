@@ -83,6 +83,8 @@ func examples5() []eventlog.Command {
 		{Kind: eventlog.Change, SenderID: "0123456789abcdef", Room: "lobby", ID: "a3", Body: eventlog.ChangeBody{Of: 600, Text: ptr("dünya")}, Origin: one, FormerOrigin: two},
 		{Kind: eventlog.Mark, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.MarkBody{Of: 600, Key: "up", On: true}, Origin: one},
 		{Kind: eventlog.Set, SenderID: "0123456789abcdef", Room: "lobby", ID: "a4", Body: eventlog.SetBody{Key: wire.TopicKey, Value: wire.TextValue("Tea")}, Origin: one},
+		{Kind: eventlog.Set, SenderID: "0123456789abcdef", Room: "lobby", ID: "a5", Body: eventlog.SetBody{Key: wire.AddressKey, Value: wire.TextValue(wire.Mute), Until: 1_790_000_000_000, AddressOf: 600}},
+		{Kind: eventlog.Erase, SenderID: eventlog.OperatorSender, Room: "lobby", ID: "a6", Body: eventlog.EraseBody{By: []string{"0123456789abcdef"}, From: 7, To: 600, Count: 3, Asked: "address of 9", Of: [][2]uint64{{7, 9}, {11, 600}}}},
 		{Kind: eventlog.RotateAddressKeys, Body: eventlog.RotateAddressKeysBody{Secret: []byte("0123456789abcdef0123456789abcdef")}},
 		{Kind: eventlog.PruneEntries, Room: "lobby", Body: eventlog.PruneEntriesBody{Table: eventlog.Origins}},
 	}

@@ -14,21 +14,67 @@ import (
 //
 // Its id is remembered like that of a Say, and shares the same ids.
 type EraseBody struct {
-	_     struct{} `cbor:",toarray"`
 	By    []string // the senders, ascending; empty: no message was found
 	From  uint64   // number of the first message
 	To    uint64   // number of the newest message that the moderator has seen
 	Count uint64   // messages that were found
 	Asked string   // the selection in the moderator's words, which are the same when the command is repeated
 	Final bool     // the operator's: no text is kept
+
+	Of [][2]uint64 // only messages of the senders with these numbers, ascending; empty: all from From to To
+}
+
+// encodedErase is how an EraseBody without Of is encoded.
+type encodedErase struct {
+	_        struct{} `cbor:",toarray"`
+	By       []string
+	From, To uint64
+	Count    uint64
+	Asked    string
+	Final    bool
+}
+
+// encodedErase5 is an EraseBody with Of, which exists from HoldLevel on.
+type encodedErase5 struct {
+	_        struct{} `cbor:",toarray"`
+	By       []string
+	From, To uint64
+	Count    uint64
+	Asked    string
+	Final    bool
+	Of       [][2]uint64
 }
 
 func (EraseBody) kind() Kind { return Erase }
 
 type eraseKind struct {
 	onDemand
-	withBody[EraseBody]
 	erasedRecords
+}
+
+func (eraseKind) encodeBody(c *Command) ([]byte, error) {
+	b, err := bodyOf[EraseBody](c)
+	if err != nil {
+		return nil, err
+	}
+	if len(b.Of) == 0 {
+		return encoding.Marshal(encodedErase{By: b.By, From: b.From, To: b.To, Count: b.Count, Asked: b.Asked, Final: b.Final})
+	}
+	return encoding.Marshal(encodedErase5{By: b.By, From: b.From, To: b.To, Count: b.Count, Asked: b.Asked, Final: b.Final, Of: b.Of})
+}
+
+func (eraseKind) decodeBody(data []byte, c *Command) error {
+	var e encodedErase5
+	var err error
+	if isArray(data, 7) {
+		err = decoding.Unmarshal(data, &e)
+	} else {
+		var old encodedErase
+		err = decoding.Unmarshal(data, &old)
+		e = encodedErase5{By: old.By, From: old.From, To: old.To, Count: old.Count, Asked: old.Asked, Final: old.Final}
+	}
+	c.Body = EraseBody{By: e.By, From: e.From, To: e.To, Count: e.Count, Asked: e.Asked, Final: e.Final, Of: e.Of}
+	return err
 }
 
 func (eraseKind) name() string { return "erase" }
@@ -54,6 +100,16 @@ func (eraseKind) check(c *Command) error {
 	}
 	if body.From == 0 || body.To == 0 || len(body.By) > 0 && body.From > body.To {
 		return fmt.Errorf("an erase command of the messages %d to %d; messages are numbered from 1", body.From, body.To)
+	}
+	if len(body.Of) > MaxErasedRanges {
+		return fmt.Errorf("an erase command of %d ranges, at most %d are allowed", len(body.Of), MaxErasedRanges)
+	}
+	last := body.From - 1
+	for _, r := range body.Of {
+		if r[0] <= last || r[1] < r[0] || r[1] > body.To {
+			return fmt.Errorf("an erase command of the messages %d to %d has the range %d to %d after %d", body.From, body.To, r[0], r[1], last)
+		}
+		last = r[1]
 	}
 	if err := checkString(Erase, "selection", body.Asked, maxAsked, true); err != nil {
 		return err
@@ -84,6 +140,9 @@ func (eraseKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	record := erasedRecord{}
 	if len(body.By) == 1 { // one frame is enough for all readers; otherwise the steps say which messages
 		record.By, record.Of = body.By[0], [][2]uint64{{body.From, body.To}}
+		if len(body.Of) > 0 {
+			record.Of = body.Of
+		}
 	}
 	if err := c.appendRecord(tx, o, record.encode()); err != nil {
 		return err
@@ -92,7 +151,7 @@ func (eraseKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	o.Rewritten = wire.Range{From: body.From, To: o.N}
 	return c.putErasure(tx, &Erasure{
 		Room: room, N: o.N, SenderID: o.Command.SenderID, At: c.at, By: body.By, From: body.From, To: body.To, Asked: body.Asked, Count: body.Count,
-		Final: body.Final, Phase: Erasing, Next: body.From,
+		Final: body.Final, Phase: Erasing, Next: body.From, Of: body.Of,
 	})
 }
 
@@ -208,7 +267,7 @@ func (c *Delta) eraseStep(tx Tx, o *Outcome, e *Erasure) error {
 		if err != nil {
 			return err
 		}
-		if row.Kind != Say || !e.has(row.SenderID) {
+		if row.Kind != Say || !e.has(n, row.SenderID) {
 			continue
 		}
 		erased, err := c.eraseRow(tx, e, &row)

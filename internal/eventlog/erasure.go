@@ -18,6 +18,8 @@ const (
 	EraseStepSize = 500
 	// MaxErasedSenders is how many senders' messages one erasure can erase.
 	MaxErasedSenders = 1000
+	// MaxErasedRanges is how many ranges of numbers one erasure can name.
+	MaxErasedRanges = 1000
 	// MaxErasures is how many erasures of a room can be stored at once.
 	MaxErasures = 1000
 	// maxHiding is how many of them can be hiding messages at once: each read of the room consults all of these.
@@ -40,7 +42,8 @@ type Erasure struct {
 	Count    uint64 // messages that there were to erase
 	Final    bool   // it cannot be undone: no text is kept
 	Phase    ErasurePhase
-	Next     uint64 // number at which the next step begins
+	Next     uint64      // number at which the next step begins
+	Of       [][2]uint64 // see EraseBody; never changed
 }
 
 // An ErasurePhase is how far an erasure is.
@@ -68,6 +71,21 @@ type storedErasure struct {
 	Next     uint64
 }
 
+// storedErasure5 is a storedErasure with Of, which exists from HoldLevel on.
+type storedErasure5 struct {
+	_        struct{} `cbor:",toarray"`
+	SenderID string
+	At       int64
+	By       []string
+	From, To uint64
+	Asked    string
+	Count    uint64
+	Final    bool
+	Phase    ErasurePhase
+	Next     uint64
+	Of       [][2]uint64
+}
+
 // numberKey returns the key of an entry that belongs to a number. Keys are in the order of their numbers.
 func numberKey(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
@@ -81,9 +99,15 @@ func keyNumber(key string) (uint64, error) {
 
 // entry returns the entry of an erasure.
 func (e *Erasure) entry() *Entry {
-	return &Entry{Table: Erasures, Room: e.Room, Key: numberKey(e.N), Value: string(must(encoding.Marshal(storedErasure{
+	var value any = storedErasure{
 		SenderID: e.SenderID, At: int64(e.At), By: e.By, From: e.From, To: e.To, Asked: e.Asked, Count: e.Count, Final: e.Final, Phase: e.Phase, Next: e.Next,
-	})))}
+	}
+	if len(e.Of) > 0 {
+		value = storedErasure5{
+			SenderID: e.SenderID, At: int64(e.At), By: e.By, From: e.From, To: e.To, Asked: e.Asked, Count: e.Count, Final: e.Final, Phase: e.Phase, Next: e.Next, Of: e.Of,
+		}
+	}
+	return &Entry{Table: Erasures, Room: e.Room, Key: numberKey(e.N), Value: string(must(encoding.Marshal(value)))}
 }
 
 // DecodeErasure returns the erasure of an entry.
@@ -92,12 +116,19 @@ func DecodeErasure(e *Entry) (*Erasure, error) {
 	if err != nil {
 		return nil, err
 	}
-	var s storedErasure
-	if err := decoding.Unmarshal([]byte(e.Value), &s); err != nil {
+	var s storedErasure5
+	if isArray([]byte(e.Value), 11) {
+		err = decoding.Unmarshal([]byte(e.Value), &s)
+	} else {
+		var old storedErasure
+		err = decoding.Unmarshal([]byte(e.Value), &old)
+		s = storedErasure5{SenderID: old.SenderID, At: old.At, By: old.By, From: old.From, To: old.To, Asked: old.Asked, Count: old.Count, Final: old.Final, Phase: old.Phase, Next: old.Next}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: the erasure %d of the room %s: %w", ErrDamaged, n, e.Room, err)
 	}
 	return &Erasure{
-		Room: e.Room, N: n, SenderID: s.SenderID, At: wire.Time(s.At), By: s.By, From: s.From, To: s.To, Asked: s.Asked, Count: s.Count, Final: s.Final, Phase: s.Phase, Next: s.Next,
+		Room: e.Room, N: n, SenderID: s.SenderID, At: wire.Time(s.At), By: s.By, From: s.From, To: s.To, Asked: s.Asked, Count: s.Count, Final: s.Final, Phase: s.Phase, Next: s.Next, Of: s.Of,
 	}, nil
 }
 
@@ -111,12 +142,24 @@ func (e *Erasure) hides(n uint64, senderID string) bool {
 	default:
 		return false
 	}
-	return n >= from && n <= e.To && e.has(senderID)
+	return n >= from && n <= e.To && e.has(n, senderID)
 }
 
-// has reports whether the erasure is of a sender's messages.
-func (e *Erasure) has(senderID string) bool {
+// has reports whether the erasure is of a sender's message with a number.
+func (e *Erasure) has(n uint64, senderID string) bool {
 	_, found := slices.BinarySearch(e.By, senderID)
+	if !found || len(e.Of) == 0 {
+		return found
+	}
+	_, found = slices.BinarySearchFunc(e.Of, n, func(r [2]uint64, n uint64) int {
+		switch {
+		case r[1] < n:
+			return -1
+		case r[0] > n:
+			return 1
+		}
+		return 0
+	})
 	return found
 }
 

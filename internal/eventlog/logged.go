@@ -87,7 +87,7 @@ func (c *Delta) nameOf(senderID string) string {
 
 // logRule adds a record of a rule that a Set sets. before is what it replaces; nil: nothing.
 func (c *Delta) logRule(o *Outcome, key settingKey, body *SetBody, before *storedSetting) {
-	action := &wire.Action{Do: wire.DoSet, Key: body.Key, Value: body.Value, Until: body.Until, SenderID: key.subject, DisplayName: c.nameOf(key.subject)}
+	action := &wire.Action{Do: wire.DoSet, Key: body.Key, Value: body.Value, Until: body.Until, Of: body.AddressOf, SenderID: key.subject, DisplayName: c.nameOf(key.subject)}
 	if before != nil && !before.over(c.at) {
 		action.Before = before.value
 	}

@@ -110,6 +110,28 @@ func OriginOf(r EntryReader, room string, n uint64) (o StoredOrigin, found bool,
 	return o, err == nil, err
 }
 
+// EachOrigin calls f with the known origins of a room's messages with numbers from from to to, ascending.
+func EachOrigin(r EntryReader, room string, from, to uint64, f func(StoredOrigin)) error {
+	after := ""
+	if from > 0 {
+		after = numberKey(from - 1)
+	}
+	for {
+		entries, err := r.Entries(Origins, room, "", after, MaxEntries)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for i := range entries {
+			o, err := DecodeOrigin(&entries[i])
+			if err != nil || o.N > to {
+				return err
+			}
+			f(o)
+			after = entries[i].Key
+		}
+	}
+}
+
 // originOver reports whether the key of an origin is not kept any more.
 func originOver(e *Entry, at wire.Time) (bool, error) {
 	o, err := DecodeOrigin(e)

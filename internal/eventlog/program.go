@@ -159,6 +159,10 @@ func fieldsOf(c *Command) uint64 {
 		if wire.IsRule(body.Key) || body.Until != 0 {
 			return RulesLevel
 		}
+	case EraseBody:
+		if len(body.Of) > 0 {
+			return HoldLevel
+		}
 	case ChangeBody:
 		if body.Link {
 			return RulesLevel

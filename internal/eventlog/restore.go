@@ -125,7 +125,7 @@ func (restoreStepKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		if err != nil {
 			return err
 		}
-		if row.Kind != Say || !e.has(row.SenderID) {
+		if row.Kind != Say || !e.has(n, row.SenderID) {
 			continue
 		}
 		restored, err := c.restoreRow(tx, e, &row)

@@ -395,6 +395,28 @@ func (h *Hub) Who(ask wire.Who) wire.Who {
 	return w
 }
 
+// An Address is one from which a sender is in a room.
+type Address struct {
+	SenderID string
+	Addr     netip.Addr
+}
+
+// Addresses returns the addresses of the connections in a room.
+func (h *Hub) Addresses(name string) (all []Address) {
+	r := h.room(name)
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for by, who := range r.people.present {
+		for s := who.first; s != nil; s = s.next {
+			all = append(all, Address{string(by[:]), s.member.RemoteAddr().Addr()})
+		}
+	}
+	return all
+}
+
 // Count returns the number of people in a room.
 func (h *Hub) Count(name string) int {
 	if r := h.room(name); r != nil {

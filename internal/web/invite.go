@@ -74,6 +74,15 @@ func (w *web) parseRequest(out http.ResponseWriter, r *http.Request, kind string
 	if refused := wire.ParseJSON(body, &given); refused != nil || given == nil {
 		return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the body must be one JSON object"}
 	}
+	if id, has := given["id"]; has {
+		var own string
+		if refused := wire.ParseJSON(id, &own); refused != nil {
+			return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "the field \"id\": " + refused.Reason}
+		}
+		if refused := setBodyID(&own, m); refused != nil {
+			return nil, refused
+		}
+	}
 	for name, value := range map[string]string{"type": kind, "room": m.Room, "id": m.ID} {
 		given[name], _ = json.Marshal(value) // a string is always valid
 	}

@@ -393,3 +393,23 @@ func testEraseRoles(t *testing.T, j *tested) {
 		t.Errorf("after the owner has erased all, the lobby has %q", got)
 	}
 }
+
+// testEraseRanges: an erasure that names ranges erases and restores the messages of its senders in them, and no others.
+func testEraseRanges(t *testing.T, j *tested) {
+	allowChanges(j)
+	for i := range 6 {
+		j.apply(say([]string{"anna", "bert"}[i%2], "lobby", fmt.Sprint(i), fmt.Sprint("text ", i+1)))
+	}
+	c := eraseBy("e", 1, 6, "bert")
+	body := c.Body.(eventlog.EraseBody)
+	body.Of = [][2]uint64{{1, 2}, {6, 6}}
+	c.Body = body
+	j.expect(commands(c), "saved 7")
+	want := []string{"text 1", "gone 7", "text 3", "text 4", "text 5", "gone 7", "changed [{1 2} {6 6}]"}
+	j.wantTexts(want...) // hidden
+	j.steps(false)
+	j.wantTexts(append(want, "changed [{2 2} {6 6}]")...)
+	j.expect(commands(restore("r", 7)), "saved 9")
+	j.steps(false)
+	j.wantTexts("text 1", "text 2", "text 3", "text 4", "text 5", "text 6", "changed [{1 2} {6 6}]", "changed [{2 2} {6 6}]", "restored []", "restored [{2 2} {6 6}]")
+}

@@ -261,6 +261,13 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			from, senders := rapid.Uint64Range(1, 8).Draw(t, "from"), rapid.SampledFrom([][]string{{"anna"}, {"bert"}, {"anna", "carl"}}).Draw(t, "senders")
 			c := eraseBy(rapid.StringMatching("[a-h]").Draw(t, "id"), from, from+rapid.Uint64Range(0, 4).Draw(t, "count"), senders...)
 			c.Room = rapid.SampledFrom(someRooms).Draw(t, "room")
+			if body := c.Body.(eventlog.EraseBody); rapid.IntRange(0, 2).Draw(t, "of") == 0 {
+				body.Of = [][2]uint64{{from, from}}
+				if body.To > from+1 {
+					body.Of = append(body.Of, [2]uint64{from + 2, body.To})
+				}
+				c.Body = body
+			}
 			return c
 		case eventlog.Restore:
 			c := restore(rapid.StringMatching("[a-h]").Draw(t, "id"), rapid.Uint64Range(1, 8).Draw(t, "erasure"))

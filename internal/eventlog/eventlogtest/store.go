@@ -49,6 +49,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"rules about addresses", testAddressRules},
 		{"pages of rules about addresses", testAddressPages},
 		{"erasures in steps", testEraseSteps},
+		{"erasures of ranges", testEraseRanges},
 		{"erasures and deletions", testEraseAndDelete},
 		{"erasures of polls", testEraseStatus},
 		{"expired erasures", testEraseExpires},
