@@ -68,6 +68,7 @@ type Config struct {
 	Quiet              bool           // do not log client activity
 	LogTexts           bool           // log the text of messages, unless Quiet
 	LogDropped         func() uint64  // number of dropped log lines, for the metrics
+	Cluster            Cluster        // the zero value: the server runs alone; otherwise Join must be called before New
 	Version            string
 
 	Logger *slog.Logger
@@ -76,6 +77,8 @@ type Config struct {
 
 	noMaintenance bool               // tests delete rooms and messages by themselves
 	sequencer     eventlog.Sequencer // nil: local
+	member        *member            // set by Join; nil: the server runs alone
+	patience      time.Duration      // how long a member without a majority serves readers; 0: readersOnlyFor
 }
 
 // maxFragments is the maximum number of frames in a message.
@@ -109,6 +112,9 @@ func (c *Config) complete() error {
 		if c.Data, err = filepath.Abs(c.Data); err != nil {
 			return fmt.Errorf("data folder %s: %w", c.Data, err)
 		}
+	}
+	if err := c.checkCluster(); err != nil {
+		return err
 	}
 	available := descriptors() - spareDescriptors
 	if available < minConns {

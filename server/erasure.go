@@ -16,10 +16,11 @@ type eraser struct {
 	steps  func(at wire.Time, expire bool) []eventlog.Command // see eventlog.Store
 	submit func(eventlog.Submission, func()) error
 	erased <-chan struct{} // has a token after an erasure was stored or undone
+	leads  func() bool     // see member
 }
 
 func (s *Server) erase() {
-	e := eraser{steps: s.store.ErasureSteps, submit: s.eventlog.Submit, erased: s.erased}
+	e := eraser{steps: s.store.ErasureSteps, submit: s.eventlog.Submit, erased: s.erased, leads: s.cfg.member.leads}
 	e.run(s.quit)
 }
 
@@ -29,7 +30,9 @@ func (e *eraser) run(quit <-chan struct{}) {
 	var last []eventlog.Command
 	for {
 		var retry <-chan time.Time
-		if steps := e.steps(0, false); len(steps) > 0 {
+		if steps := e.steps(0, false); len(steps) > 0 && !e.leads() && !reflect.DeepEqual(steps, last) {
+			last, retry = steps, time.After(yieldTime) // the leader takes them
+		} else if len(steps) > 0 {
 			progress := !reflect.DeepEqual(steps, last)
 			last = steps
 			if _, err := runCommands(e.submit, quit, steps...); err == nil && progress {

@@ -31,6 +31,8 @@ const (
 	PeoplePath = "/people"        // GET: the senders with the name of the query's name, as JSON lines of chat.NamedSender
 	ExportPath = "/people/export" // GET: everything of the sender of the query's by, as JSON lines that end with a chat.ExportEnd
 	ErasePath  = "/people/erase"  // POST: an ErasePerson as JSON; answered by a chat.Person
+
+	ClusterPath = "/cluster" // GET: the ClusterStatus, as JSON
 )
 
 // More is the answer to a change that is not complete. The client must repeat the request.
@@ -51,6 +53,7 @@ func (s *Server) Operator() http.Handler {
 	mux.HandleFunc("GET "+NamesPath, s.listNames)
 	mux.HandleFunc("POST "+ReleasePath, s.releaseName)
 	mux.HandleFunc("GET "+RoomsPath, s.listRooms)
+	mux.HandleFunc("GET "+ClusterPath, s.clusterStatus)
 	mux.HandleFunc("POST "+DeletePath, s.deleteRoom)
 	mux.HandleFunc("POST "+SetPath, s.setAsOperator)
 	mux.HandleFunc("POST "+InvitePath, s.makeInvite)
@@ -83,6 +86,16 @@ func (s *Server) listRooms(out http.ResponseWriter, _ *http.Request) {
 			return // the client is gone
 		}
 	}
+}
+
+// clusterStatus describes the cluster.
+func (s *Server) clusterStatus(out http.ResponseWriter, r *http.Request) {
+	if s.cfg.member == nil {
+		http.Error(out, "this server runs alone: it was started without --cluster", http.StatusNotFound)
+		return
+	}
+	out.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(out).Encode(s.cfg.member.status(r.Context())) // the client may be gone
 }
 
 // deleteTimeout limits a call of deleteRoom. A large room is deleted in several calls.

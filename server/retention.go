@@ -50,7 +50,9 @@ func (s *Server) sweep() {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
 	for {
-		if err := w.sweep(s.quit); err != nil {
+		if !s.cfg.member.leads() {
+			s.clock.check() // its result is also used for names
+		} else if err := w.sweep(s.quit); err != nil {
 			s.cfg.Logger.Error("retention failed; will retry", "err", err)
 		}
 		select {

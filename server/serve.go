@@ -83,7 +83,9 @@ func (s *Server) close() error {
 	if err := s.index.Close(); err != nil {
 		s.cfg.Logger.Warn("the search index will be rebuilt at the next start", "err", err)
 	}
-	return s.store.Close()
+	err := s.store.Close()
+	s.cfg.member.close()
+	return err
 }
 
 // retry returns when a client should reconnect: a random delay, so that about a thousand clients reconnect per second. The

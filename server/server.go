@@ -83,10 +83,12 @@ type Server struct {
 // New opens the data and starts the event log. The caller must call Serve or Close.
 func New(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
+		cfg.member.close()
 		return nil, err
 	}
 	encryption, names, err := cfg.encryption()
 	if err != nil {
+		cfg.member.close()
 		return nil, err
 	}
 	cfg.AllowHosts = slices.Concat(cfg.AllowHosts, names)
@@ -118,6 +120,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if err := s.addAddressKey(); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if cfg.member != nil {
+		s.background.Go(s.runMember)
 	}
 	s.background.Go(s.tally)
 	s.background.Go(s.erase)
@@ -162,17 +167,24 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 		},
 	})
 	s.index = search.Open(indexPath(cfg), s.store, cfg.Logger, cfg.Now)
+	node, at := eventlog.LocalNode, cfg.Now
+	if m := cfg.member; m != nil {
+		if cfg.sequencer, err = m.open(s.store); err != nil {
+			return nil, err
+		}
+		node, at = m.name, m.node.Time
+	}
 	if cfg.sequencer == nil {
 		cfg.sequencer = local.New()
 	}
 	started := make(chan *eventlog.Outcome, 1)
 	s.eventlog = eventlog.NewLog(s.store, cfg.sequencer, eventlog.Options{
-		Feed: s.feed, Now: cfg.Now, Logger: cfg.Logger, Applied: s.metrics.Committed,
+		Feed: s.feed, Now: cfg.Now, At: at, Logger: cfg.Logger, Applied: s.metrics.Committed, Node: node,
 		// The first command begins an epoch and frees the names held by connections of an earlier run.
 		Start: func(after uint64) (eventlog.Submission, error) {
 			nonce, err := eventlog.NewNonce(cfg.Random)
 			return eventlog.Submission{
-				Command: eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: after, Nonce: nonce}},
+				Command: eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: node, After: after, Nonce: nonce}},
 				ReplyTo: &eventlog.ReplyTo{Deliver: func(_ *eventlog.Submission, o *eventlog.Outcome) {
 					select {
 					case started <- o:
@@ -228,6 +240,7 @@ func (s *Server) abandon() error {
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 	}
+	s.cfg.member.close()
 	return err
 }
 
@@ -385,7 +398,7 @@ func openStore(cfg *Config) (eventlog.Store, error) {
 	default:
 		return nil, fmt.Errorf("invalid durability %q (want %q or %q)", cfg.Durability, Full, Normal)
 	}
-	return sqlite.Open(cfg.Data, sqlite.Options{Durability: durability, Random: cfg.Random, Logger: cfg.Logger})
+	return sqlite.Open(cfg.Data, sqlite.Options{Durability: durability, Random: cfg.Random, Logger: cfg.Logger, Member: cfg.member != nil})
 }
 
 // indexPath returns the path of the search index; empty: in memory.

@@ -16,16 +16,18 @@ type tallier struct {
 	submit  func(eventlog.Submission, func()) error
 	now     func() time.Time
 	marked  <-chan struct{} // has a token after marks were stored
+	leads   func() bool     // see member
 }
 
 func (s *Server) tally() {
-	t := tallier{pending: s.store.PendingTallies, submit: s.eventlog.Submit, now: s.cfg.Now, marked: s.marked}
+	t := tallier{pending: s.store.PendingTallies, submit: s.eventlog.Submit, now: s.cfg.Now, marked: s.marked, leads: s.cfg.member.leads}
 	t.run(s.quit)
 }
 
 // run submits tallies until quit is closed: of each room in which messages are pending, once the newest tally is old enough. The
 // feed wakes it; while nothing is pending, it waits for that alone.
 func (t *tallier) run(quit <-chan struct{}) {
+	yielded := false // what is due was left to the leader, and is due still
 	for {
 		select {
 		case <-quit:
@@ -37,7 +39,9 @@ func (t *tallier) run(quit <-chan struct{}) {
 		if pending := t.pending(); len(pending) > 0 {
 			due, wait = dueTallies(pending, wire.TimeOf(t.now()))
 		}
-		if len(due) > 0 {
+		if yielded = len(due) > 0 && !yielded && !t.leads(); yielded {
+			wait = yieldTime
+		} else if len(due) > 0 {
 			// A failure is one of the log, which reports it, and everything stays pending.
 			if _, err := runCommands(t.submit, quit, due...); err != nil {
 				wait = eventlog.TallyInterval

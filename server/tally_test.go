@@ -158,7 +158,7 @@ func TestTallyOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newTallyHarness(t, nil)
 		defer h.close()
-		other := tallier{pending: h.store.PendingTallies, submit: h.eventlog.Submit, now: h.cfg.Now, marked: make(chan struct{})}
+		other := tallier{pending: h.store.PendingTallies, submit: h.eventlog.Submit, now: h.cfg.Now, marked: make(chan struct{}), leads: func() bool { return true }}
 		h.background.Go(func() { other.run(h.quit) })
 		h.say("a", "1")
 		const people, took = 1000, 10 * time.Second
@@ -191,7 +191,7 @@ func TestTallyIdle(t *testing.T) {
 		defer h.close()
 		var rounds atomic.Int64
 		marked := make(chan struct{}, 1)
-		other := tallier{submit: h.eventlog.Submit, now: h.cfg.Now, marked: marked, pending: func() map[string]wire.Time {
+		other := tallier{submit: h.eventlog.Submit, now: h.cfg.Now, marked: marked, leads: func() bool { return true }, pending: func() map[string]wire.Time {
 			rounds.Add(1)
 			return h.store.PendingTallies()
 		}}

@@ -85,6 +85,9 @@ a power failure loses no message that was delivered.`,
 	f.StringVar(&cfg.Tokens.Issuer, "jwt-issuer", "", "the iss of accepted tokens; required with --jwt-key and --jwt-jwks")
 	f.StringVar(&cfg.Tokens.Audience, "jwt-audience", "", "the aud of accepted tokens, which names this server; required with --jwt-key and --jwt-jwks")
 	f.Var(list[string]{&cfg.AllowOrigins, "origin", parseOrigin}, "allow-origin", "origin of other websites that may connect, for example https://example.org (repeatable)")
+	f.StringSliceVar(&cfg.Cluster.Members, "cluster", nil, "serve the same rooms as other servers: the addresses HOST:PORT of all members, 3 or 5, separated by commas; see docs/CLUSTER.md")
+	f.StringVar(&cfg.Cluster.Listen, "cluster-listen", "", "address and port to listen on for the other members; default: the address in --cluster that belongs to this machine")
+	f.Var((*path)(&cfg.Cluster.SecretFile), "cluster-secret-file", "file with the secret that all members of the cluster share, at least 32 random bytes")
 	f.BoolVar(&o.check, "check", false, "print the settings, check that the server could start, and exit")
 	f.BoolVar(&cfg.Quiet, "quiet", false, "do not log client activity")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)
@@ -111,8 +114,24 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	cfg.LogTexts = o.logTexts || isTerminal(stderr)
 	cfg.Version = version()
 	warnAboutOwner(cfg)
+	for {
+		err := serveOnce(ctx, cfg, o, outQueue)
+		if !errors.Is(err, server.ErrNoMajority) {
+			return err
+		}
+		cfg.Logger.Error("clients are disconnected until there is a majority again", "err", err)
+	}
+}
+
+// serveOnce serves until a signal comes, ctx ends, or a member of a cluster has been without a majority for long.
+func serveOnce(ctx context.Context, cfg server.Config, o serveOptions, outQueue *logging.Queue) error {
+	cfg, err := joinCluster(ctx, cfg)
+	if err != nil {
+		return err
+	}
 	listeners, err := o.openListeners()
 	if err != nil {
+		cfg.Leave()
 		return exit(exitUnusable, err)
 	}
 	addr := listeners[server.HTTP].Addr().(*net.TCPAddr)
@@ -157,6 +176,20 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	}
 	cfg.Logger.Info("stopped")
 	return nil
+}
+
+// joinCluster waits until a member has joined its cluster. A server that runs alone has nothing to wait for.
+func joinCluster(ctx context.Context, cfg server.Config) (server.Config, error) {
+	if len(cfg.Cluster.Members) == 0 {
+		return cfg, nil
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	cfg, err := server.Join(ctx, cfg)
+	if err != nil {
+		return cfg, unusable(ctx, err)
+	}
+	return cfg, nil
 }
 
 // warnAboutOwner warns if root is about to create files that the owner of the data folder cannot open.

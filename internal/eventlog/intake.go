@@ -249,7 +249,7 @@ func (l *Log) checkEncodable(c *Command) error {
 }
 
 func (l *Log) newBatch(commands []Command, start bool) *Batch {
-	b := l.program.NewBatch(Batch{At: wire.TimeOf(l.opt.Now()), Node: l.opt.Node, Commands: commands})
+	b := l.program.NewBatch(Batch{At: wire.TimeOf(l.opt.At()), Node: l.opt.Node, Commands: commands})
 	if !start && !l.exclusive {
 		l.seq++
 		b.Incarnation, b.Seq = l.incarnation, l.seq

@@ -14,7 +14,8 @@ import (
 // Options configure a Log.
 type Options struct {
 	Feed    Feed             // called in order, by one goroutine
-	Now     func() time.Time // the clock of Batch.At
+	Now     func() time.Time // the clock of this node
+	At      func() time.Time // the clock of Batch.At, on which the nodes of a cluster agree; nil: Now
 	Logger  *slog.Logger
 	Applied func(commands int, took time.Duration) // called for each batch that was applied; may be nil
 	Queue   int                                    // submissions that may wait; 0: 8192
@@ -75,6 +76,9 @@ func NewLog(store Store, seq Sequencer, opt Options) *Log {
 	}
 	if opt.Node == "" {
 		opt.Node = LocalNode
+	}
+	if opt.At == nil {
+		opt.At = opt.Now
 	}
 	if opt.Program == nil {
 		opt.Program = Current

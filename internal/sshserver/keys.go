@@ -210,3 +210,22 @@ func fingerprintOf(key ssh.PublicKey) string {
 	}
 	return ssh.FingerprintSHA256(key)
 }
+
+// CreateSecrets creates the secrets in a folder that are missing: all servers of a cluster must have the same ones.
+func CreateSecrets(folder string, random io.Reader) error {
+	_, err := openKeys(folder, random)
+	return err
+}
+
+// ReadSecrets returns the content of the files that CreateSecrets creates, by name.
+func ReadSecrets(folder string) (map[string][]byte, error) {
+	secrets := make(map[string][]byte)
+	for _, name := range []string{hostKeyFile, secretFile} {
+		b, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			return nil, err
+		}
+		secrets[name] = b
+	}
+	return secrets, nil
+}

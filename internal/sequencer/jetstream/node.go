@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -21,8 +22,9 @@ import (
 type Options struct {
 	Name    string   // of this member, unique in the cluster; it is never used again after the member was removed
 	Dir     string   // folder of the replica, which only this member may use
-	Listen  string   // address for the other members, HOST:PORT
-	Members []string // addresses of the other members; may include this one
+	Address string   // at which other members reach this one, HOST:PORT
+	Listen  string   // address to listen on for members; empty: Address
+	Members []string // addresses of all members
 	Secret  *Secret
 	Logger  *slog.Logger
 	Now     func() time.Time
@@ -35,8 +37,13 @@ type Options struct {
 // with Raft, in this process. No client can connect from outside, and members connect only with the secret.
 type Node struct {
 	opt    Options
+	run    string // of this process
 	server *server.Server
 	conn   *nats.Conn // this process's own
+	peers  peers
+
+	quit       chan struct{} // closed by Close
+	background sync.WaitGroup
 }
 
 const (
@@ -49,8 +56,20 @@ const (
 
 // StartNode starts a member. It does not wait for others.
 func StartNode(opt Options) (*Node, error) {
-	host, port, err := splitAddress(opt.Listen)
+	if opt.Listen == "" {
+		opt.Listen = opt.Address
+	}
+	host, text, err := net.SplitHostPort(opt.Listen)
 	if err != nil {
+		return nil, fmt.Errorf("the address to listen on for members %.80q: %w; want HOST:PORT, for example 0.0.0.0:6222", opt.Listen, err)
+	}
+	port, err := parsePort(text)
+	if err != nil {
+		return nil, fmt.Errorf("the address to listen on for members %.80q: %w; want HOST:PORT, for example 0.0.0.0:6222", opt.Listen, err)
+	}
+	if ln, err := net.Listen("tcp", opt.Listen); err != nil { // the replica would only log that
+		return nil, fmt.Errorf("cannot listen on %s for members: %w; it must be an address of this machine whose port is not in use", opt.Listen, cause(err))
+	} else if err := ln.Close(); err != nil {
 		return nil, err
 	}
 	tls, err := opt.Secret.tlsConfig(opt.Now())
@@ -71,10 +90,10 @@ func StartNode(opt Options) (*Node, error) {
 		},
 	}
 	for _, m := range opt.Members {
-		if m == opt.Listen {
+		if m == opt.Address {
 			continue
 		}
-		if _, _, err := splitAddress(m); err != nil {
+		if err := CheckAddress(m); err != nil {
 			return nil, err
 		}
 		so.Routes = append(so.Routes, &url.URL{Scheme: "nats-route", Host: m})
@@ -88,7 +107,7 @@ func StartNode(opt Options) (*Node, error) {
 	}
 	ns.SetLoggerV2(logger{opt.Logger}, false, false, false)
 	go ns.Start()
-	n := &Node{opt: opt, server: ns}
+	n := &Node{opt: opt, run: cryptorand.Text(), server: ns, quit: make(chan struct{})}
 	if !ns.ReadyForConnections(startTimeout) {
 		n.Close()
 		return nil, fmt.Errorf("start the replica in %s: it was not ready within %v", opt.Dir, startTimeout)
@@ -102,28 +121,36 @@ func StartNode(opt Options) (*Node, error) {
 	return n, nil
 }
 
-// splitAddress parses the address of a member.
-func splitAddress(address string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(address)
+// CheckAddress returns why an address cannot be that of a member; nil: it can.
+func CheckAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
 	if err == nil && host == "" {
 		err = errors.New("the host is missing")
 	}
 	if err == nil {
-		if port, err = strconv.Atoi(text); err == nil && (port < 1 || port > 65535) {
-			err = errors.New("the port must be 1 to 65535")
-		}
+		_, err = parsePort(port)
 	}
 	if err != nil {
-		return "", 0, fmt.Errorf("the address of a member %.80q: %w; want HOST:PORT, for example 10.0.0.1:6222", address, err)
+		return fmt.Errorf("the address of a member %.80q: %w; want HOST:PORT, for example 10.0.0.1:6222", address, err)
 	}
-	return host, port, nil
+	return nil
+}
+
+func parsePort(text string) (int, error) {
+	port, err := strconv.Atoi(text)
+	if err != nil || port < 1 || port > 65535 {
+		return 0, errors.New("the port must be 1 to 65535")
+	}
+	return port, nil
 }
 
 // Close stops the member. If it leads, it hands over first, so that others go on at once.
 func (n *Node) Close() {
+	close(n.quit)
 	if n.conn != nil {
 		n.conn.Close()
 	}
+	n.background.Wait()
 	if n.server.Running() {
 		if err := n.server.JetStreamStepdownStream(server.DEFAULT_GLOBAL_ACCOUNT, streamName); err == nil {
 			n.opt.Logger.Debug("handed over the lead of the stream")
@@ -145,18 +172,21 @@ func (n *Node) WaitMajority(ctx context.Context) error {
 	return nil
 }
 
-// logger passes the replica's log on. Its notices are details for the operator of a NATS server.
+// logger passes the replica's log on. Nearly everything that it reports is what the member reports in words of its own: that
+// other members cannot be reached.
 type logger struct{ *slog.Logger }
 
 func (l logger) Noticef(format string, v ...any) {
 	l.Debug("replica", "notice", fmt.Sprintf(format, v...))
 }
 func (l logger) Warnf(format string, v ...any) {
-	l.Warn("replica", "warning", fmt.Sprintf(format, v...))
+	l.Debug("replica", "warning", fmt.Sprintf(format, v...))
 }
 func (l logger) Errorf(format string, v ...any) {
-	l.Error("replica", "err", fmt.Sprintf(format, v...))
+	l.Debug("replica", "err", fmt.Sprintf(format, v...))
 }
-func (l logger) Fatalf(format string, v ...any) { l.Errorf(format, v...) }
-func (logger) Debugf(string, ...any)            {}
-func (logger) Tracef(string, ...any)            {}
+func (l logger) Fatalf(format string, v ...any) {
+	l.Error("the replica stopped", "err", fmt.Sprintf(format, v...))
+}
+func (logger) Debugf(string, ...any) {}
+func (logger) Tracef(string, ...any) {}

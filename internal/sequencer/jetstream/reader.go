@@ -61,21 +61,21 @@ func (q *Sequencer) next(stop func()) uint64 {
 
 // readFrom reads batches from a position on, which follow each other without gaps.
 func (q *Sequencer) readFrom(ctx context.Context, position uint64) error {
-	info, err := q.stream.check(ctx)
-	if err != nil {
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := q.stream.CheckPosition(asking, position-1); err != nil {
 		return err
 	}
-	switch first, last := info.State.FirstSeq, info.State.LastSeq; {
-	case first > position:
-		return fmt.Errorf("%w: the stream begins at %d, and this member needs %d", eventlog.ErrGap, first, position)
-	case last+1 < position:
-		return fmt.Errorf("the stream ends at %d, and this member has applied %d: the stream was deleted or reset, or its folder is an old copy", last, position-1)
-	}
-	consumer, err := q.stream.js.OrderedConsumer(ctx, q.stream.name, js.OrderedConsumerConfig{DeliverPolicy: js.DeliverByStartSequencePolicy, OptStartSeq: position, MaxResetAttempts: 1})
+	// The ordered consumer of the library waits up to 10 s for a leader before it reports anything. This loop checks the order
+	// itself.
+	consumer, err := q.stream.js.CreateConsumer(asking, q.stream.name, js.ConsumerConfig{
+		DeliverPolicy: js.DeliverByStartSequencePolicy, OptStartSeq: position, AckPolicy: js.AckNonePolicy,
+		MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerLife,
+	})
 	if err != nil {
 		return fmt.Errorf("read the stream: %w", err)
 	}
-	messages, err := consumer.Messages(js.PullMaxMessages(queued), js.PullHeartbeat(time.Second), js.PullExpiry(5*time.Second))
+	messages, err := consumer.Messages(js.PullMaxMessages(queued), js.PullHeartbeat(heartbeat), js.PullExpiry(5*time.Second))
 	if err != nil {
 		return fmt.Errorf("read the stream: %w", err)
 	}
@@ -83,7 +83,7 @@ func (q *Sequencer) readFrom(ctx context.Context, position uint64) error {
 	for {
 		m, err := messages.Next(js.NextContext(ctx))
 		switch {
-		case errors.Is(err, js.ErrNoHeartbeat), errors.Is(err, js.ErrMsgIteratorClosed), errors.Is(err, js.ErrOrderedConsumerReset):
+		case errors.Is(err, js.ErrNoHeartbeat), errors.Is(err, js.ErrMsgIteratorClosed):
 			return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, err)
 		case err != nil:
 			return err

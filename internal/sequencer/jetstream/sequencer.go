@@ -24,6 +24,13 @@ const (
 
 	// queued is how many batches wait for Next at most.
 	queued = 64
+	// askTimeout is how long the answer to a question about the stream is waited for. Nobody answers while there is no leader,
+	// and the next one does not know of questions that were asked before.
+	askTimeout = time.Second
+	// heartbeat is how often an idle reader hears that it still exists; after twice that it begins anew.
+	heartbeat = 500 * time.Millisecond
+	// consumerLife is when the members forget a reader that asks for nothing.
+	consumerLife = 30 * time.Second
 	// retryAfter is the pause before the stream is read again after an error.
 	retryAfter = 200 * time.Millisecond
 )
@@ -58,6 +65,87 @@ func (n *Node) createStream(ctx context.Context, name, historyID string, positio
 		return nil, err
 	}
 	return s, nil
+}
+
+// OpenStream returns the stream of the cluster and the id of its history; nil: there is none. An error means that this is
+// unknown, for example because there is no majority.
+func (n *Node) OpenStream(ctx context.Context) (s *Stream, historyID string, err error) {
+	if s, err = n.stream(streamName, ""); err != nil {
+		return nil, "", err
+	}
+	stream, err := s.js.Stream(ctx, streamName)
+	if errors.Is(err, js.ErrStreamNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("find the stream: %w", err)
+	}
+	s.history = stream.CachedInfo().Config.Metadata[historyKey]
+	if _, err := s.check(ctx); err != nil {
+		return nil, "", err
+	}
+	return s, s.history, nil
+}
+
+// CheckPosition returns an error if a member whose store is at a position cannot continue with the stream.
+func (s *Stream) CheckPosition(ctx context.Context, position uint64) error {
+	info, err := s.check(ctx)
+	if err != nil {
+		return err
+	}
+	switch first, last := info.State.FirstSeq, info.State.LastSeq; {
+	case first > position+1:
+		return fmt.Errorf("%w: the stream begins at %d, and this member needs %d: it was absent for too long, or its folder is an old copy; start it with an empty folder, so that it gets a copy", eventlog.ErrGap, first, position+1)
+	case last < position:
+		return fmt.Errorf("%w: the stream ends at %d, and this member has applied %d: the stream was deleted or reset, or the folders of the other members are old copies; stop all members, and keep their folders", ErrForeign, last, position)
+	}
+	return nil
+}
+
+// Trim deletes the batches up to a position, which all members have applied.
+func (s *Stream) Trim(ctx context.Context, to uint64) error {
+	stream, err := s.js.Stream(ctx, s.name)
+	if err == nil && to >= stream.CachedInfo().State.FirstSeq {
+		err = stream.Purge(ctx, js.WithPurgeSequence(to+1))
+	}
+	if err != nil {
+		return fmt.Errorf("trim the stream: %w", err)
+	}
+	return nil
+}
+
+// Status is the state of the stream.
+type Status struct {
+	First, Last uint64            // positions; Last+1 is First if it is empty
+	Bytes       uint64            // of the batches
+	Leader      string            // name of the member that leads; empty: none does
+	Replicas    map[string]string // of each replica, by the name of its member: "current", "behind" or "absent"
+}
+
+// Status returns the state of the stream.
+func (s *Stream) Status(ctx context.Context) (*Status, error) {
+	info, err := s.check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	st := &Status{First: info.State.FirstSeq, Last: info.State.LastSeq, Bytes: info.State.Bytes, Replicas: make(map[string]string)}
+	if info.Cluster == nil {
+		return st, nil
+	}
+	if st.Leader = info.Cluster.Leader; st.Leader != "" {
+		st.Replicas[st.Leader] = "current"
+	}
+	for _, r := range info.Cluster.Replicas {
+		switch {
+		case r.Offline:
+			st.Replicas[r.Name] = "absent"
+		case !r.Current:
+			st.Replicas[r.Name] = "behind"
+		default:
+			st.Replicas[r.Name] = "current"
+		}
+	}
+	return st, nil
 }
 
 func (n *Node) stream(name, historyID string) (*Stream, error) {

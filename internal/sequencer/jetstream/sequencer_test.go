@@ -51,7 +51,7 @@ func startCluster(t testing.TB, count int, unsynced bool) (nodes []*Node) {
 	addresses := freeAddresses(t, count)
 	for i, a := range addresses {
 		n, err := StartNode(Options{
-			Name: fmt.Sprint("node", i), Dir: t.TempDir(), Listen: a, Members: addresses, Secret: testSecret(t), Logger: discard, Now: time.Now, unsynced: unsynced,
+			Name: fmt.Sprint("node", i), Dir: t.TempDir(), Address: a, Members: addresses, Secret: testSecret(t), Logger: discard, Now: time.Now, unsynced: unsynced,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -341,7 +341,7 @@ func TestSecret(t *testing.T) {
 // TestAddress: an address of a member that cannot be one is refused, with its value.
 func TestAddress(t *testing.T) {
 	for _, a := range []string{"", "a", "a:", "a:0", "a:70000", ":6222", "a:b"} {
-		if _, _, err := splitAddress(a); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", a)) || !strings.Contains(err.Error(), "6222") {
+		if err := CheckAddress(a); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", a)) || !strings.Contains(err.Error(), "6222") {
 			t.Errorf("%q: %v", a, err)
 		}
 	}

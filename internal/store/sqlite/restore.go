@@ -92,6 +92,9 @@ func Restore(ctx context.Context, dir string, from *Copy, keepOld bool, random i
 	if err := makeFolder(dir); err != nil {
 		return nil, "", unusable(dir, err)
 	}
+	if err := checkMember(dir); err != nil {
+		return nil, "", err
+	}
 	lock, err := lockFolder(dir)
 	if err != nil {
 		return nil, "", err

@@ -40,6 +40,7 @@ type Options struct {
 	Durability Durability
 	Random     io.Reader    // source of history ids
 	Logger     *slog.Logger // receives errors that do not stop the store
+	Member     bool         // the caller orders batches together with the other members of the folder's cluster
 }
 
 // ErrInUse means that another server uses the data folder.
@@ -88,6 +89,9 @@ func Open(dir string, opt Options) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("find the data folder %s: %w", dir, err)
+	}
+	if err := checkMember(dir); err != nil && !opt.Member {
+		return nil, err
 	}
 	lock, err := prepare(dir, opt.Random)
 	if err != nil {

@@ -1,0 +1,333 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/internal/sequencer/jetstream"
+	"ramai/internal/store/sqlite"
+)
+
+// A joining is a member on its way into its cluster.
+type joining struct {
+	*member
+	reported string            // the sentence that was logged last
+	probed   time.Time         // when absent members were last looked for
+	reasons  map[string]string // why members are absent, by address
+}
+
+// join waits until the member's data is a copy of the cluster's.
+func (m *member) join(ctx context.Context) error {
+	log, isFounding, err := m.readLog()
+	if err != nil {
+		return err
+	}
+	data, err := sqlite.HistoryIDOf(m.cfg.Data)
+	if err != nil {
+		return err
+	}
+	m.say(func(h *jetstream.Hello) {
+		h.Version, h.Level, h.Log, h.Joined = m.cfg.Version, eventlog.Current.Level(), data, data != "" && log != "" && !isFounding
+	})
+	if err := m.node.Announce(m.helloNow); err != nil {
+		return err
+	}
+	j := &joining{member: m}
+	for {
+		done, err := j.step(ctx)
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("stopped before this member had joined the cluster: %w", context.Cause(ctx))
+		case <-time.After(joinInterval):
+		}
+	}
+}
+
+// step does what can be done now. It returns whether the member has joined.
+func (j *joining) step(ctx context.Context) (bool, error) {
+	own := j.helloNow()
+	if err := j.node.CheckPeers(own); err != nil {
+		return false, err
+	}
+	count := len(j.cfg.Cluster.Members)
+	if !j.node.HasMajority(count) {
+		j.report(ctx, "waiting for a majority of the members")
+		return false, nil
+	}
+	request, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	stream, log, err := j.node.OpenStream(request)
+	switch {
+	case errors.Is(err, jetstream.ErrForeign):
+		return false, err
+	case err != nil:
+		j.report(ctx, "waiting until the members have elected a leader")
+		return false, nil
+	case stream == nil:
+		return false, j.foundTogether(ctx, own)
+	case own.Log == "":
+		return false, j.copyAny(ctx, log)
+	case own.Log != log:
+		return false, fmt.Errorf("%w: the members of this cluster have the log %s, and the folder %s has the log %s; start this member with an empty folder, so that it gets a copy, or with the addresses of its own cluster",
+			jetstream.ErrForeign, log, j.cfg.Data, own.Log)
+	}
+	if err := j.writeLog(log); err != nil {
+		return false, err
+	}
+	j.say(func(h *jetstream.Hello) { h.Joined = true })
+	j.stream = stream
+	if err := j.node.ServeSnapshots(j.folder, j.snapshot); err != nil {
+		return false, err
+	}
+	j.cfg.Logger.Info("this member has joined the cluster, which has a majority", "members", count, "connected", len(j.node.Peers())+1, "log", log, "name", j.name)
+	return true, nil
+}
+
+// foundTogether creates the stream of a new cluster, if this is the member whose data it begins with.
+func (j *joining) foundTogether(ctx context.Context, own jetstream.Hello) error {
+	if own.Joined {
+		return fmt.Errorf("%w: the folder %s belongs to a cluster with the log %s, and these members have no stream: it was deleted, or the folders of the others are new; stop all members, and start those whose folders have data with the addresses of their own cluster",
+			jetstream.ErrForeign, j.cfg.Data, own.Log)
+	}
+	peers := j.node.Peers()
+	count := len(j.cfg.Cluster.Members)
+	if len(peers)+1 < count {
+		j.report(ctx, "a majority of the members is connected, and there is no cluster yet: waiting for all members to begin one")
+		return nil
+	}
+	own.Name, own.Address = j.name, "this member"
+	all := []jetstream.Hello{own}
+	var withData []string
+	for _, p := range peers {
+		if p.Joined {
+			return fmt.Errorf("%w: the member %s belongs to a cluster with the log %s, whose stream these members do not have; start this member with the addresses of its own cluster", jetstream.ErrForeign, p.Address, p.Log)
+		}
+		all = append(all, p.Hello)
+	}
+	founder := all[0]
+	for _, h := range all {
+		if h.Log != "" {
+			withData = append(withData, h.Address)
+		}
+		if before, with := founder.Log != "", h.Log != ""; with && !before || with == before && h.Name < founder.Name {
+			founder = h
+		}
+	}
+	slices.Sort(withData)
+	switch {
+	case len(withData) > 1:
+		return fmt.Errorf("%w: the folders of %s have data of servers that ran alone, and a cluster begins with one of them; start the others with empty folders", jetstream.ErrForeign, strings.Join(withData, " and "))
+	case founder.Name != j.name:
+		j.report(ctx, "waiting for the data of the member "+founder.Address)
+		return nil
+	}
+	log, position, err := j.found(ctx)
+	if err != nil {
+		return err
+	}
+	j.say(func(h *jetstream.Hello) { h.Log, h.Position = log, position })
+	request, cancel := context.WithTimeout(ctx, 2*joinTimeout)
+	defer cancel()
+	if _, err := j.node.CreateStream(request, log, position, count); err != nil {
+		if errors.Is(err, jetstream.ErrForeign) {
+			return err
+		}
+		j.cfg.Logger.Debug("the stream is not created yet", "err", err)
+		j.report(ctx, "waiting until all members can hold the stream")
+	}
+	return nil
+}
+
+// copyAny copies the data of a member that serves the cluster with a log.
+func (j *joining) copyAny(ctx context.Context, log string) error {
+	for _, p := range j.node.Peers() {
+		if !p.Serves || p.Log != log {
+			continue
+		}
+		if err := j.copyFrom(ctx, p); err != nil {
+			if ctx.Err() == nil && !errors.Is(err, sqlite.ErrInUse) {
+				j.cfg.Logger.Warn("the data of another member could not be copied; trying again", "err", err)
+				return nil
+			}
+			return err
+		}
+		j.say(func(h *jetstream.Hello) { h.Log, h.Joined = log, true })
+		return nil
+	}
+	j.report(ctx, "waiting for a member that has the data of the cluster")
+	return nil
+}
+
+// report logs what the member waits for, and who is absent, when that changes.
+func (j *joining) report(ctx context.Context, waiting string) {
+	absent := j.absent()
+	if time.Since(j.probed) >= probeInterval {
+		j.probed, j.reasons = time.Now(), make(map[string]string)
+		for _, a := range absent {
+			j.reasons[a] = j.node.Probe(ctx, a).Error()
+		}
+	}
+	sentence := waiting
+	for _, a := range absent {
+		sentence += "; " + a + ": " + cmp.Or(j.reasons[a], "not connected any more")
+	}
+	if sentence != j.reported {
+		j.reported = sentence
+		j.cfg.Logger.Info(sentence, "connected", len(j.node.Peers())+1, "members", len(j.cfg.Cluster.Members))
+	}
+}
+
+// absent returns the addresses of the members that are not connected.
+func (m *member) absent() (absent []string) {
+	peers := m.node.Peers()
+	own, _, err := m.cfg.Cluster.own()
+	for _, a := range m.cfg.Cluster.Members {
+		if (err != nil || a != own) && !slices.ContainsFunc(peers, func(p jetstream.Peer) bool { return p.Address == a }) {
+			absent = append(absent, a)
+		}
+	}
+	return absent
+}
+
+const (
+	memberInterval = time.Second
+	// trimInterval is how often the batches that all members have applied are deleted from the stream.
+	trimInterval = time.Minute
+)
+
+// runMember does what a member does from time to time: the leader raises the level when all members can apply it, and trims the
+// stream. It stops the server when there is no majority for long.
+func (s *Server) runMember() {
+	m := s.cfg.member
+	patience := s.cfg.patience
+	if patience == 0 {
+		patience = readersOnlyFor
+	}
+	ticker := time.NewTicker(memberInterval)
+	defer ticker.Stop()
+	seen, trimmed := time.Now(), time.Now()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-ticker.C:
+		}
+		if m.node.HasMajority(len(m.cfg.Cluster.Members)) {
+			seen = time.Now()
+		} else if time.Since(seen) >= patience {
+			select {
+			case s.failed <- ErrNoMajority:
+			default:
+			}
+			return
+		}
+		if !m.leads() {
+			continue
+		}
+		level, position, all := m.common()
+		if !all {
+			continue
+		}
+		if level > s.store.Level() {
+			_, err := runCommands(s.eventlog.Submit, s.quit, eventlog.Command{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: level}})
+			if err == nil {
+				s.cfg.Logger.Info("all members have been upgraded", "level", level)
+			}
+		}
+		if time.Since(trimmed) >= trimInterval {
+			trimmed = time.Now()
+			ctx, cancel := context.WithTimeout(context.Background(), joinTimeout)
+			if err := m.stream.Trim(ctx, position); err != nil {
+				s.cfg.Logger.Warn("the stream was not trimmed; trying again", "err", err)
+			}
+			cancel()
+		}
+	}
+}
+
+// common returns the level that all members can apply, and the position that all have on their disks; false: not all are there.
+func (m *member) common() (level, position uint64, all bool) {
+	own := m.helloNow()
+	level, position = own.Level, own.Position
+	peers := m.node.Peers()
+	for _, p := range peers {
+		if !p.Serves {
+			return 0, 0, false
+		}
+		level, position = min(level, p.Level), min(position, p.Position)
+	}
+	return level, position, len(peers)+1 == len(m.cfg.Cluster.Members)
+}
+
+// MemberStatus is what a member knows about one of the members.
+type MemberStatus struct {
+	Address  string `json:"address"`
+	Name     string `json:"name,omitempty"`
+	Version  string `json:"version,omitempty"`
+	State    string `json:"state"` // "serving", "joining", or "absent"
+	Leader   bool   `json:"leader,omitempty"`
+	Replica  string `json:"replica,omitempty"` // "current", "behind", "absent"; empty: this member holds no replica
+	Position uint64 `json:"position"`
+	Behind   uint64 `json:"behind"`
+	ClockMS  int64  `json:"clock_ms"` // how far its clock is ahead of the one of the member that answers
+	Own      bool   `json:"own,omitempty"`
+}
+
+// ClusterStatus is the state of a cluster, as one of its members sees it.
+type ClusterStatus struct {
+	Log      string         `json:"log"`
+	Majority bool           `json:"majority"`
+	First    uint64         `json:"first"` // position of the oldest batch that the stream has
+	Last     uint64         `json:"last"`
+	Bytes    uint64         `json:"bytes"`
+	Members  []MemberStatus `json:"members"`
+}
+
+// status returns the state of the cluster.
+func (m *member) status(ctx context.Context) ClusterStatus {
+	own := m.helloNow()
+	st := ClusterStatus{Log: own.Log, Majority: m.node.HasMajority(len(m.cfg.Cluster.Members))}
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	stream, err := m.stream.Status(ctx)
+	if err != nil {
+		stream = &jetstream.Status{}
+	}
+	st.First, st.Last, st.Bytes = stream.First, stream.Last, stream.Bytes
+	add := func(h jetstream.Hello, ahead time.Duration) {
+		s := MemberStatus{
+			Address: h.Address, Name: h.Name, Version: h.Version, State: "joining", Leader: h.Name == stream.Leader, Replica: stream.Replicas[h.Name],
+			Position: h.Position, Behind: stream.Last - min(h.Position, stream.Last), ClockMS: ahead.Milliseconds(), Own: h.Name == m.name,
+		}
+		if h.Serves {
+			s.State = "serving"
+		}
+		st.Members = append(st.Members, s)
+	}
+	own.Name = m.name
+	own.Address, _, _ = m.cfg.Cluster.own() // checked at the start
+	add(own, 0)
+	for _, p := range m.node.Peers() {
+		add(p.Hello, p.Clock.Add(time.Since(p.Heard)).Sub(m.cfg.Now()).Round(time.Millisecond))
+	}
+	for _, a := range m.absent() {
+		st.Members = append(st.Members, MemberStatus{Address: a, State: "absent"})
+	}
+	slices.SortFunc(st.Members, func(a, b MemberStatus) int { return strings.Compare(a.Address, b.Address) })
+	return st
+}
+
+// Healthy reports whether all members serve, and none is far behind.
+func (st *ClusterStatus) Healthy() bool {
+	const near = 100 // batches that are on their way
+	return st.Majority && !slices.ContainsFunc(st.Members, func(m MemberStatus) bool { return m.State != "serving" || m.Behind > near })
+}
