@@ -46,6 +46,56 @@ func newToken(t *testing.T, subject, name string) string {
 	return s
 }
 
+// claimToken is newToken with a role in a room.
+func claimToken(t *testing.T, subject, room, role string, exp time.Time) string {
+	t.Helper()
+	claims := jwt.MapClaims{"iss": tokenIssuer, "aud": "chat", "sub": subject, "room": room, "role": role, "iat": time.Now().Unix(), "exp": exp.Unix()}
+	s, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(tokenSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestTokenRole: the role that a token claims applies in the room that it names, until the token expires. See also
+// eventlogtest for what it does not replace.
+func TestTokenRole(t *testing.T) {
+	t.Parallel()
+	base := start(t, func(c *server.Config) { acceptTokens(t, c) }).URL
+	owner := dial(t, base, wire.Protocol)
+	owner.say(string(wire.Append(nil, wire.Hello{Session: strings.Repeat("A", wire.SessionLen)})))
+	owner.say(`{"type":"say","room":"den","id":"1","text":"private"}`)
+	frame[wire.Saved](owner)
+	owner.say(`{"type":"set","room":"den","id":"2","key":"preset","value":"private"}`)
+	frame[wire.Saved](owner)
+	exp := time.Now().Add(time.Hour).Truncate(time.Second)
+	for _, c := range []struct{ subject, room, role, want string }{
+		{"nobody", "", "", "not_allowed"}, {"wrong", "den", "king", "not_allowed"}, {"elsewhere", "attic", "guest", "not_allowed"}, {"moderators", "~den", "moderator", "not_allowed"},
+		{"guest", "den", "guest", "guest"}, {"guest", "den", "trusted", "trusted"}, {"guest", "den", "guest", "trusted"}, {"teacher", "den", "owner", "moderator"},
+	} {
+		p, _ := greeted(t, base, wire.Hello{Token: claimToken(t, c.subject, c.room, c.role, exp)})
+		p.say(`{"type":"join","room":"den"}`)
+		got := ""
+		for got == "" {
+			f, err := wire.ParseFrame([]byte(p.receive()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch f := f.(type) {
+			case wire.Joined:
+				got = f.Role.String()
+			case wire.Error:
+				got = string(f.Code)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s with the role %q in %q: %s, want %s", c.subject, c.role, c.room, got, c.want)
+		}
+	}
+	// It works with each request, too.
+	post(t, base, "den", "x", bearer(claimToken(t, "another", "den", "guest", exp))...)
+}
+
 // greeted connects, says hello, and returns the final welcome.
 func greeted(t *testing.T, base string, hello wire.Hello) (*peer, wire.Welcome) {
 	t.Helper()

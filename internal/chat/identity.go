@@ -366,6 +366,7 @@ func label(claims *token.Claims) string {
 
 // applyClaims gives the sender of a token the name and the role that the token has. What is not possible is left out.
 func (s *Service) applyClaims(ctx context.Context, by string, claims *token.Claims) {
+	s.applyRole(ctx, by, claims)
 	if name, err := names.Parse(claims.Name); err == nil && !names.Reserved(name) && s.cfg.Store.Name(by) == "" {
 		_, _ = Await(ctx, func(reply Reply) error {
 			return s.submit(eventlog.Command{
@@ -373,6 +374,24 @@ func (s *Service) applyClaims(ctx context.Context, by string, claims *token.Clai
 			}, &reply)
 		})
 	}
+}
+
+// applyRole gives the sender of a token the role in the room that the token names, at most moderator, until the token expires. It
+// neither lifts a ban nor lowers a role, see eventlog.RedeemBody.
+func (s *Service) applyRole(ctx context.Context, by string, claims *token.Claims) {
+	claimed, ok := wire.ParseRole(claims.Role)
+	base, _ := wire.BaseRoom(claims.Room)
+	if !ok || claimed == wire.RoleNone || wire.CheckRoom(claims.Room) != nil || base != claims.Room {
+		return
+	}
+	claimed = min(claimed, wire.RoleModerator)
+	until := wire.TimeOf(claims.Expires)
+	if role, ends := s.cfg.Store.Role(claims.Room, by, wire.TimeOf(s.cfg.Now())); role > claimed || role == claimed && (ends == 0 || ends >= until) {
+		return // as with each request that shows the token
+	}
+	_, _ = Await(ctx, func(reply Reply) error {
+		return s.submit(eventlog.Command{Kind: eventlog.Redeem, SenderID: by, Room: claims.Room, Body: eventlog.RedeemBody{Role: claimed, Until: until}}, &reply)
+	})
 }
 
 // verifiedToken returns whose token it is, if it was verified a moment ago.

@@ -106,6 +106,7 @@ func exampleData() []eventlog.Command {
 	digest := eventlog.SessionDigest("AAAAAAAAAAAAAAAAAAAAAA")
 	return []eventlog.Command{
 		{Kind: eventlog.PruneEntries, Body: eventlog.PruneEntriesBody{Table: eventlog.Sessions, Keys: []string{string(digest[:])}}},
+		{Kind: eventlog.Redeem, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.RedeemBody{Role: wire.RoleModerator, Until: 1_790_000_000_123}},
 		{Kind: eventlog.Forget, Room: "lobby", Body: eventlog.ForgetBody{By: "0123456789abcdef", Numbers: []uint64{7, 600}}},
 		{Kind: eventlog.Forget, Body: eventlog.ForgetBody{By: "0123456789abcdef", Entries: []eventlog.EntryKey{{Table: eventlog.Sessions, Key: digest[:]}}}},
 	}
@@ -225,6 +226,8 @@ func TestEncodingOfUnknownThings(t *testing.T) {
 		"an invite with a secret":       {Kind: eventlog.Invite, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.InviteBody{Digest: "0123456789abcdefABCDEF", Role: wire.RoleGuest, Uses: 1, Until: 1}},
 		"an invite without an end":      {Kind: eventlog.Invite, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.InviteBody{Digest: eventlog.DigestOf("x"), Role: wire.RoleGuest, Uses: 1}},
 		"an ownership of many":          {Kind: eventlog.Invite, SenderID: "anna", Room: "lobby", ID: "1", Body: eventlog.InviteBody{Digest: eventlog.DigestOf("x"), Role: wire.RoleOwner, Uses: 2}},
+		"a token's ownership":           {Kind: eventlog.Redeem, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.RedeemBody{Role: wire.RoleOwner, Until: 1}},
+		"a token's role without an end": {Kind: eventlog.Redeem, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.RedeemBody{Role: wire.RoleGuest}},
 		"a redeem of nothing":           {Kind: eventlog.Redeem, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.RedeemBody{}},
 		"a redeem of two":               {Kind: eventlog.Redeem, SenderID: "0123456789abcdef", Room: "lobby", Body: eventlog.RedeemBody{Invite: eventlog.DigestOf("x"), Password: eventlog.DigestOf("x")}},
 		"a redeem of a short sender":    {Kind: eventlog.Redeem, SenderID: "anna", Room: "lobby", Body: eventlog.RedeemBody{Invite: eventlog.DigestOf("x")}},

@@ -167,6 +167,10 @@ func fieldsOf(c *Command) uint64 {
 		if body.Link {
 			return RulesLevel
 		}
+	case RedeemBody:
+		if body.Role != wire.RoleNone {
+			return HoldLevel
+		}
 	case PruneEntriesBody:
 		if body.Table == Sessions || body.binary() {
 			return HoldLevel

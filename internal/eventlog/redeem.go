@@ -8,14 +8,54 @@ import (
 	"ramai/wire"
 )
 
-// RedeemBody is the body of a Redeem: the sender gets the role of an invite, or the role guest of a password. It adds a record like
-// that of a Set of the role, unless the sender has the role already.
+// RedeemBody is the body of a Redeem: the sender gets the role of an invite, the role guest of a password, or the role that a token
+// claims. It adds a record like that of a Set of the role, unless the sender has the role already.
 //
 // The command needs no id: an invite counts once for each sender, and repeated, the command changes nothing.
 type RedeemBody struct {
+	Invite   string    // digest of the secret
+	Password string    // instead, the digest of the stored hash with which the password was compared
+	Role     wire.Role // instead, the role that a verified token claims, at most moderator; from HoldLevel on
+	Until    wire.Time // with Role: when the token expires
+}
+
+// encodedRedeem is how a RedeemBody is encoded without a Role.
+type encodedRedeem struct {
 	_        struct{} `cbor:",toarray"`
-	Invite   string   // digest of the secret
-	Password string   // instead of Invite, the digest of the stored hash with which the password was compared
+	Invite   string
+	Password string
+}
+
+// encodedRedeem5 is a RedeemBody with a Role, which exists from HoldLevel on.
+type encodedRedeem5 struct {
+	_     struct{} `cbor:",toarray"`
+	Role  wire.Role
+	Until int64
+	None  []byte // it makes the number of elements differ
+}
+
+func (redeemKind) encodeBody(c *Command) ([]byte, error) {
+	body, err := bodyOf[RedeemBody](c)
+	switch {
+	case err != nil:
+		return nil, err
+	case body.Role != wire.RoleNone:
+		return encoding.Marshal(encodedRedeem5{Role: body.Role, Until: int64(body.Until)})
+	}
+	return encoding.Marshal(encodedRedeem{Invite: body.Invite, Password: body.Password})
+}
+
+func (redeemKind) decodeBody(data []byte, c *Command) error {
+	if isArray(data, 3) {
+		var e encodedRedeem5
+		err := decoding.Unmarshal(data, &e)
+		c.Body = RedeemBody{Role: e.Role, Until: wire.Time(e.Until)}
+		return err
+	}
+	var e encodedRedeem
+	err := decoding.Unmarshal(data, &e)
+	c.Body = RedeemBody{Invite: e.Invite, Password: e.Password}
+	return err
 }
 
 func (RedeemBody) kind() Kind { return Redeem }
@@ -26,10 +66,7 @@ func DigestOf(s string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-type redeemKind struct {
-	onDemand
-	withBody[RedeemBody]
-}
+type redeemKind struct{ onDemand }
 
 func (redeemKind) name() string { return "redeem" }
 
@@ -38,14 +75,20 @@ func (redeemKind) check(c *Command) error {
 	switch {
 	case err != nil:
 		return err
+	case body.Role != wire.RoleNone:
+		if body.Role < wire.RoleReader || body.Role > wire.RoleModerator || body.Until <= 0 || body.Invite != "" || body.Password != "" {
+			return fmt.Errorf("a redeem command of a token has the role %v until %d, an invite (%v) and a password (%v)", body.Role, body.Until, body.Invite != "", body.Password != "")
+		}
 	case (body.Invite == "") == (body.Password == ""):
 		return fmt.Errorf("a redeem command has an invite (%v) and a password (%v), want one of them", body.Invite != "", body.Password != "")
 	}
 	if len(c.SenderID) != wire.SenderIDLen { // only those have roles
 		return fmt.Errorf("a redeem command has the sender %.80q, want %d characters", c.SenderID, wire.SenderIDLen)
 	}
-	if err := checkDigest(Redeem, body.Invite+body.Password); err != nil {
-		return err
+	if body.Role == wire.RoleNone {
+		if err := checkDigest(Redeem, body.Invite+body.Password); err != nil {
+			return err
+		}
 	}
 	return checkHead(c, hasSender|hasRoom)
 }
@@ -62,6 +105,8 @@ func (redeemKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	refused := r.refusedSender()
 	switch {
 	case refused != nil:
+	case body.Role != wire.RoleNone:
+		refused, err = r.claim(body.Role, body.Until)
 	case body.Invite != "":
 		refused, err = r.invite(body.Invite)
 	default:
@@ -144,7 +189,7 @@ func (r *redeeming) invite(digest string) (*wire.CodedError, error) {
 	case r.refusedGrant(r.room, invite.Creator, invite.Role) != nil:
 		return r.void(wire.InviteVoid, "the sender of the invite may not give the role %v in the room %s any more; ask for a new one", invite.Role, r.room), nil
 	}
-	refused, changed, err := r.raise(invite.Role)
+	refused, changed, err := r.raise(invite.Role, 0)
 	if refused != nil || err != nil || !changed {
 		return refused, err
 	}
@@ -194,17 +239,32 @@ func (r *redeeming) password(digest string) (*wire.CodedError, error) {
 	if stored == nil || stored.over(r.at) || stored.value.Text == nil || DigestOf(*stored.value.Text) != digest {
 		return &wire.CodedError{Code: wire.NotAllowed, Rule: wire.RulePassword, Reason: fmt.Sprintf("the password of the room %s was changed; type the new one", r.room)}, nil
 	}
-	refused, _, err := r.raise(wire.RoleGuest)
+	refused, _, err := r.raise(wire.RoleGuest, 0)
 	return refused, err
 }
 
-// raise gives the sender a role for as long as the room exists, with a record like that of a Set. It never lowers a role: it returns
-// false if the sender has the role already, or a higher one.
-func (r *redeeming) raise(role wire.Role) (refused *wire.CodedError, changed bool, err error) {
+// claim gives the role that a token claims, until the token expires.
+func (r *redeeming) claim(role wire.Role, until wire.Time) (*wire.CodedError, error) {
+	rules := r.rulesOf(r.room)
+	before, rule := rules.role(r.sender)
+	if until <= r.at || before == role && rule == nil || before == role && rule.subject != r.sender { // that of everyone is as good
+		r.o.Status = Repeat
+		return nil, nil
+	}
+	refused, changed, err := r.raise(role, until)
+	if changed && before < role && role > wire.RoleGuest {
+		r.logAction(r.o, &wire.Action{Do: wire.DoRedeem, Value: wire.TextValue(role.String()), Until: until})
+	}
+	return refused, err
+}
+
+// raise gives the sender a role until a time, or for as long as the room exists, with a record like that of a Set. It never lowers a
+// role: it returns false if the sender has the role already for as long, or a higher one.
+func (r *redeeming) raise(role wire.Role, until wire.Time) (refused *wire.CodedError, changed bool, err error) {
 	rules := r.rulesOf(r.room)
 	has, rule := rules.role(r.sender)
 	own := rule != nil && rule.subject == r.sender
-	if has > role || own && has == role && (rule.until == 0 || rule.isClaim()) {
+	if has > role || own && has == role && (rule.until == 0 || rule.isClaim() || until != 0 && rule.until >= until) {
 		r.o.Status = Repeat
 		return nil, false, nil
 	}
@@ -222,12 +282,12 @@ func (r *redeeming) raise(role wire.Role) (refused *wire.CodedError, changed boo
 		return nil, false, err
 	}
 	value := wire.TextValue(role.String())
-	if err := r.appendRecord(r.tx, r.o, encodeSet(SetBody{Key: key.String(), Value: value})); err != nil {
+	if err := r.appendRecord(r.tx, r.o, encodeSet(SetBody{Key: key.String(), Value: value, Until: until})); err != nil {
 		return nil, false, err
 	}
 	r.addOther(r.room, r.o.N)
 	r.o.changesRole(r.sender)
-	return nil, true, r.putRule(r.tx, r.o, key, value, 0)
+	return nil, true, r.putRule(r.tx, r.o, key, value, until)
 }
 
 // stepDown makes the creator of an invite with the role owner a moderator: the sender, who may be the same person, owns the room now.

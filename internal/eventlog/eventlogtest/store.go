@@ -89,6 +89,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"signing in", testSignIn},
 		{"signing out", testSignOut},
 		{"unused sessions", testPruneSessions},
+		{"roles of tokens", testClaimedRoles},
 		{"forgotten senders", testForget},
 		{"forgetting others", testForgetOthers},
 		{"names and sessions", testSignInNames},
