@@ -21,7 +21,15 @@ func describe(h Host, s wire.Setting) string {
 	if id, ok := wire.Subject(s.Key); ok {
 		return h.People().With(id).Label() + " " + ofPerson(s.Key, text(s.Value))
 	}
+	if of, ok := strings.CutPrefix(s.Key, wire.AddressPrefix); ok {
+		return addressWords(of, text(s.Value))
+	}
 	return describeRule(s.Key, s.Value)
+}
+
+// addressWords says what is imposed on the address of a message; empty: nothing.
+func addressWords(of, imposed string) string {
+	return "the address of message " + of + " " + ofPerson(wire.PersonPrefix, imposed)
 }
 
 // describeRule is Describe for a setting that is about nobody, without its end.

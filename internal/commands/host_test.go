@@ -83,6 +83,9 @@ func (h *fakeHost) Set(c Change) {
 	if c.Until != 0 {
 		until = " until " + h.When(c.Until.Std())
 	}
+	if c.AddressOf != 0 {
+		until += fmt.Sprint(" of ", c.AddressOf)
+	}
 	h.note("set %s %s%s: %s", c.Key, value, until, c.Done)
 }
 

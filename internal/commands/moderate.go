@@ -14,7 +14,7 @@ import (
 // moderateCommands returns the commands for messages of others.
 func moderateCommands() []Command {
 	return []Command{
-		{Name: "erase", Args: "PERSON [TIME]", Takes: []Kind{PersonArg, TimeArg}, Needs: wire.RoleModerator, Help: "erase all messages of somebody, or those of the last TIME; shows them first", Run: erase},
+		{Name: "erase", Args: "PERSON [TIME]", Takes: []Kind{PersonArg, TimeArg}, Needs: wire.RoleModerator, Help: "erase all messages of somebody, or those of the last TIME; shows them first. #150 address: those from the address of message 150; newcomers TIME: those of people who are new", Run: erase},
 		{Name: "undo", Args: "[N]", Takes: []Kind{TextArg}, Needs: wire.RoleModerator, Help: "undo your last erasure, or erasure N, within 23 hours", Run: undo},
 	}
 }
@@ -31,29 +31,48 @@ func erase(h Host, args string) {
 		t := wire.TimeOf(h.Now().Add(-d))
 		since = &t
 	}
-	withPerson(h, words, func(h Host, p Person) { eraseAll(h, p, since) })
+	n, isAddress := addressOf(words)
+	switch {
+	case isAddress:
+		eraseSelected(h, wire.Selection{AddressOf: n, Since: since}, "from the address of message "+strconv.FormatUint(n, 10))
+	case words == "newcomers" && since != nil && len(find(h, words)) == 0:
+		eraseSelected(h, wire.Selection{Newcomers: true, Since: since}, "of newcomers")
+	default:
+		withPerson(h, words, func(h Host, p Person) { eraseAll(h, p, since) })
+	}
 }
 
 // eraseAll erases the messages of a person, after it has shown how many there are.
 func eraseAll(h Host, p Person, since *wire.Time) {
-	room, selection := h.Room(), wire.Selection{SenderID: p.ID, Since: since}
+	eraseSelected(h, wire.Selection{SenderID: p.ID, Since: since}, "of "+p.Label())
+}
+
+// eraseSelected erases messages, after it has shown how many there are. whose says in words which they are.
+func eraseSelected(h Host, selection wire.Selection, whose string) {
+	room := h.Room()
 	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
 		preview, err := server.Preview(ctx, room, selection)
 		return func(h Host) Answer {
 			if preview.Count == 0 {
-				return Answer{Title: "there are no such messages of " + p.Label()}
+				return Answer{Title: "there are no such messages " + whose}
 			}
 			what := messages(preview.Count)
-			c := Confirmation{Question: fmt.Sprintf("Erase %s of %s for everyone? /undo brings them back within 23 hours.", what, p.Label()), Yes: "erase them"}
+			c := Confirmation{Question: fmt.Sprintf("Erase %s %s for everyone? /undo brings them back within 23 hours.", what, whose), Yes: "erase them"}
 			for _, m := range preview.Sample {
 				c.Rows = append(c.Rows, Row{SenderID: m.SenderID, Name: Person{ID: m.SenderID, Name: m.DisplayName}.Label(), Text: h.When(m.At.Std()) + "  " + m.Text})
 			}
 			if more := preview.Count - len(preview.Sample); more > 0 {
 				c.Rows = append(c.Rows, Row{Text: "and " + strconv.Itoa(more) + " older"})
 			}
+			if preview.Addresses > 0 {
+				c.Rows = append(c.Rows, Row{Text: fmt.Sprintf("from %s; people here from there now: %d", either(preview.Addresses == 1, "1 address", strconv.Itoa(preview.Addresses)+" addresses"), preview.Present)})
+			}
+			if preview.Kept > 0 {
+				c.Rows = append(c.Rows, Row{Text: messages(preview.Kept) + " of moderators and owners stay"})
+			}
 			c.Do = func(h Host) {
 				h.Moderate(wire.Moderate{Erase: &selection, To: preview.To}, func(n uint64) string {
-					return fmt.Sprintf("%s of %s erased; /undo %d brings them back", what, p.Label(), n)
+					return fmt.Sprintf("%s %s erased; /undo %d brings them back", what, whose, n)
 				})
 			}
 			h.Confirm(c)

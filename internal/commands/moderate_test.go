@@ -41,3 +41,23 @@ func TestErase(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestAddressCommands: the address of a message can be muted and banned, and its messages erased, and so can those of newcomers.
+func TestAddressCommands(t *testing.T) {
+	h := newHost()
+	h.preview = wire.Preview{Count: 3, To: 41, Addresses: 1, Present: 4, Kept: 2}
+	for line, want := range map[string]string{
+		"/mute #7 address":      `set address "mute" of 7: the address of message 7 is muted until 14:02`,
+		"/ban #7 address 1h":    `set address "ban" until 15:02 of 7: the address of message 7 is banned until 15:02`,
+		"/unban #7 address":     "set address null of 7: the address of message 7 is neither banned nor muted",
+		"/mute #x address":      "! message x address is not in memory",
+		"/erase #7 address":     "preview address of 7\n? Erase 3 messages from the address of message 7 for everyone? /undo brings them back within 23 hours.\n   and 3 older\n   from 1 address; people here from there now: 4\n   2 messages of moderators and owners stay",
+		"/erase #7 address 10m": "preview address of 7 since 2026-11-25T13:52:00.000Z\n?",
+		"/erase newcomers 10m":  "preview newcomers since 2026-11-25T13:52:00.000Z\n? Erase 3 messages of newcomers for everyone?",
+		"/erase newcomers":      "! ",
+	} {
+		if got := h.run(t, line); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s\nwant %s", line, got, want)
+		}
+	}
+}

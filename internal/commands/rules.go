@@ -21,7 +21,7 @@ type Change struct {
 func ruleCommands() []Command {
 	const moderator, owner = wire.RoleModerator, wire.RoleOwner
 	return []Command{
-		{Name: "mute", Args: "PERSON [TIME]", Takes: []Kind{PersonArg, TimeArg}, Needs: moderator, Help: "let somebody read but not post, for example /mute budi 10m", Run: person(wire.Mute)},
+		{Name: "mute", Args: "PERSON [TIME]", Takes: []Kind{PersonArg, TimeArg}, Needs: moderator, Help: "let somebody read but not post, for example /mute budi 10m; /mute #150 address: everybody at the address of message 150", Run: person(wire.Mute)},
 		{Name: "ban", Args: "PERSON [TIME]", Takes: []Kind{PersonArg, TimeArg}, Needs: moderator, Help: "keep somebody out of the room", Run: person(wire.Ban)},
 		{Name: "unban", Also: []string{"unmute"}, Args: "PERSON", Takes: []Kind{PersonArg}, Needs: moderator, Help: "end a ban or a mute", Run: unban},
 		{Name: "role", Args: "PERSON ROLE [TIME]", Takes: []Kind{PersonArg, RoleArg, TimeArg}, Needs: moderator, Help: "give a role: reader to owner; - takes it back", Run: role},
@@ -85,13 +85,41 @@ func person(action string) func(h Host, args string) {
 		if !ok {
 			return
 		}
+		if n, is := addressOf(words); is {
+			setAddress(h, n, wire.TextValue(action), until)
+			return
+		}
 		withPerson(h, words, func(h Host, p Person) {
 			set(h, wire.PersonPrefix+p.ID, wire.TextValue(action), until)
 		})
 	}
 }
 
+// addressOf returns the number of a message whose address is meant: "#150 address".
+func addressOf(words string) (n uint64, is bool) {
+	words, last := lastWord(words)
+	digits, is := strings.CutPrefix(words, "#")
+	if !is || last != wire.AddressKey {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 63)
+	return n, err == nil && n > 0
+}
+
+// setAddress changes what is imposed on the address of a message. Without an end it lasts as long as the server says.
+func setAddress(h Host, n uint64, v wire.Value, until wire.Time) {
+	s := wire.Setting{Key: wire.AddressPrefix + strconv.FormatUint(n, 10), Value: v, Until: until}
+	if until == 0 && !v.IsNull() {
+		s.Until = wire.TimeOf(h.Now().Add(wire.AddressRuleTime))
+	}
+	h.Set(Change{wire.Set{Key: wire.AddressKey, Value: v, Until: until, AddressOf: n}, Describe(h, s)})
+}
+
 func unban(h Host, args string) {
+	if n, is := addressOf(args); is {
+		setAddress(h, n, wire.Value{}, 0)
+		return
+	}
 	withPerson(h, args, func(h Host, p Person) { set(h, wire.PersonPrefix+p.ID, wire.Value{}, 0) })
 }
 

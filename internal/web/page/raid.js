@@ -86,8 +86,9 @@ export function Raid({ model, close }) {
 		/** @type {number[]} */
 		const erasures = [];
 		try {
-			for (const { by } of chosen) {
-				const what = { erase: { by, since } };
+			const all = spared.length === 0 ? [{ newcomers: true, since }] : chosen.map(({ by }) => ({ by, since }));
+			for (const erase of all) {
+				const what = { erase };
 				const { to } = await moderateRoom(roomState, { ...what, dry: true });
 				erasures.push((await moderateRoom(roomState, { ...what, to })).n);
 			}
