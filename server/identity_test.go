@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -71,7 +72,7 @@ func TestTokenRole(t *testing.T) {
 	exp := time.Now().Add(time.Hour).Truncate(time.Second)
 	for _, c := range []struct{ subject, room, role, want string }{
 		{"nobody", "", "", "not_allowed"}, {"wrong", "den", "king", "not_allowed"}, {"elsewhere", "attic", "guest", "not_allowed"}, {"moderators", "~den", "moderator", "not_allowed"},
-		{"guest", "den", "guest", "guest"}, {"guest", "den", "trusted", "trusted"}, {"guest", "den", "guest", "trusted"}, {"teacher", "den", "owner", "moderator"},
+		{"guest", "den", "guest", "known"}, {"guest", "den", "trusted", "trusted"}, {"guest", "den", "guest", "trusted"}, {"teacher", "den", "owner", "moderator"},
 	} {
 		p, _ := greeted(t, base, wire.Hello{Token: claimToken(t, c.subject, c.room, c.role, exp)})
 		p.say(`{"type":"join","room":"den"}`)
@@ -94,6 +95,34 @@ func TestTokenRole(t *testing.T) {
 	}
 	// It works with each request, too.
 	post(t, base, "den", "x", bearer(claimToken(t, "another", "den", "guest", exp))...)
+}
+
+// TestRoleOfProof: a sender with a proof reads that it is known where others are guests, and nowhere else.
+func TestRoleOfProof(t *testing.T) {
+	t.Parallel()
+	base := start(t, func(c *server.Config) { acceptTokens(t, c) }).URL
+	owner, _ := greeted(t, base, wire.Hello{Session: strings.Repeat("A", wire.SessionLen)})
+	owner.say(`{"type":"say","room":"den","id":"1","text":"x"}`)
+	frame[wire.Saved](owner)
+	anna, _ := greeted(t, base, wire.Hello{Token: newToken(t, "anna", "")})
+	guest, _ := greeted(t, base, wire.Hello{Session: strings.Repeat("B", wire.SessionLen)})
+	for p, want := range map[*peer]wire.Role{anna: wire.RoleKnown, guest: wire.RoleGuest} {
+		p.say(`{"type":"join","room":"den"}`)
+		if got := frame[wire.Joined](p).Role; got != want {
+			t.Errorf("the role is %v, want %v", got, want)
+		}
+	}
+	for i, everyone := range []string{"reader", "guest"} {
+		owner.say(fmt.Sprintf(`{"type":"set","room":"den","id":"s%d","key":"everyone","value":%q}`, i, everyone))
+		frame[wire.Saved](owner)
+		want := []wire.Role{wire.RoleReader, wire.RoleKnown}[i]
+		if got := frame[wire.OwnRole](anna).Role; got != want {
+			t.Errorf("with everyone %s, the role is %v, want %v", everyone, got, want)
+		}
+		if got := frame[wire.OwnRole](guest).Role; got.String() != everyone {
+			t.Errorf("with everyone %s, the role of a guest is %v", everyone, got)
+		}
+	}
 }
 
 // greeted connects, says hello, and returns the final welcome.

@@ -28,6 +28,7 @@ const (
 	SendersPath     = "/senders"      // GET: the senders with a proof, as JSON lines of chat.KnownSender
 	EndSessionsPath = "/sessions/end" // POST: the id of a sender whose sessions end
 
+	AuditPath  = "/audit"         // GET: what was done in the room of the query's room, as JSON lines of wire.Message
 	PeoplePath = "/people"        // GET: the senders with the name of the query's name, as JSON lines of chat.NamedSender
 	ExportPath = "/people/export" // GET: everything of the sender of the query's by, as JSON lines that end with a chat.ExportEnd
 	ErasePath  = "/people/erase"  // POST: an ErasePerson as JSON; answered by a chat.Person
@@ -59,6 +60,7 @@ func (s *Server) Operator() http.Handler {
 	mux.HandleFunc("POST "+InvitePath, s.makeInvite)
 	mux.HandleFunc("GET "+SendersPath, s.listSenders)
 	mux.HandleFunc("POST "+EndSessionsPath, s.endSessions)
+	mux.HandleFunc("GET "+AuditPath, s.auditRoom)
 	mux.HandleFunc("GET "+PeoplePath, s.listNamed)
 	mux.HandleFunc("GET "+ExportPath, s.exportPerson)
 	mux.HandleFunc("POST "+ErasePath, s.erasePerson)

@@ -67,6 +67,26 @@ func (s *Server) exportPerson(out http.ResponseWriter, r *http.Request) {
 	lines.Flush()
 }
 
+// auditRoom sends what was done in a room. If it fails in the middle, it breaks the connection.
+func (s *Server) auditRoom(out http.ResponseWriter, r *http.Request) {
+	lines := bufio.NewWriter(out)
+	err := s.chat.Operator().Audit(r.Context(), r.FormValue("room"), func(frame []byte) error {
+		lines.Write(frame)
+		return lines.WriteByte('\n')
+	})
+	switch refused := chat.Refusal(err); {
+	case refused != nil:
+		http.Error(out, refused.Reason, http.StatusNotFound)
+		return
+	case err != nil:
+		if r.Context().Err() == nil {
+			s.cfg.Logger.Error("cannot read what was done in a room", "room", r.FormValue("room"), "err", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
+	lines.Flush()
+}
+
 // erasePerson erases everything of a sender, or counts it. It goes on until it is done, or the client is gone.
 func (s *Server) erasePerson(out http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(out, r.Body, 1<<10))

@@ -28,9 +28,20 @@ func (s *Service) MayRead(a *Actor, room string) error {
 	return nil
 }
 
-// Role returns the role of an actor in a room now, and when it ends; 0: it has no end.
+// Role returns the role of an actor in a room now, and when it ends; 0: it has no end. A proof counts. It reads the store only for a
+// guest with a proof.
 func (s *Service) Role(a *Actor, room string) (wire.Role, wire.Time) {
-	return s.cfg.Store.Role(room, a.sender(), wire.TimeOf(s.cfg.Now()))
+	return s.roleOf(a.sender(), room)
+}
+
+func (s *Service) roleOf(senderID, room string) (wire.Role, wire.Time) {
+	role, until := s.cfg.Store.Role(room, senderID, wire.TimeOf(s.cfg.Now()))
+	if role == wire.RoleGuest && s.mayBeProved(senderID) {
+		if lifted, err := eventlog.WithProof(s.cfg.Store, senderID, role); err == nil {
+			role = lifted
+		}
+	}
+	return role, until
 }
 
 // NotReadable is the reason for a client to leave a room that it could not read for a moment. It can join again.

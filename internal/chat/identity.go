@@ -39,6 +39,7 @@ type identities struct {
 
 	mu     sync.Mutex
 	stored map[uint64]struct{}           // guarded by mu: the keys of the table of sessions, hashed. Most sessions are not stored
+	proved map[uint64]struct{}           // guarded by mu: the senders that have or had a proof, hashed
 	tokens map[eventlog.Digest]*verified // guarded by mu: verified tokens, at most maxTokens
 	used   map[eventlog.Digest]struct{}  // guarded by mu: sessions whose use is being recorded
 	links  linkCodes
@@ -64,15 +65,23 @@ func hashKey(key string) uint64 {
 	return binary.LittleEndian.Uint64(d[:])
 }
 
-// LoadSessions reads which sessions are stored.
+// LoadSessions reads which sessions are stored, and which senders have proofs.
 func (s *Service) LoadSessions() error {
+	if err := s.loadKeys(eventlog.SenderProofs, s.identities.proved); err != nil {
+		return err
+	}
+	return s.loadKeys(eventlog.Sessions, s.identities.stored)
+}
+
+// loadKeys reads the keys of a table.
+func (s *Service) loadKeys(table eventlog.Table, into map[uint64]struct{}) error {
 	for after := ""; ; {
-		some, err := s.cfg.Store.Entries(eventlog.Sessions, "", "", after, eventlog.MaxEntries)
+		some, err := s.cfg.Store.Entries(table, "", "", after, eventlog.MaxEntries)
 		if err != nil {
 			return err
 		}
 		for i := range some {
-			s.identities.stored[hashKey(some[i].Key)] = struct{}{}
+			into[hashKey(some[i].Key)] = struct{}{}
 		}
 		if len(some) < eventlog.MaxEntries {
 			return nil
@@ -118,6 +127,9 @@ func (s *Service) Feed(outcomes []eventlog.Outcome) (affected map[string]bool) {
 		for _, key := range []string{o.Command.SenderID, o.SignedIn, from.SenderID(), string(session[:])} {
 			s.identities.stored[hashKey(key)] = struct{}{}
 		}
+		if body, is := o.Command.Body.(eventlog.SignInBody); is && body.Kind != "" {
+			s.identities.proved[hashKey(o.SignedIn)] = struct{}{}
+		}
 		clear(s.identities.tokens)
 		s.identities.mu.Unlock()
 		s.identities.generation.Add(1)
@@ -142,6 +154,17 @@ func (s *Service) mayBeStored(d *eventlog.Digest) bool {
 		return true
 	}
 	_, is := s.identities.stored[hashKey(d.SenderID())]
+	return is
+}
+
+// mayBeProved reports whether a sender may have a proof.
+func (s *Service) mayBeProved(senderID string) bool {
+	s.identities.mu.Lock()
+	defer s.identities.mu.Unlock()
+	if len(s.identities.proved) == 0 {
+		return false
+	}
+	_, is := s.identities.proved[hashKey(senderID)]
 	return is
 }
 
@@ -472,7 +495,7 @@ const maxSignIns = 8
 
 func newIdentities() identities {
 	return identities{
-		stored: map[uint64]struct{}{}, tokens: map[eventlog.Digest]*verified{}, used: map[eventlog.Digest]struct{}{},
+		stored: map[uint64]struct{}{}, proved: map[uint64]struct{}{}, tokens: map[eventlog.Digest]*verified{}, used: map[eventlog.Digest]struct{}{},
 		links: linkCodes{waiting: map[string]*linkRequest{}, wrong: map[wrongCodes]*tries{}},
 	}
 }

@@ -156,7 +156,7 @@ func (r *redemption) submit(body eventlog.RedeemBody) {
 			return
 		}
 		r.giveBack()
-		role, until := r.cfg.Store.Role(r.room, r.senderID, wire.TimeOf(r.cfg.Now()))
+		role, until := r.roleOf(r.senderID, r.room)
 		r.done(wire.OwnRole{Room: r.room, Role: role, Until: until}, nil)
 	})
 }

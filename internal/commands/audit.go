@@ -110,7 +110,7 @@ func actionWords(a *wire.Action, when func(time.Time) string) string {
 	case wire.DoInvite:
 		return fmt.Sprintf("made an invite with the role %s for %d", text(a.Value), a.Count) + until
 	case wire.DoRedeem:
-		return "got the role " + text(a.Value) + " with an invite" + until
+		return "got the role " + text(a.Value) + either(a.SenderID == "", " with a token", " with an invite") + until
 	}
 	return "did something that this version does not know: " + a.Do
 }

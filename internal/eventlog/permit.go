@@ -176,8 +176,8 @@ func (r *roomRules) refusedMay(c *Delta, tx Tx, senderID string, role wire.Role,
 		if s == nil || role >= s.role() {
 			continue
 		}
-		if s.role() == wire.RoleKnown && role == wire.RoleGuest {
-			if known, err := hasProof(tx, senderID); known || err != nil {
+		if s.role() == wire.RoleKnown {
+			if role, err := WithProof(tx, senderID, role); role >= wire.RoleKnown || err != nil {
 				return nil, err
 			}
 		}
@@ -186,10 +186,15 @@ func (r *roomRules) refusedMay(c *Delta, tx Tx, senderID string, role wire.Role,
 	return nil, nil
 }
 
-// hasProof reports whether a sender has proved an identity.
-func hasProof(tx Tx, senderID string) (bool, error) {
-	_, found, err := tx.Entry(SenderProofs, "", senderID)
-	return found, err
+// WithProof returns the role of a sender whose proofs count: a proof lifts a guest to known, and nobody else. role is without them.
+func WithProof(r EntryReader, senderID string, role wire.Role) (wire.Role, error) {
+	if role != wire.RoleGuest {
+		return role, nil
+	}
+	if _, found, err := r.Entry(SenderProofs, "", senderID); err != nil || !found {
+		return role, err
+	}
+	return wire.RoleKnown, nil
 }
 
 // refusedForNow applies the rules that make senders below moderator wait: newcomer, slow and hold.
