@@ -38,7 +38,8 @@ func TestAudit(t *testing.T) {
 		{about(wire.Action{Do: wire.DoReject}), "rejected a message of budi"},
 		{about(wire.Action{Do: wire.DoDelete, Of: 9}), "deleted message 9 of budi"},
 		{wire.Action{Do: wire.DoInvite, Value: wire.TextValue("guest"), Count: 30, Until: hour}, "made an invite with the role guest for 30 until 15:02"},
-		{wire.Action{Do: wire.DoRedeem, Value: wire.TextValue("trusted")}, "got the role trusted with an invite"},
+		{about(wire.Action{Do: wire.DoRedeem, Value: wire.TextValue("trusted")}), "got the role trusted with an invite"},
+		{wire.Action{Do: wire.DoRedeem, Value: wire.TextValue("trusted"), Until: hour}, "got the role trusted with a token until 15:02"},
 		{wire.Action{Do: "dance"}, "did something that this version does not know: dance"},
 	}
 	want := "history of ~lobby\nWhat was done in lobby"
