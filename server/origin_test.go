@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -145,7 +146,8 @@ func (p *peer) saved() wire.Saved {
 // within a second, on every transport.
 func TestMutedAddress(t *testing.T) {
 	t.Parallel()
-	s := serve(t, trustLoopback)
+	var made *server.Server
+	s := serve(t, trustLoopback, func(s *server.Server) { made = s })
 	base := "http" + strings.TrimPrefix(s.url, "ws")
 	canaries := secrets{"an address": "198.51.100.77", "another address": "203.0.113.5"}
 	owner, _ := fromAddress(t, base, "192.0.2.1", wire.Hello{Session: canaries.session(t, "the owner's session")})
@@ -218,4 +220,26 @@ func TestMutedAddress(t *testing.T) {
 	owner.saved()
 	spammer.say(`{"type":"join","room":"den"}`)
 	frame[wire.Joined](spammer)
+	owner.say(`{"type":"join","room":"~den","last":500}`)
+	owner.say(`{"type":"moderate","room":"den","id":"5","erase":{"address_of":2},"dry":true}`)
+	seen := map[string]string{"the moderators' room": receiveUntil(owner, `"type":"preview"`)}
+	if all := seen["the moderators' room"]; !strings.Contains(all, `"key":"address"`) || !strings.Contains(all, `"addresses":1`) {
+		t.Errorf("the moderators' room and a preview: %s", all)
+	}
+	auth := []string{"Authorization", "Bearer " + canaries["the owner's session"], "X-Forwarded-For", canaries["another address"]}
+	for _, path := range []string{"/r/den", "/r/~den", "/api/v1/rooms", "/api/v1/rooms/den/messages", "/api/v1/rooms/~den/messages", "/api/v1/rooms/den/state", "/api/v1/rooms/den/people", "/api/v1/search?q=spam"} {
+		_, seen[path] = call(t, http.MethodGet, base+path, "", auth...)
+	}
+	for _, path := range []string{"/metrics", server.NamesPath, server.RoomsPath, server.SendersPath} {
+		answer := httptest.NewRecorder()
+		made.Operator().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+		seen[path] = answer.Body.String()
+	}
+	for where, text := range seen {
+		for _, what := range []string{"an address", "another address"} {
+			if strings.Contains(text, canaries[what]) {
+				t.Errorf("%s has %s", where, what)
+			}
+		}
+	}
 }

@@ -18,11 +18,17 @@ type ErasePerson struct {
 	Dry      bool   `json:"dry"` // only count
 }
 
-// noteForgotten makes the scrubber remove the traces of what was erased of people besides their records.
+// noteForgotten makes the scrubber remove the traces of what was erased of people besides their records: texts in the vault, and what
+// was known about addresses.
 func (s *Server) noteForgotten(outcomes []eventlog.Outcome) {
 	for i := range outcomes {
-		if outcomes[i].Command.Kind == eventlog.Forget {
+		switch c := outcomes[i].Command; c.Kind {
+		case eventlog.Forget, eventlog.EraseStep, eventlog.RotateAddressKeys:
 			s.forgotten.Add(1)
+		case eventlog.PruneEntries:
+			if body, ok := c.Body.(eventlog.PruneEntriesBody); ok && body.Table == eventlog.Origins {
+				s.forgotten.Add(1)
+			}
 		}
 	}
 }

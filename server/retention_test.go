@@ -28,9 +28,15 @@ type sweepHarness struct {
 
 func newSweepHarness(t *testing.T, keep string) *sweepHarness {
 	t.Helper()
+	return sweepHarnessOf(t, keep, "")
+}
+
+// sweepHarnessOf is newSweepHarness with a data folder; empty: in memory.
+func sweepHarnessOf(t *testing.T, keep, folder string) *sweepHarness {
+	t.Helper()
 	s := &sweepHarness{t: t, current: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
 	cfg := Defaults()
-	cfg.InMemory, cfg.Logger, cfg.Quiet = true, slog.New(slog.DiscardHandler), true
+	cfg.InMemory, cfg.Data, cfg.Logger, cfg.Quiet = folder == "", folder, slog.New(slog.DiscardHandler), true
 	cfg.noMaintenance = true
 	cfg.Now = s.now
 	var err error

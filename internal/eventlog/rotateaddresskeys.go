@@ -17,8 +17,8 @@ type AddressKey struct {
 }
 
 // RotateAddressKeysBody is the body of a RotateAddressKeys, which begins to hash addresses with a new key, drawn by the node that
-// submits the command, and destroys those that are not kept any more. It does nothing while the newest key is not
-// AddressKeyLife old, so several nodes can submit it.
+// submits the command, if the newest one is AddressKeyLife old, and destroys those that are OriginLife old. Otherwise it does nothing, so
+// several nodes can submit it.
 type RotateAddressKeysBody struct {
 	_      struct{} `cbor:",toarray"`
 	Secret []byte
@@ -53,21 +53,31 @@ func (rotateAddressKeysKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if !NeedsAddressKey(c.addressKeys, c.at) {
 		return nil
 	}
+	adds := newestOver(c.addressKeys, c.at)
 	var kept []AddressKey
 	for _, k := range c.addressKeys {
-		if k.Since != c.at && !keyOver(k.Since, c.at) {
+		if !keyOver(k.Since, c.at) {
 			kept = append(kept, k)
 		} else if err := tx.DeleteEntry(AddressKeys, "", k.entryKey()); err != nil {
 			return err
 		}
+	}
+	c.addressKeys = kept
+	if !adds {
+		return nil
 	}
 	added := AddressKey{Since: c.at, Secret: string(body.Secret)}
 	c.addressKeys = append(kept, added)
 	return tx.PutEntry(&Entry{Table: AddressKeys, Key: added.entryKey(), Value: added.Secret})
 }
 
-// NeedsAddressKey reports whether a RotateAddressKeys would add a key at a time.
+// NeedsAddressKey reports whether a RotateAddressKeys would add or destroy a key at a time.
 func NeedsAddressKey(keys []AddressKey, at wire.Time) bool {
+	return newestOver(keys, at) || slices.ContainsFunc(keys, func(k AddressKey) bool { return keyOver(k.Since, at) })
+}
+
+// newestOver reports whether a new key is needed at a time.
+func newestOver(keys []AddressKey, at wire.Time) bool {
 	if len(keys) == 0 {
 		return true
 	}
