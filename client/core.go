@@ -1,7 +1,6 @@
 package client
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -55,7 +54,7 @@ func (c *core) connected() {
 	c.greetings = 1
 	if !c.plain && c.session != "" {
 		c.greetings = 2 // the first one, and the answer to hello
-		c.extra = append(c.extra, wire.Append(nil, wire.Hello{Session: c.session}))
+		c.extra = append(c.extra, wire.Append(nil, wire.Hello{Session: c.session, Held: true}))
 	}
 }
 
@@ -163,13 +162,10 @@ func (c *core) received(now time.Time, b []byte) error {
 		return c.advance(f.Room, f.N, f, b)
 	case wire.Marked:
 		c.marked(f, b)
+	case wire.HeldBack:
+		c.emit(f, b)
+		c.onHeld(f.Room, f.ID)
 	case wire.Unknown:
-		if f.Kind == "held" {
-			var held struct{ ID string }
-			if json.Unmarshal(b, &held) == nil {
-				c.onHeld(f.Room, held.ID)
-			}
-		}
 		return c.unknown(f, b)
 	case wire.Joined:
 		return c.joined(f, b)
@@ -210,6 +206,9 @@ func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 		if err := wire.CheckSession(f.Session); err != nil {
 			return fmt.Errorf("the server's welcome has an invalid session: %w", err)
 		}
+		if c.session == "" { // the answer is the same welcome again
+			c.extra = append(c.extra, wire.Append(nil, wire.Hello{Session: f.Session, Held: true}))
+		}
 		c.session, c.by, c.limits = f.Session, f.SenderID, f.Limits
 		c.open, c.opened = true, now
 		c.outbox.open(f.Limits)
@@ -233,6 +232,9 @@ func (c *core) greeting(now time.Time, f wire.Frame, b []byte) error {
 func (c *core) linked(f wire.Welcome, b []byte) error {
 	if err := wire.CheckSession(f.Session); err != nil {
 		return fmt.Errorf("the server's welcome has an invalid session: %w", err)
+	}
+	if f.Session == c.session { // the answer to a hello that only said what this client understands
+		return nil
 	}
 	c.session, c.by = f.Session, f.SenderID
 	c.forgetName()

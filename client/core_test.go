@@ -59,9 +59,14 @@ func sent(c *core, now time.Time) []string {
 		if !ok {
 			return out
 		}
-		out = append(out, string(b))
+		if !c.open || c.attempt > 0 || string(b) != knowsHeld {
+			out = append(out, string(b))
+		}
 	}
 }
+
+// knowsHeld is what a client without a session sends first when it has one, see TestKnowsHeld.
+const knowsHeld = `{"type":"hello","session":"` + session + `","held":true}`
 
 const session = "AAAAAAAAAAAAAAAAAAAAAA"
 
@@ -347,7 +352,7 @@ func TestNameSentFirst(t *testing.T) {
 	// The next connection already has the name.
 	c.disconnected(time.Time{}, errCut)
 	c.connected()
-	if got := sent(c, time.Time{}); !slices.Equal(got, []string{`{"type":"hello","session":"` + session + `"}`}) {
+	if got := sent(c, time.Time{}); !slices.Equal(got, []string{knowsHeld}) {
 		t.Fatalf("sent %q", got)
 	}
 	heard(c)
@@ -637,5 +642,24 @@ func TestLinked(t *testing.T) {
 	linked.Session = "short"
 	if c.received(time.Time{}, wire.Append(nil, linked)) == nil {
 		t.Error("an invalid session is taken")
+	}
+}
+
+// TestKnowsHeld: the server learns that the client understands held messages, also when it connects for the first time. The answer
+// changes nothing.
+func TestKnowsHeld(t *testing.T) {
+	c := newCore()
+	c.connected()
+	feed(t, c, time.Time{}, welcome("anna"))
+	if b, ok := c.next(time.Time{}); !ok || string(b) != knowsHeld {
+		t.Fatalf("first it sends %q", b)
+	}
+	if got := feed(t, c, time.Time{}, welcome("anna")); len(got) != 0 {
+		t.Errorf("the answer is shown as %v", got)
+	}
+	c.disconnected(time.Time{}, nil)
+	c.connected()
+	if got := sent(c, time.Time{}); !slices.Equal(got, []string{knowsHeld}) {
+		t.Errorf("with a session it sends %q", got)
 	}
 }

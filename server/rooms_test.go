@@ -18,8 +18,10 @@ import (
 // guest is a member of a room.
 type guest struct{}
 
-func (guest) Wake()                                       {}
-func (guest) Interrupt()                                  {}
+func (guest) Wake()                   {}
+func (guest) Interrupt()              {}
+func (guest) Judged(*eventlog.Judged) {}
+
 func (guest) Marked(*eventlog.Outcome, *eventlog.ReplyTo) {}
 func (guest) SenderID() string                            { return "guest" }
 func (guest) RemoteAddr() netip.AddrPort                  { return netip.AddrPort{} }

@@ -1,12 +1,13 @@
 package wire
 
-// Change edits or deletes message Of, which the sender posted. Repeating the same ID in the same room never changes
-// twice.
+// Change edits or deletes message Of, which the sender posted, or withdraws the message with the id Held, which waits for a
+// moderator. Repeating the same ID in the same room never changes twice.
 type Change struct {
 	Room string  `json:"room"`
 	ID   string  `json:"id"`
-	Of   uint64  `json:"of"`
-	Text *string `json:"text"` // the new text; nil deletes the message
+	Of   uint64  `json:"of,omitempty"`
+	Text *string `json:"text"`           // the new text; nil deletes the message
+	Held string  `json:"held,omitempty"` // instead of Of, with the Text nil
 }
 
 // Changed says that a message was edited or deleted, or that a moderator has erased messages. Like every frame of a room it
@@ -46,6 +47,15 @@ func parseChange(f fields) (Frame, string, *CodedError) {
 	}
 	if bad != nil {
 		return change, where, bad
+	}
+	if f.value("held") != nil && f.value("of") == nil {
+		if change.Held, bad = f.string("held"); bad == nil {
+			bad = CheckID(change.Held)
+		}
+		if bad == nil && !f.isNull("text") {
+			bad = &CodedError{Code: BadRequest, Reason: "a message that waits for a moderator can be withdrawn, with the text null, and not edited"}
+		}
+		return change, "held", bad
 	}
 	if change.Of, bad = f.target("of"); bad != nil {
 		return change, "of", bad

@@ -56,6 +56,7 @@ const (
 	RulePerson  = "person"  // the sender is banned or muted
 	RuleRole    = "role"    // the sender's role is too low
 	RuleAddress = "address" // the sender's address is banned or muted
+	RuleReports = "reports" // with ParamSeconds: the sender has reported too many messages
 )
 
 // Error returns the code and the reason.

@@ -298,8 +298,10 @@ func appendSaved(dst []byte, s Saved) []byte {
 	dst = appendString(dst, s.Room)
 	dst = append(dst, `,"id":`...)
 	dst = appendString(dst, s.ID)
-	dst = append(dst, `,"n":`...)
-	dst = strconv.AppendUint(dst, s.N, 10)
+	if s.N > 0 {
+		dst = append(dst, `,"n":`...)
+		dst = strconv.AppendUint(dst, s.N, 10)
+	}
 	dst = append(dst, `,"at":`...)
 	dst = s.At.appendJSON(dst)
 	return appendRef(dst, s.Ref)

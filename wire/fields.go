@@ -26,7 +26,8 @@ type member struct {
 var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix", "re", "of", "as", "options", "key",
 	"on", "value", "until", "erase", "to", "dry", "undo", "address_of",
 	"role", "uses", "invite", "password",
-	"token", "held", "code", "confirm", "all"}
+	"token", "held", "code", "confirm", "all",
+	"approve", "reject", "undo_by"}
 
 // knownFields has the names by themselves.
 var knownFields = make(map[string]string, len(fieldNames))

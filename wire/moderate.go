@@ -5,7 +5,8 @@ import "strconv"
 // PreviewSample is how many messages a Preview shows.
 const PreviewSample = 5
 
-// Moderate is what a moderator does to a room: it erases messages or undoes that. Exactly one of Erase and Undo is set.
+// Moderate is what a moderator does to a room: it erases messages or undoes that, or decides about a held message. Exactly one of
+// Erase, Undo, UndoBy, Approve and Reject is set.
 // Repeating the same ID in the same room never erases or undoes twice.
 type Moderate struct {
 	Room  string     `json:"room"`
@@ -14,6 +15,10 @@ type Moderate struct {
 	To    uint64     `json:"to,omitempty"`  // with Erase: messages with higher numbers are not erased; 0 only with Dry
 	Dry   bool       `json:"dry,omitempty"` // with Erase: nothing is erased, and the answer is a Preview
 	Undo  uint64     `json:"undo,omitempty"`
+
+	Approve *HeldID `json:"approve,omitempty"` // posts the held message
+	Reject  *HeldID `json:"reject,omitempty"`
+	UndoBy  string  `json:"undo_by,omitempty"` // undoes what this moderator did within UndoWindow
 }
 
 // A Selection describes messages of a room. Exactly one of SenderID, AddressOf and Newcomers is set.
@@ -135,15 +140,51 @@ func parseModerate(f fields) (Frame, string, *CodedError) {
 			return m, "undo", bad
 		}
 	}
+	for _, verdict := range [...]struct {
+		name string
+		of   **HeldID
+	}{{"approve", &m.Approve}, {"reject", &m.Reject}} {
+		if *verdict.of, bad = f.heldID(verdict.name); bad != nil {
+			return m, verdict.name, bad
+		}
+	}
+	if m.UndoBy, bad = f.string("undo_by"); bad == nil && m.UndoBy != "" {
+		bad = CheckID(m.UndoBy)
+	}
+	if bad != nil {
+		return m, "undo_by", bad
+	}
 	return m, "", m.Check()
+}
+
+// heldID returns the value of approve or reject, or nil.
+func (f *fields) heldID(name string) (*HeldID, *CodedError) {
+	v := f.value(name)
+	if v == nil {
+		return nil, nil
+	}
+	if v.Kind() != '{' {
+		return nil, wrongKind("an object", v)
+	}
+	var h HeldID
+	if err := ParseJSON(v, &h); err != nil {
+		return nil, err
+	}
+	return &h, h.Check()
 }
 
 // Check checks that the request asks for exactly one thing, and has what that needs.
 func (m *Moderate) Check() *CodedError {
+	things := 0
+	for _, is := range [...]bool{m.Erase != nil, m.Undo > 0, m.UndoBy != "", m.Approve != nil, m.Reject != nil} {
+		if is {
+			things++
+		}
+	}
 	switch {
-	case (m.Erase != nil) == (m.Undo > 0):
-		return &CodedError{Code: BadRequest, Reason: "it must have exactly one of erase and undo"}
-	case m.Undo > 0 && (m.Dry || m.To > 0):
+	case things != 1:
+		return &CodedError{Code: BadRequest, Reason: "it must have exactly one of erase, undo, undo_by, approve and reject"}
+	case m.Erase == nil && (m.Dry || m.To > 0):
 		return &CodedError{Code: BadRequest, Reason: "dry and to belong to erase; leave them out"}
 	case m.Erase != nil && !m.Dry && m.To == 0:
 		return &CodedError{Code: BadRequest, Reason: "erase needs to, the number up to which messages are erased, as a preview has it; send the same with dry: true to get one"}

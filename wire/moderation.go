@@ -1,6 +1,10 @@
 package wire
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Each room has a room of its moderators, and one of its owners, in which they find what is to be decided and what was done.
 // These have the rules of the room: only its moderators, or only its owners, read them and post there.
@@ -54,13 +58,25 @@ type Action struct {
 	Value       Value  `json:"value,omitzero"`    // of DoSet: the new value; none: it was unset. Of DoInvite and DoRedeem: the role
 	Before      Value  `json:"before,omitzero"`   // of DoSet: the value before; none: there was none
 	Until       Time   `json:"until,omitzero"`    // of DoSet and DoInvite: when it ends
-	Of          uint64 `json:"of,omitempty"`      // of DoApprove: number of the message in the room; of DoDelete: number of the message
+	Of          uint64 `json:"of,omitempty"`      // of DoSet with AddressKey: number of the message whose address is meant; of DoApprove: number of the message in the room; of DoDelete: number of the message
 	SenderID    string `json:"by,omitempty"`      // whom it is about
 	DisplayName string `json:"from,omitempty"`    // with By: the name at that time, or empty
 	Count       uint64 `json:"count,omitempty"`   // of DoErase: messages; of DoInvite: uses
 	Erasure     uint64 `json:"erasure,omitempty"` // of DoErase and DoUndo: number of the erasure
 	Reason      string `json:"reason,omitempty"`  // of DoErase: the selection
 }
+
+// MaxReport is the limit of the text of a Report, in bytes.
+const MaxReport = 500
+
+// Values of ParamWhy in the refusal of a message that was held.
+const (
+	HeldRejected = "rejected" // by a moderator
+	HeldExpired  = "expired"  // nobody has decided in time
+)
+
+// UndoWindow is how far back a Moderate with UndoBy undoes, as long as erasures can be undone.
+const UndoWindow = 23 * time.Hour
 
 // HeldID names a held message.
 type HeldID struct {
@@ -77,4 +93,66 @@ func (h *HeldID) Check() *CodedError {
 		return &CodedError{Code: bad.Code, Reason: "held must be the id of the held message: " + bad.Reason}
 	}
 	return nil
+}
+
+// Report tells the moderators of a room about message Of, or its owners about one of a moderator. A sender reports a message
+// once; repeating that is answered by Saved, too.
+type Report struct {
+	Room string `json:"room"`
+	ID   string `json:"id,omitempty"` // repeated in the answer; empty: ReportID
+	Of   uint64 `json:"of"`
+	Text string `json:"text,omitempty"` // at most MaxReport bytes
+}
+
+// ReportID is the id of a Report that has none.
+func ReportID(of uint64) string { return "report-" + strconv.FormatUint(of, 10) }
+
+// HeldBack ("held") answers a Say that waits for a moderator, to a client that said Hello.Held. Saved or Refused follows, or answers
+// the same Say on a later connection.
+type HeldBack struct {
+	Room string `json:"room"`
+	ID   string `json:"id"`
+	Ref  string `json:"ref,omitempty"` // of the request
+}
+
+var (
+	_ = request(Report{}, parseReport)
+	_ = answer[HeldBack]()
+)
+
+// Type implements Frame.
+func (Report) Type() string { return "report" }
+
+func (r Report) posted() (room, id string) { return r.Room, r.ID }
+
+// Type implements Frame.
+func (HeldBack) Type() string { return "held" }
+
+// RoomName implements RoomFrame.
+func (f HeldBack) RoomName() string { return f.Room }
+
+// parseReport parses the request.
+func parseReport(f fields) (Frame, string, *CodedError) {
+	var r Report
+	var bad *CodedError
+	if r.Room, bad = f.room(); bad != nil {
+		return nil, "room", bad
+	}
+	if r.Of, bad = f.target("of"); bad != nil {
+		return nil, "of", bad
+	}
+	r.ID = ReportID(r.Of)
+	if f.value("id") != nil {
+		if r.ID, bad = f.string("id"); bad == nil {
+			bad = CheckID(r.ID)
+		}
+		if bad != nil {
+			return nil, "id", bad
+		}
+	}
+	if r.Text, bad = f.string("text"); bad == nil {
+		r.Text = NormalizeText(r.Text)
+		bad = CheckText(r.Text, MaxReport)
+	}
+	return r, "text", bad
 }

@@ -35,7 +35,7 @@ type Message struct {
 type Saved struct {
 	Room string `json:"room"`
 	ID   string `json:"id"`
-	N    uint64 `json:"n"`
+	N    uint64 `json:"n,omitempty"` // 0: what was saved has no number in the room
 	At   Time   `json:"at"`
 	Ref  string `json:"ref,omitempty"` // of the request
 }

@@ -94,8 +94,10 @@ func (c *server) reply() Reply {
 // member is a member of a room that ignores all notifications.
 type member struct{ *Actor }
 
-func (member) Wake()                                       {}
-func (member) Interrupt()                                  {}
+func (member) Wake()                   {}
+func (member) Interrupt()              {}
+func (member) Judged(*eventlog.Judged) {}
+
 func (member) Marked(*eventlog.Outcome, *eventlog.ReplyTo) {}
 func (m member) SenderID() string                          { return m.Actor.SenderID }
 func (m member) RemoteAddr() netip.AddrPort                { return m.Addr }

@@ -92,6 +92,7 @@ const (
 	Saved   Status = iota + 1 // stored now, under N
 	Repeat                    // was stored before, under N
 	Refused                   // not stored; Err has the reason
+	OnHold                    // of a Say: it waits for a moderator, see Held; Err says why
 )
 
 // An Outcome is a command and its result.
@@ -109,6 +110,7 @@ type Outcome struct {
 	Replaced    []Record   // rows of the room that the command has rewritten, as they are now
 	Roles       *Roles     // whose role in the room, or what was imposed on them, may have changed; nil: nobody's
 	Rewritten   wire.Range // numbers of the room among which rows are shown differently from now on, too many to be in Replaced; zero: none
+	Judged      *Judged    // the verdict about a held message that the command brings; nil: none
 	Err         *wire.CodedError
 }
 

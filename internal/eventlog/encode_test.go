@@ -112,6 +112,14 @@ func exampleData() []eventlog.Command {
 	}
 }
 
+// exampleHeld returns commands about held messages and reports.
+func exampleHeld() []eventlog.Command {
+	return []eventlog.Command{
+		{Kind: eventlog.Judge, SenderID: "0123456789abcdef", Room: "lobby", ID: "j1", Body: eventlog.JudgeBody{SenderID: "1123456789abcdef", ID: "h1", Verdict: eventlog.Approved}},
+		{Kind: eventlog.Report, SenderID: "0123456789abcdef", Room: "lobby", ID: "r1", Body: eventlog.ReportBody{Of: 600, Text: "dünya"}},
+	}
+}
+
 func ptr[T any](v T) *T { return &v }
 
 func exampleBatch() *eventlog.Batch {
@@ -131,6 +139,8 @@ func TestEncodingIsStable(t *testing.T) {
 	invites := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleInvites()}
 	data := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleData()}
 	addresses := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: examples5()}
+	held := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleHeld()}
+	checkGolden(t, "testdata/held.hex", held)
 	for file, batch := range map[string]*eventlog.Batch{"testdata/data.hex": data, "testdata/batch5.hex": addresses, "testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules, "testdata/invites.hex": invites} {
 		checkGolden(t, file, batch)
 	}
@@ -159,7 +169,7 @@ func checkGolden(t *testing.T, file string, batch *eventlog.Batch) {
 // TestEveryKind: every kind has an example, so that each has an encoding and its own name.
 func TestEveryKind(t *testing.T) {
 	encoded, names := map[eventlog.Kind]bool{eventlog.Start: true}, map[string]bool{}
-	for _, c := range slices.Concat(examples(), examples4(), examples5(), exampleInvites(), exampleData()) {
+	for _, c := range slices.Concat(examples(), examples4(), examples5(), exampleInvites(), exampleData(), exampleHeld()) {
 		encoded[c.Kind] = true
 	}
 	for _, kind := range eventlog.Kinds() {

@@ -137,6 +137,9 @@ func (eraseKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return err
 	}
 	c.logErase(o, &body)
+	if err := c.rejectHeld(tx, o, body.By); err != nil {
+		return err
+	}
 	record := erasedRecord{}
 	if len(body.By) == 1 { // one frame is enough for all readers; otherwise the steps say which messages
 		record.By, record.Of = body.By[0], [][2]uint64{{body.From, body.To}}

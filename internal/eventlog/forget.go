@@ -131,6 +131,9 @@ func (f *forgetting) entry(t Table, key string) error {
 	if err != nil || !found || !(&Entry{Table: t, Key: key, Value: value}).Names(f.by) {
 		return err
 	}
+	if t == Held || t == HeldVerdicts {
+		return f.deleteHeld(f.tx, t, f.room, key)
+	}
 	return f.tx.DeleteEntry(t, f.room, key)
 }
 

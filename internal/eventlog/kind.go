@@ -19,7 +19,7 @@ func (k Kind) isPost() bool { return k == Say || k == Change || k == Set }
 
 // grows reports whether a kind of command adds to a room. It needs space on the disk, and a room that is not damaged.
 func (k Kind) grows() bool {
-	return k.isPost() || k == Mark || k == Tally || k == Invite || k == Redeem || k == Erase || k == Restore || k == EraseStep || k == RestoreStep || k == Forget
+	return k.isPost() || k == Mark || k == Tally || k == Invite || k == Redeem || k == Report || k == Judge || k == Erase || k == Restore || k == EraseStep || k == RestoreStep || k == Forget
 }
 
 // A definition is one kind of command.

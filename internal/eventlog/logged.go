@@ -32,6 +32,9 @@ func (logKind) decide(_ *Delta, _ Tx, o *Outcome) error {
 type logBody struct {
 	message messageBody
 	name    string // of the sender
+
+	room, key string // of a held message: where it is held; empty: it is none
+	n         uint64 // number of the record, once it is decided
 }
 
 func (*logBody) kind() Kind { return AppendLog }
@@ -42,7 +45,11 @@ func (b *logBody) decideDerived(c *Delta, tx Tx, o *Outcome) error {
 		return nil
 	}
 	o.DisplayName = b.name
-	return c.appendRecord(tx, o, b.message.encode())
+	if err := c.appendRecord(tx, o, b.message.encode()); err != nil {
+		return err
+	}
+	b.n = o.N
+	return b.recorded(c, tx)
 }
 
 // counted reports whether a room is one for itself, and not the room of the moderators or owners of another.

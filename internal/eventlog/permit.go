@@ -250,7 +250,11 @@ func (c *Delta) refusedHold(h *senderHistory, r *roomRules, act action, link boo
 		}
 		held = "it is the sender's first one"
 	}
-	refused := ruled(wire.HoldKey, s, wire.Params{wire.ParamHold: s.value}, "this room does not accept such messages now: "+held)
+	reason := "this room does not accept such messages now: " + held
+	if act == actPost && c.state.level >= HoldLevel {
+		reason = "a moderator of the room decides whether the message is posted: " + held
+	}
+	refused := ruled(wire.HoldKey, s, wire.Params{wire.ParamHold: s.value}, reason)
 	refused.Code = wire.Held
 	return refused, nil
 }

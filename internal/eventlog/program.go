@@ -50,6 +50,8 @@ const (
 	SignOut        Kind = 21
 	Invite         Kind = 22
 	Redeem         Kind = 23
+	Report         Kind = 24
+	Judge          Kind = 25
 	PruneEntries   Kind = 28
 	Erase          Kind = 26
 	Restore        Kind = 27
@@ -96,6 +98,8 @@ var Current = &Program{level: HoldLevel, kinds: []leveledKind{
 	RestoreStep:    {restoreStepKind{}, 4},
 	Forget:         {forgetKind{}, HoldLevel},
 	AppendLog:      {logKind{}, HoldLevel},
+	Report:         {reportKind{}, HoldLevel},
+	Judge:          {judgeKind{}, HoldLevel},
 
 	RotateAddressKeys: {rotateAddressKeysKind{}, HoldLevel},
 }}

@@ -79,11 +79,14 @@ func (pruneEntriesKind) decodeBody(data []byte, c *Command) error {
 
 // overIn reports for each table whose entries end whether one is over at a time.
 var overIn = map[Table]func(e *Entry, at wire.Time) (bool, error){
-	Senders:     senderOver,
-	Sessions:    sessionOver,
-	Invites:     inviteOver,
-	Redemptions: redemptionOver,
-	Origins:     originOver,
+	Senders:      senderOver,
+	Sessions:     sessionOver,
+	Invites:      inviteOver,
+	Held:         heldOver,
+	HeldVerdicts: verdictOver,
+	Reports:      reportOver,
+	Redemptions:  redemptionOver,
+	Origins:      originOver,
 }
 
 func (pruneEntriesKind) name() string { return "prune_entries" }
@@ -168,8 +171,13 @@ func (c *Delta) pruneEntry(tx Tx, o *Outcome, e *Entry) error {
 	if err != nil || !over {
 		return err
 	}
-	if e.Table == Sessions {
+	switch e.Table {
+	case Sessions:
 		return c.pruneSession(tx, o, e)
+	case Held:
+		return c.expireHeld(tx, e)
+	case HeldVerdicts:
+		return c.deleteHeld(tx, e.Table, e.Room, e.Key)
 	}
 	return tx.DeleteEntry(e.Table, e.Room, e.Key)
 }

@@ -80,7 +80,7 @@ func (c *Delta) removeRoom(tx Tx, o *Outcome, bounds Bounds) error {
 	c.allBounds[room], c.spans[room], c.others[room] = Bounds{}, nil, nil
 	c.removeSettings(room)
 	c.erasures[room] = nil
-	c.pending[room], c.tallies[room] = 0, TallyTime{}
+	c.pending[room], c.tallies[room], c.held[room] = 0, TallyTime{}, 0
 	o.N = c.removedLast[slot] + 1
 	return tx.DeleteRoom(room, slot, c.removedLast[slot])
 }

@@ -108,11 +108,21 @@ func isArray(data []byte, elements byte) bool {
 
 func (sayKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	say := o.Command
+	if done, err := c.heldBefore(tx, o); done || err != nil {
+		return err
+	}
 	refused, err := c.refusedSay(tx, o)
 	if err != nil {
 		return err
 	}
 	switch {
+	case c.holds(refused):
+		if !say.Once {
+			if done, err := c.repeated(tx, o, saySum(say), refused); err != nil || done && o.Err != refused {
+				return err
+			}
+		}
+		return c.holdSay(tx, o, refused)
 	case !say.Once:
 		if done, err := c.repeated(tx, o, saySum(say), refused); done || err != nil {
 			return err
@@ -130,8 +140,19 @@ func (sayKind) decide(c *Delta, tx Tx, o *Outcome) error {
 			return err
 		}
 	}
-	creates := c.creates(say)
 	as, _ := say.Body.(SayAs)
+	return c.addMessage(tx, o, as)
+}
+
+// holds reports whether a refusal means that a message waits for a moderator.
+func (c *Delta) holds(refused *wire.CodedError) bool {
+	return refused != nil && refused.Code == wire.Held && c.state.level >= HoldLevel
+}
+
+// addMessage adds the message of a Say, whose number is the room's next one.
+func (c *Delta) addMessage(tx Tx, o *Outcome, as SayAs) error {
+	say := o.Command
+	creates := c.creates(say)
 	body := ""
 	if say.Re == 0 && as.As == "" {
 		body = encodeText(say.Text)
@@ -202,17 +223,22 @@ func (c *Delta) refusedSay(tx Tx, o *Outcome) (*wire.CodedError, error) {
 	if refused := c.refusedRoom(say.Room); refused != nil {
 		return refused, nil
 	}
-	if refused, err := c.permit(tx, say, actPost, say.Link); refused != nil || err != nil {
-		return refused, err
+	held, err := c.permit(tx, say, actPost, say.Link)
+	if err != nil || held != nil && !c.holds(held) {
+		return held, err
 	}
 	if refused := c.refusedAs(say); refused != nil {
 		return refused, nil
 	}
-	if refused := c.number(o); refused != nil || say.Re == 0 {
+	if refused := c.number(o); refused != nil {
 		return refused, nil
 	}
-	_, _, refused, err := c.message(tx, say.Room, say.Re)
-	return refused, err
+	if say.Re != 0 {
+		if _, _, refused, err := c.message(tx, say.Room, say.Re); refused != nil || err != nil {
+			return refused, err
+		}
+	}
+	return held, nil
 }
 
 // number sets the number and the time of the record that a command adds. It refuses if the room has no number left.

@@ -35,6 +35,8 @@ type State struct {
 
 	addressKeys []AddressKey // the newest one last; replaced, never changed
 
+	held map[string]int // entries in Held and HeldVerdicts, by room; none is 0
+
 	erasures map[string][]*Erasure // by room, ascending; lists and erasures are replaced, never changed
 
 	pending map[string]int       // how many messages are pending, by room; none is 0
@@ -61,6 +63,7 @@ type Snapshot struct {
 	Erasures      []*Erasure
 	AddressKeys   []AddressKey
 	Pending       map[string]int // by room; none is 0
+	Held          map[string]int // entries in Held and HeldVerdicts, by room; none is 0
 	Tallies       map[string]TallyTime
 	Limits        Limits
 	Level         uint64
@@ -74,7 +77,7 @@ func (from *Snapshot) LoadInto(s *State) {
 	s.allBounds, s.removedLast, s.newestTimes = orEmpty(from.Bounds), orEmpty(from.RemovedLast), orEmpty(from.NewestTimes)
 	s.ids, s.limits, s.level, s.nodes = from.IDs, from.Limits, from.Level, orEmpty(from.Nodes)
 	s.ids.Number = max(s.ids.Number, 1)
-	s.others, s.pending, s.tallies = orEmpty(from.Others), orEmpty(from.Pending), orEmpty(from.Tallies)
+	s.others, s.pending, s.tallies, s.held = orEmpty(from.Others), orEmpty(from.Pending), orEmpty(from.Tallies), orEmpty(from.Held)
 	s.roomCount = 0
 	for room, b := range s.allBounds {
 		if !b.Empty() && counted(room) {
@@ -215,6 +218,7 @@ func (c *Delta) CommitTo(s *State) {
 	merge(s.registeredKeys, c.registeredKeys)
 	merge(s.registeredBy, c.registeredBy)
 	merge(s.pending, c.pending)
+	merge(s.held, c.held)
 	merge(s.tallies, c.tallies)
 	for room, others := range c.others {
 		if len(others) == 0 { // the room was removed

@@ -42,7 +42,7 @@ const (
 	Other CloseReason = "other" // mostly: the client closed it
 )
 
-var statuses = map[eventlog.Status]string{eventlog.Saved: "saved", eventlog.Repeat: "repeat", eventlog.Refused: "refused"}
+var statuses = map[eventlog.Status]string{eventlog.Saved: "saved", eventlog.Repeat: "repeat", eventlog.Refused: "refused", eventlog.OnHold: "held"}
 
 // New returns the metrics of a server without those that Register adds.
 func New(version string) *Metrics {

@@ -190,6 +190,8 @@ func (g *countingMember) RemoteAddr() netip.AddrPort { return g.from }
 
 func (g *countingMember) Interrupt() { g.interrupts++ }
 
+func (g *countingMember) Judged(*eventlog.Judged) {}
+
 func (g *countingMember) Marked(o *eventlog.Outcome, _ *eventlog.ReplyTo) {
 	g.marked = append(g.marked, *o.Command)
 }

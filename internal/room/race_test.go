@@ -28,6 +28,8 @@ func (r *reader) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 
 func (r *reader) Interrupt() {}
 
+func (r *reader) Judged(*eventlog.Judged) {}
+
 func (r *reader) Marked(*eventlog.Outcome, *eventlog.ReplyTo) {}
 
 func (r *reader) Wake() {

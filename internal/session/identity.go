@@ -43,11 +43,12 @@ func (s *Session) endSession() {
 func (v v1) ended(why *wire.CodedError) { v.send(wire.Request{Type: wire.Hello{}.Type()}.Refused(why)) }
 
 func (v v1) hello(r wire.Request, f wire.Hello, begun bool) {
-	switch {
-	case begun:
+	if begun {
 		v.refuse(r, &wire.CodedError{Code: wire.BadRequest, Reason: "hello must be the first request on a connection"})
 		return
-	case v.proved: // the client in this process that serves an SSH session
+	}
+	v.knowsHeld = f.Held
+	if v.proved { // the client in this process that serves an SSH session
 		v.welcome(f.Session, true, r.Ref)
 		return
 	}

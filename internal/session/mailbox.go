@@ -49,7 +49,7 @@ func (s *Session) deliver(of *eventlog.Submission, o *eventlog.Outcome) {
 		fence: of.Fence, ref: of.Ref,
 	}
 	switch c.Kind {
-	case eventlog.Say, eventlog.Change, eventlog.Set, eventlog.Erase, eventlog.Restore:
+	case eventlog.Say, eventlog.Change, eventlog.Set, eventlog.Erase, eventlog.Restore, eventlog.Judge, eventlog.Report:
 	default:
 		r.body = c.Body
 	}

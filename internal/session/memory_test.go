@@ -199,8 +199,10 @@ func TestUnreadAnswersBounded(t *testing.T) {
 // idleMember is a member that reads nothing.
 type idleMember string
 
-func (idleMember) Wake()                                       {}
-func (idleMember) Interrupt()                                  {}
+func (idleMember) Wake()                   {}
+func (idleMember) Interrupt()              {}
+func (idleMember) Judged(*eventlog.Judged) {}
+
 func (idleMember) Marked(*eventlog.Outcome, *eventlog.ReplyTo) {}
 func (n idleMember) SenderID() string                          { return string(n) }
 func (idleMember) RemoteAddr() netip.AddrPort                  { return netip.AddrPort{} }

@@ -8,6 +8,10 @@ import (
 
 // moderate erases messages, or undoes that. It waits behind no fence: a client sends an unanswered request again.
 func (v v1) moderate(r wire.Request, f wire.Moderate) {
+	if f.Approve != nil || f.Reject != nil {
+		v.submitModeration(r, func(reply chat.Reply) error { return v.env.Chat.Judge(&v.publisher.actor, &f, reply) })
+		return
+	}
 	if f.Undo > 0 {
 		v.submitModeration(r, func(reply chat.Reply) error { return v.env.Chat.Undo(&v.publisher.actor, &f, reply) })
 		return

@@ -73,7 +73,7 @@ func (p plain) say(m *chat.Message, reply chat.Reply) error {
 }
 
 func (p plain) reply(r *reply) {
-	if r.status == eventlog.Refused {
+	if r.status == eventlog.Refused || r.status == eventlog.OnHold {
 		p.notice(r.err.Reason)
 		return
 	}

@@ -94,6 +94,8 @@ type codec interface {
 	left(room string, why *wire.CodedError)
 	// role reports the role that the client has in a room from now on, and when it ends; 0: it has no end.
 	role(room string, role wire.Role, until wire.Time)
+	// judged reports what was decided about a message of the sender that was held.
+	judged(j *eventlog.Judged)
 	// gap reports that numbers are permanently missing.
 	gap(room string, from, to uint64)
 	// unreadable reports that the next messages of a room cannot be read for now.
@@ -137,6 +139,7 @@ type Session struct {
 	deflate      bool   // permessage-deflate was negotiated
 	sawRequest   bool   // a request was received on ramai.v1: too late for hello
 	holdsPartial bool   // the incomplete message is counted in the budget
+	knowsHeld    bool   // the client understands held messages
 	hasKey       bool   // the sender has proved possession of the key from which its id is derived
 	protocol     chat.Protocol
 	charged      uint32 // bytes of the budget charged for control

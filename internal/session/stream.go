@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ramai/internal/chat"
+	"ramai/internal/eventlog"
 	"ramai/internal/room"
 	"ramai/wire"
 )
@@ -86,6 +87,8 @@ func (s stream) reply(*reply) {}
 func (s stream) presence(payload []byte) { s.put(wire.Presence{}.Type(), wire.Position{}, payload) }
 
 func (s stream) typing([]byte) {}
+
+func (s stream) judged(*eventlog.Judged) {}
 
 func (s stream) renamed(string) {}
 

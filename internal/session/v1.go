@@ -72,6 +72,10 @@ func (v v1) text(b []byte) {
 	case wire.Say:
 		v.post(r, f.Room, f.ID, &chat.Message{Room: f.Room, ID: f.ID, Text: f.Text, Re: f.Re, As: f.As, Options: f.Options}, nil, nil)
 	case wire.Change:
+		if f.Held != "" {
+			v.withdraw(r, f)
+			return
+		}
 		v.post(r, f.Room, f.ID, nil, &chat.Change{Room: f.Room, ID: f.ID, Of: f.Of, Text: f.Text}, nil)
 	case wire.Set:
 		v.set(r, &chat.Setting{Room: f.Room, ID: f.ID, Key: f.Key, Value: f.Value, Until: f.Until, AddressOf: f.AddressOf})
@@ -83,6 +87,8 @@ func (v v1) text(b []byte) {
 		v.mark(r, f)
 	case wire.Moderate:
 		v.moderate(r, f)
+	case wire.Report:
+		v.report(r, f)
 	case wire.StateRequest:
 		v.settings(r, f)
 	case wire.Hello:
@@ -208,7 +214,7 @@ func (v v1) reply(r *reply) {
 		v.saved(r)
 	case eventlog.Mark:
 		v.answerMark(r)
-	case eventlog.Erase, eventlog.Restore:
+	case eventlog.Erase, eventlog.Restore, eventlog.Judge, eventlog.Report:
 		v.moderated(r)
 	case eventlog.ReserveName, eventlog.ReleaseName:
 		v.publisher.naming = false
@@ -225,6 +231,10 @@ func (v v1) reply(r *reply) {
 
 // saved answers a say, a change or a set.
 func (v v1) saved(r *reply) {
+	if r.status == eventlog.OnHold {
+		v.onHold(r)
+		return
+	}
 	if r.status != eventlog.Refused {
 		v.send(wire.Saved{Room: r.room, ID: r.id, N: r.n, At: r.at, Ref: r.ref})
 		return

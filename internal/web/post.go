@@ -64,7 +64,7 @@ func (w *web) answerPost(out http.ResponseWriter, saved int, submit func(chat.Re
 	switch {
 	case err != nil:
 		w.fail(out, chat.Refusal(err))
-	case o.Status == eventlog.Refused:
+	case o.Status == eventlog.Refused || o.Status == eventlog.OnHold:
 		refuse(out, statusOf(o.Err.Code), o.Err)
 	default:
 		status, at := saved, w.Chat.Position(o.N)

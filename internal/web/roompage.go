@@ -249,7 +249,7 @@ func (w *web) settle(submit func(chat.Reply) error) *wire.CodedError {
 	switch {
 	case err != nil:
 		return chat.Refusal(err)
-	case o.Status == eventlog.Refused:
+	case o.Status == eventlog.Refused || o.Status == eventlog.OnHold:
 		return o.Err
 	}
 	return nil

@@ -149,11 +149,13 @@ func summary(o eventlog.Outcome) string {
 	switch {
 	case o.Status == eventlog.Refused:
 		return "refused " + string(o.Err.Code)
+	case o.Status == eventlog.OnHold:
+		return "held"
 	case o.Command.Kind == eventlog.Trim:
 		return fmt.Sprintf("from %d", o.N)
 	case o.Command.Kind == eventlog.Mark && o.Status == eventlog.Repeat:
 		return "repeat"
-	case !slices.Contains([]eventlog.Kind{eventlog.Say, eventlog.Change, eventlog.Set, eventlog.Erase, eventlog.Restore}, o.Command.Kind):
+	case !slices.Contains([]eventlog.Kind{eventlog.Say, eventlog.Change, eventlog.Set, eventlog.Erase, eventlog.Restore, eventlog.Judge}, o.Command.Kind):
 		return "done"
 	case o.Status == eventlog.Repeat:
 		return fmt.Sprintf("repeat %d", o.N)

@@ -193,6 +193,7 @@ func (r *reader) load() (*saved, error) {
 		{"SELECT rooms.name, key, value, n, until FROM settings JOIN rooms ON rooms.id = settings.room", s.addSetting},
 		{fmt.Sprintf("SELECT room, key, value FROM entries WHERE tab = %d", eventlog.Erasures), s.addErasure},
 		{fmt.Sprintf("SELECT key, value FROM entries WHERE tab = %d", eventlog.AddressKeys), s.addAddressKey},
+		{fmt.Sprintf("SELECT room, count(*) FROM entries WHERE tab IN (%d, %d) GROUP BY room", eventlog.Held, eventlog.HeldVerdicts), s.addHeld},
 	} {
 		if err := r.each(table.query, table.row); err != nil {
 			return nil, err
@@ -240,6 +241,17 @@ func (s *saved) addErasure(scan func(...any) error) error {
 	e.Key, e.Value = string(key), string(value)
 	erasure, err := eventlog.DecodeErasure(&e)
 	s.Erasures = append(s.Erasures, erasure)
+	return err
+}
+
+func (s *saved) addHeld(scan func(...any) error) error {
+	var room string
+	var count int
+	err := scan(&room, &count)
+	if s.Held == nil {
+		s.Held = map[string]int{}
+	}
+	s.Held[room] = count
 	return err
 }
 

@@ -1,0 +1,191 @@
+package eventlogtest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// judge decides about a held message of the room "den".
+func judge(by, author, id string, v eventlog.Verdict) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.Judge, SenderID: by, Room: "den", ID: "j" + id, Body: eventlog.JudgeBody{SenderID: author, ID: id, Verdict: v}}
+}
+
+// holding makes the room "den", as withRoles does, hold everything that guests post.
+func holding(j *tested) {
+	withRoles(j)
+	j.saves(ruled(sender("owner"), "hold", wire.HoldKey, wire.TextValue(wire.HoldAll), 0))
+}
+
+// waiting returns the texts that wait in the room of the moderators.
+func (j *tested) waiting() (texts []string) {
+	for _, r := range j.all("~den") {
+		if m, is, _ := r.Message(); is && m.As == wire.HeldMessage && !m.Gone {
+			texts = append(texts, fmt.Sprintf("%s %s", m.ID, m.Text))
+		}
+	}
+	return texts
+}
+
+// testHeld: a message that is held has no number. Repeating it changes nothing; what a moderator or its author decides holds for its id.
+func testHeld(t *testing.T, j *tested) {
+	holding(j)
+	guest, moderator := sender("guest"), sender("moderator")
+	j.apply(reserve(guest, "Gus"))
+	before := j.Bounds("den")
+	poll := say(guest, "den", "h4", "which?")
+	poll.Body, poll.Re = eventlog.SayAs{As: wire.Poll, Options: []string{"tea", "rice"}}, 1
+	j.expect(commands(say(guest, "den", "h1", "one"), say(guest, "den", "h2", "two"), say(guest, "den", "h3", "three"), poll, say(guest, "den", "h1", "one"), say(guest, "den", "h1", "other")),
+		"held", "held", "held", "held", "held", "refused id_reused")
+	if j.Bounds("den") != before {
+		t.Fatalf("held messages have numbers: %v", j.Bounds("den"))
+	}
+	if got := strings.Join(j.waiting(), ", "); got != "h1 one, h2 two, h3 three, h4 which?" {
+		t.Fatalf("waiting are %s", got)
+	}
+	j.apply(reserve(guest, "Gustav"))
+	j.expect(commands(judge(sender("guest2"), guest, "h1", eventlog.Approved), judge(sender("trusted"), guest, "h1", eventlog.Rejected), judge(moderator, guest, "h1", eventlog.Withdrawn), judge(moderator, guest, "h9", eventlog.Approved)),
+		"refused not_allowed", "refused not_allowed", "refused not_allowed", "refused gone")
+	n := before.Last + 1
+	j.expect(commands(judge(moderator, guest, "h1", eventlog.Approved), judge(moderator, guest, "h2", eventlog.Rejected), judge(guest, guest, "h3", eventlog.Withdrawn), judge(sender("owner"), guest, "h4", eventlog.Approved)),
+		fmt.Sprint("saved ", n), "saved 0", "saved 0", fmt.Sprint("saved ", n+1))
+	records := j.all("den")[before.Last:]
+	if len(records) != 2 {
+		t.Fatalf("approved are %+v", records)
+	}
+	first, second := j.message(records[0]), j.message(records[1])
+	if first.Text != "one" || first.SenderID != guest || first.DisplayName != "Gus" || first.ID != "h1" || first.N != n {
+		t.Errorf("the approved message is %+v", first)
+	}
+	if second.As != wire.Poll || len(second.Options) != 2 || second.Re != 1 || second.Text != "which?" {
+		t.Errorf("the approved poll is %+v", second)
+	}
+	if len(j.waiting()) != 0 {
+		t.Errorf("after the verdicts %v wait", j.waiting())
+	}
+	for _, r := range j.all("~den") {
+		for _, text := range []string{"one", "two", "three", "which?"} {
+			if m, is, _ := r.Message(); is && strings.Contains(m.Text, text) {
+				t.Errorf("record %d of the moderators' room has the text %q", r.N, text)
+			}
+		}
+	}
+	j.expect(commands(say(guest, "den", "h1", "one"), say(guest, "den", "h2", "two"), say(guest, "den", "h3", "three"), poll, say(guest, "den", "h1", "other")),
+		fmt.Sprint("repeat ", n), "refused held", "refused gone", fmt.Sprint("repeat ", n+1), "refused id_reused")
+	j.expect(commands(judge(moderator, guest, "h1", eventlog.Approved), judge(moderator, guest, "h1", eventlog.Rejected), judge(moderator, guest, "h2", eventlog.Rejected), judge(guest, guest, "h2", eventlog.Withdrawn)),
+		fmt.Sprint("repeat ", n), "refused gone", "repeat 0", "refused gone")
+	j.saves(ruled(sender("owner"), "free", wire.HoldKey, wire.Value{}, 0))
+	j.expect(commands(say(guest, "den", "h2", "two")), "refused held")
+	j.saves(ruled(sender("owner"), "hold2", wire.HoldKey, wire.TextValue(wire.HoldAll), 0))
+	j.expect(commands(say(guest, "den", "h5", "five"), ruled(moderator, "ban", wire.PersonPrefix+guest, wire.TextValue(wire.Ban), 0), judge(moderator, guest, "h5", eventlog.Approved)),
+		"held", fmt.Sprint("saved ", j.Bounds("den").Last+1), "refused not_allowed")
+}
+
+// testHeldAtOnce: a message can be held, approved and repeated in one batch, and withdrawn in one.
+func testHeldAtOnce(t *testing.T, j *tested) {
+	holding(j)
+	guest, last := sender("guest"), j.Bounds("den").Last
+	j.expect(commands(say(guest, "den", "h1", "one"), say(guest, "den", "h2", "two"), judge(sender("owner"), guest, "h1", eventlog.Approved), judge(guest, guest, "h2", eventlog.Withdrawn), judge(sender("owner"), guest, "h1", eventlog.Approved)),
+		"held", "held", fmt.Sprint("saved ", last+1), "saved 0", "repeat 0")
+	if got := j.message(j.all("den")[last]); got.Text != "one" || len(j.waiting()) != 0 {
+		t.Errorf("approved is %+v, and waiting are %v", got, j.waiting())
+	}
+	judged := map[string]uint64{}
+	for i := range j.derived {
+		if v := j.derived[i].Judged; v != nil {
+			judged[v.ID] = v.N
+		}
+	}
+	if len(judged) != 2 || judged["h1"] != last+1 || judged["h2"] != 0 {
+		t.Errorf("the authors are told %v", judged)
+	}
+}
+
+// testHeldLimits: a sender has at most 20 messages that wait, and a room 1000.
+func testHeldLimits(t *testing.T, j *tested) {
+	holding(j)
+	j.saves(ruled(eventlog.OperatorSender, "guests", wire.EveryoneKey, wire.TextValue("guest"), 0))
+	for i := range eventlog.MaxHeld / eventlog.MaxHeldBySame {
+		by := sender(fmt.Sprint("g", i))
+		var all []eventlog.Command
+		for k := range eventlog.MaxHeldBySame {
+			all = append(all, say(by, "den", fmt.Sprint(k), "x"))
+		}
+		for _, o := range j.apply(all...) {
+			if o.Status != eventlog.OnHold {
+				t.Fatalf("a message of %s is %s", by, summary(o))
+			}
+		}
+	}
+	for _, by := range []string{"g0", "late"} {
+		o := j.apply(say(sender(by), "den", "over", "x"))[0]
+		if o.Status != eventlog.Refused || o.Err.Rule != wire.HoldKey {
+			t.Errorf("one more of %s is %s", by, summary(o))
+		}
+	}
+	j.expect(commands(judge(sender("owner"), sender("g0"), "0", eventlog.Rejected), say(sender("late"), "den", "late", "x")), "saved 0", "held")
+}
+
+// testHeldExpires: nobody decides, and after 7 days the message is rejected.
+func testHeldExpires(t *testing.T, j *tested) {
+	holding(j)
+	guest := sender("guest")
+	j.expect(commands(say(guest, "den", "h1", "one")), "held")
+	prune := func(table eventlog.Table) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.PruneEntries, Room: "den", Body: eventlog.PruneEntriesBody{Table: table, Keys: []string{guest + "\x00h1"}}}
+	}
+	j.apply(prune(eventlog.Held))
+	if len(j.waiting()) != 1 {
+		t.Fatal("the message expires at once")
+	}
+	j.at += wire.Time(eventlog.HeldLife / time.Millisecond)
+	j.apply(prune(eventlog.Held))
+	if len(j.waiting()) != 0 || len(j.derived) != 1 || j.derived[0].Judged == nil || j.derived[0].Judged.Err.Params[wire.ParamWhy].Text == nil {
+		t.Fatalf("after 7 days %v wait, and derived is %+v", j.waiting(), j.derived)
+	}
+	j.expect(commands(say(guest, "den", "h1", "one")), "refused held")
+	j.at += wire.Time(wire.IDLife / time.Millisecond)
+	j.apply(prune(eventlog.HeldVerdicts))
+	j.expect(commands(say(guest, "den", "h1", "one")), "held")
+}
+
+// testReports: a message is reported once by a sender, to those who stand above its author.
+func testReports(t *testing.T, j *tested) {
+	withRoles(j)
+	guest, reader := sender("guest"), sender("reader")
+	last := j.Bounds("den").Last
+	j.apply(say(guest, "den", "g", "spam"), say(sender("moderator"), "den", "m", "hm"))
+	report := func(by string, of uint64) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.Report, SenderID: by, Room: "den", ID: "r", Body: eventlog.ReportBody{Of: of, Text: "look"}}
+	}
+	moderators, owners := len(j.all("~den")), len(j.all("~~den"))
+	j.expect(commands(report(reader, last+1), report(reader, last+1), report(reader, last+2), report(sender("none"), last+1), report(reader, 900), report(wire.SenderIDOf(""), last+1)),
+		"done", "done", "done", "refused not_allowed", "refused bad_request", "refused not_allowed")
+	if got := j.all("~den"); len(got) != moderators+1 {
+		t.Fatalf("the moderators have %d records more", len(got)-moderators)
+	} else if m := j.message(got[moderators]); m.As != wire.ReportMessage || m.Of != last+1 || m.Text != "look" || m.SenderID != reader {
+		t.Errorf("the report is %+v", m)
+	}
+	if got := j.all("~~den"); len(got) != owners+1 || j.message(got[owners]).Of != last+2 {
+		t.Errorf("the owners have %+v", got)
+	}
+	for i := range eventlog.MaxReports + 1 {
+		j.apply(say(guest, "den", fmt.Sprint("x", i), "x"))
+	}
+	for i := range eventlog.MaxReports - 2 {
+		j.expect(commands(report(reader, last+3+uint64(i))), "done")
+	}
+	o := j.apply(report(reader, last+3+eventlog.MaxReports))[0]
+	if o.Status != eventlog.Refused || o.Err.Rule != wire.RuleReports || o.Err.Until == 0 {
+		t.Errorf("report %d is %s", eventlog.MaxReports+1, summary(o))
+	}
+	j.at += wire.Time(eventlog.ReportWindow / time.Millisecond)
+	j.expect(commands(report(reader, last+3+eventlog.MaxReports)), "done")
+	j.saves(ruled(sender("owner"), "mute", wire.PersonPrefix+sender("guest2"), wire.TextValue(wire.Mute), 0))
+	j.saves(ruled(sender("owner"), "ban", wire.PersonPrefix+sender("trusted2"), wire.TextValue(wire.Ban), 0))
+	j.expect(commands(report(sender("guest2"), last+1), report(sender("trusted2"), last+1)), "done", "refused not_allowed")
+}

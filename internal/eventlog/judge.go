@@ -1,0 +1,323 @@
+package eventlog
+
+import (
+	"fmt"
+
+	"ramai/wire"
+)
+
+// JudgeBody is the body of a Judge: the verdict about a message that the room holds back. A moderator approves or rejects it,
+// and its author withdraws it. An approved message gets its number now, with the name that its author had.
+//
+// The command is not remembered by its id: repeating a verdict is a Repeat, and another verdict is refused.
+type JudgeBody struct {
+	_        struct{} `cbor:",toarray"`
+	SenderID string   // the author
+	ID       string   // of the message
+	Verdict  Verdict  // Approved, Rejected or Withdrawn
+}
+
+func (JudgeBody) kind() Kind { return Judge }
+
+type judgeKind struct {
+	onDemand
+	withBody[JudgeBody]
+	noRecords
+}
+
+func (judgeKind) name() string { return "judge" }
+
+func (judgeKind) check(c *Command) error {
+	body, err := bodyOf[JudgeBody](c)
+	if err != nil {
+		return err
+	}
+	if body.Verdict < Approved || body.Verdict > Withdrawn {
+		return fmt.Errorf("a judge command has the verdict %d, want %d to %d", body.Verdict, Approved, Withdrawn)
+	}
+	for _, id := range []string{body.SenderID, body.ID} {
+		if err := wire.CheckID(id); err != nil {
+			return fmt.Errorf("a judge command is about the message %.80q of %.80q: %s", body.ID, body.SenderID, err.Reason)
+		}
+	}
+	return checkHead(c, hasSender|hasRoom|hasID)
+}
+
+func (judgeKind) decide(c *Delta, tx Tx, o *Outcome) error {
+	body, err := bodyOf[JudgeBody](o.Command)
+	if err != nil {
+		return err
+	}
+	if refused := c.refusedJudge(o.Command, &body); refused != nil {
+		o.refuseWith(refused)
+		return nil
+	}
+	room, key := o.Command.Room, heldKey(body.SenderID, body.ID)
+	h, found, err := c.heldEntryOf(tx, room, key)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return c.judgedBefore(tx, o, &body)
+	}
+	held := heldMessage{Delta: c, tx: tx, room: room, senderID: body.SenderID, id: body.ID, heldEntry: h}
+	if body.Verdict != Approved {
+		var action *wire.Action
+		if body.Verdict == Rejected {
+			action = &wire.Action{Do: wire.DoReject}
+		}
+		return held.close(o, body.Verdict, action)
+	}
+	return held.approve(o)
+}
+
+// refusedJudge returns why the sender of a command must not decide about a message.
+func (c *Delta) refusedJudge(cmd *Command, body *JudgeBody) *wire.CodedError {
+	if refused := refusedInBase(cmd.Room); refused != nil {
+		return refused
+	}
+	if body.Verdict == Withdrawn {
+		if body.SenderID == cmd.SenderID && cmd.SenderID != anonymousSender {
+			return nil
+		}
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "only the author withdraws a message that waits for a moderator"}
+	}
+	if cmd.SenderID != OperatorSender {
+		rules := c.rulesOf(cmd.Room)
+		if refused := rules.refusedPerson(cmd.SenderID, actRule); refused != nil {
+			return refused
+		}
+	}
+	if c.rankOf(cmd) < moderatorRank {
+		return roleTooLow(wire.RoleModerator, "only moderators of the room decide about messages that wait")
+	}
+	return nil
+}
+
+// judgedBefore sets the outcome of a verdict about a message that does not wait.
+func (c *Delta) judgedBefore(tx Tx, o *Outcome, body *JudgeBody) error {
+	v, found, err := c.verdictOf(tx, o.Command.Room, heldKey(body.SenderID, body.ID))
+	switch {
+	case err != nil:
+		return err
+	case found && v.Verdict == body.Verdict:
+		o.Status, o.N, o.At = Repeat, v.N, wire.Time(v.At)
+		return nil
+	case !found:
+		o.refuse(wire.Gone, "no such message waits for a moderator in this room")
+		return nil
+	}
+	what := map[Verdict]string{Approved: "was approved", Rejected: "was rejected", Withdrawn: "was withdrawn by its author", Expired: "has expired"}[v.Verdict]
+	o.refuse(wire.Gone, "the message does not wait any more: it "+what)
+	return nil
+}
+
+// A heldMessage is a message that waits, and what is decided about it.
+type heldMessage struct {
+	*Delta
+	tx                 Tx
+	room, senderID, id string
+	heldEntry
+}
+
+func (m *heldMessage) key() string { return heldKey(m.senderID, m.id) }
+
+// content returns the message as it is in the room of the moderators, and the name of its author; false: it is gone.
+func (m *heldMessage) content() (message messageBody, name string, ok bool, err error) {
+	if m.N == 0 { // it was held in the same batch
+		body := m.holding[m.room+"\x00"+m.key()]
+		return body.message, body.name, true, nil
+	}
+	row, message, refused, err := m.message(m.tx, wire.ModeratorsRoom(m.room), m.N)
+	if refused != nil || err != nil {
+		return message, "", false, err
+	}
+	return message, row.DisplayName, row.N != 0 && !message.Gone && message.As == wire.HeldMessage, nil
+}
+
+// approve posts the message.
+func (m *heldMessage) approve(o *Outcome) error {
+	message, name, ok, err := m.content()
+	if err != nil {
+		return err
+	}
+	if !ok { // retention has deleted it
+		o.refuse(wire.Gone, "the text of the message is not kept any more")
+		return m.close(nil, Expired, nil)
+	}
+	action := &wire.Action{Do: wire.DoApprove}
+	as := SayAs{As: m.As, Options: message.Options}
+	say := Command{
+		Kind: Say, SenderID: m.senderID, Room: m.room, ID: m.id, Text: message.Text, Re: m.Re, Once: m.Once, Transient: m.Transient,
+		Body: &approvedSay{as: as, name: name, sum: m.Sum, judge: o, action: action},
+	}
+	copy(say.Origin[:], m.Origin)
+	rules := m.rulesOf(m.room)
+	refused := rules.refusedPerson(m.senderID, actPost)
+	if refused == nil {
+		role, given := rules.role(m.senderID)
+		refused = rules.refusedRole(role, given, actPost)
+	}
+	if refused == nil && as.hasStatus() {
+		refused = m.settingsFull(m.room)
+	}
+	if refused == nil {
+		refused = m.number(&Outcome{Command: &say})
+	}
+	if refused != nil {
+		why := *refused
+		why.Reason = "its author could not post it now, so it waits on: " + refused.Reason
+		o.refuseWith(&why)
+		return nil
+	}
+	m.derive(say)
+	return m.close(o, Approved, action)
+}
+
+// close ends the wait of the message. o is the outcome of the command; nil: that is maintenance. action is recorded in the room
+// of the moderators; nil: nothing is.
+func (m *heldMessage) close(o *Outcome, v Verdict, action *wire.Action) error {
+	if err := m.deleteHeld(m.tx, Held, m.room, m.key()); err != nil {
+		return err
+	}
+	if !m.Once {
+		if err := m.addHeld(m.tx, HeldVerdicts, m.room, m.key(), heldVerdict{Verdict: v, At: int64(m.at)}); err != nil {
+			return err
+		}
+	}
+	by := m.senderID
+	if o != nil && v != Withdrawn {
+		by = o.Command.SenderID
+	} else if o == nil {
+		by = OperatorSender
+	}
+	closing := &closeHeld{n: m.N, body: m.holding[m.room+"\x00"+m.key()]}
+	if v != Approved {
+		closing.judged = &Judged{Room: m.room, SenderID: m.senderID, ID: m.id, At: m.at, Err: v.refusal()}
+	}
+	_, name, _, err := m.content()
+	if err != nil {
+		return err
+	}
+	m.derive(Command{Kind: Change, SenderID: by, Room: wire.ModeratorsRoom(m.room), ID: m.derivedID(), Body: closing})
+	if action != nil {
+		action.SenderID, action.DisplayName = m.senderID, name
+		m.logAction(o, action)
+	}
+	return nil
+}
+
+// An approvedSay is the body of a Say that is derived from a Judge.
+type approvedSay struct {
+	as     SayAs
+	name   string
+	sum    int64
+	judge  *Outcome     // gets the number
+	action *wire.Action // gets it, too
+}
+
+func (*approvedSay) kind() Kind { return Say }
+
+func (b *approvedSay) decideDerived(c *Delta, tx Tx, o *Outcome) error {
+	say := o.Command
+	if refused := c.number(o); refused != nil {
+		o.refuseWith(refused)
+		return nil
+	}
+	o.DisplayName = b.name
+	key := heldKey(say.SenderID, say.ID)
+	if !say.Once {
+		if _, _, err := tx.PutID(c.ids.Number, IDKeyOf(say.Room, say.SenderID, say.ID), IDEntry{N: o.N, At: o.At, Sum: b.sum}); err != nil {
+			return err
+		}
+		if err := c.putHeld(tx, HeldVerdicts, say.Room, key, heldVerdict{Verdict: Approved, N: o.N, At: int64(c.at)}); err != nil {
+			return err
+		}
+	}
+	b.judge.N, b.judge.At, b.action.Of = o.N, o.At, o.N
+	o.Judged = &Judged{Room: say.Room, SenderID: say.SenderID, ID: say.ID, N: o.N, At: o.At}
+	return c.addMessage(tx, o, b.as)
+}
+
+// closeHeld is the body of a Change that is derived when a held message does not wait any more: its text is deleted from the room
+// of the moderators.
+type closeHeld struct {
+	n      uint64   // number of the held message; 0: that of body
+	body   *logBody // of a message that was held in the same batch
+	judged *Judged
+}
+
+func (*closeHeld) kind() Kind { return Change }
+
+func (b *closeHeld) decideDerived(c *Delta, tx Tx, o *Outcome) error {
+	o.Judged = b.judged
+	if b.n == 0 {
+		b.n = b.body.n
+	}
+	room := o.Command.Room
+	row, message, refused, err := c.message(tx, room, b.n)
+	if err != nil {
+		return err
+	}
+	if refused == nil && row.N != 0 && !message.Gone {
+		refused = c.number(o)
+	} else {
+		refused = isHeld // its text is gone already, and there is nothing to record
+	}
+	if refused != nil {
+		o.N = 0
+		return nil
+	}
+	if err := c.appendRecord(tx, o, encodeChange(ChangeBody{Of: b.n})); err != nil {
+		return err
+	}
+	c.addOther(room, o.N)
+	if err := c.dropMarks(tx, room, b.n, b.n); err != nil {
+		return err
+	}
+	row.Body = (&messageBody{As: wire.HeldMessage, Gone: true, Edited: o.N}).encode()
+	return c.replaceRecord(tx, o, row)
+}
+
+// rejectHeld rejects the messages of some senders that wait in a room, when their messages are erased.
+func (c *Delta) rejectHeld(tx Tx, o *Outcome, by []string) error {
+	room, _ := wire.BaseRoom(o.Command.Room)
+	if c.heldIn(room) == 0 {
+		return nil
+	}
+	var all []heldMessage
+	for _, sender := range by {
+		entries, err := tx.Entries(Held, room, heldKey(sender, ""), "", MaxHeldBySame)
+		if err != nil {
+			return err
+		}
+		for i := range entries {
+			h, err := decodeEntry[heldEntry](&entries[i])
+			if err != nil {
+				return err
+			}
+			all = append(all, heldMessage{Delta: c, tx: tx, room: room, senderID: sender, id: entries[i].Key[len(sender)+1:], heldEntry: h})
+		}
+	}
+	for i := range all {
+		if err := all[i].close(o, Rejected, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expireHeld rejects a held message that has waited for too long.
+func (c *Delta) expireHeld(tx Tx, e *Entry) error {
+	h, err := decodeEntry[heldEntry](e)
+	if err != nil {
+		return err
+	}
+	for i := range len(e.Key) {
+		if e.Key[i] == 0 {
+			m := heldMessage{Delta: c, tx: tx, room: e.Room, senderID: e.Key[:i], id: e.Key[i+1:], heldEntry: h}
+			return m.close(nil, Expired, nil)
+		}
+	}
+	return fmt.Errorf("%w: the key %q of a held message of the room %s", ErrDamaged, e.Key, e.Room)
+}

@@ -1,0 +1,237 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"ramai/server"
+	"ramai/wire"
+)
+
+// A heldRoom is a server whose room "open" holds everything that its guests post.
+type heldRoom struct {
+	*access
+	author, other, owner *peer
+}
+
+func newHeldRoom(t *testing.T) *heldRoom {
+	h := &heldRoom{access: newAccess(t)}
+	h.set("open", "hold", `"all"`)
+	h.author, h.other, h.owner = h.knowing("guest"), h.v1("reader"), h.v1("owner")
+	for _, p := range []*peer{h.author, h.other, h.owner} {
+		p.say(`{"type":"join","room":"open","last":0}`)
+		frame[wire.Joined](p)
+	}
+	h.owner.say(`{"type":"join","room":"~open","last":0}`)
+	frame[wire.Joined](h.owner)
+	return h
+}
+
+// knowing connects as a client that understands held messages.
+func (a *access) knowing(role string) *peer {
+	p := dial(a.t, a.url, wire.Protocol)
+	p.say(`{"type":"hello","ref":"hello","held":true,"session":"` + a.session(role) + `"}`)
+	p.until(`"ref":"hello"`)
+	return p
+}
+
+func (h *heldRoom) by(role string) string { return wire.SenderIDOf(h.session(role)) }
+
+// moderate makes the owner decide, and returns the answer.
+func (h *heldRoom) moderate(what string) string {
+	h.t.Helper()
+	id := h.id()
+	h.owner.say(fmt.Sprintf(`{"type":"moderate","room":"open","id":%q,"ref":%q,%s}`, id, id, what))
+	return h.owner.until(fmt.Sprintf(`"ref":%q`, id))
+}
+
+// nowhere fails if a text is handed to somebody who is not a moderator, on any transport.
+func (h *heldRoom) nowhere(text string) {
+	h.t.Helper()
+	for _, role := range []string{"guest", "reader", "none"} {
+		for path, what := range map[string]string{
+			"/api/v1/rooms/open/messages?limit=100": "history", "/r/open": "the page", "/api/v1/rooms/~open/messages": "history of the moderators",
+			"/r/~open": "the page of the moderators", "/api/v1/rooms": "the rooms", "/api/v1/rooms/open/state": "the state",
+		} {
+			if answer, _ := h.http(role, http.MethodGet, path, ""); strings.Contains(answer, text) {
+				h.t.Errorf("a %s gets the text through %s", role, what)
+			}
+		}
+		if answer, _ := h.ask(role, `{"type":"history","room":"open","limit":100}`); strings.Contains(answer, text) {
+			h.t.Errorf("a %s gets the text in a page", role)
+		}
+		if answer, ok := h.ask(role, `{"type":"join","room":"~open","last":50}`); ok {
+			h.t.Errorf("a %s joins the room of the moderators: %s", role, answer)
+		}
+	}
+	if answer, _ := h.search("guest", text); strings.Contains(answer, `"text"`) {
+		h.t.Errorf("a guest finds it: %s", answer)
+	}
+	if _, metrics := call(h.t, http.MethodGet, h.admin+"/metrics", ""); strings.Contains(metrics, text) || strings.Contains(metrics, "~open") {
+		h.t.Error("the metrics have it")
+	}
+}
+
+// TestHeld: a message that is held reaches its author and the moderators, and nobody else before it is approved. After a verdict
+// its author is told, and repeating the message changes nothing.
+func TestHeld(t *testing.T) {
+	h := newHeldRoom(t)
+	h.author.say(`{"type":"say","room":"open","id":"h1","text":"heldtext one"}`)
+	if got := frame[wire.HeldBack](h.author); got != (wire.HeldBack{Room: "open", ID: "h1"}) {
+		t.Fatalf("the author receives %+v", got)
+	}
+	waiting := frame[wire.Message](h.owner)
+	if waiting.Room != "~open" || waiting.As != wire.HeldMessage || waiting.Text != "heldtext one" || waiting.SenderID != h.by("guest") || waiting.ID != "h1" {
+		t.Fatalf("the moderator receives %+v", waiting)
+	}
+	h.nowhere("heldtext")
+	h.author.say(`{"type":"say","room":"open","id":"h1","text":"heldtext one"}`)
+	frame[wire.HeldBack](h.author)
+	if got := h.moderate(fmt.Sprintf(`"approve":{"by":%q,"held":"h1"}`, h.by("guest"))); !strings.Contains(got, `"saved"`) {
+		t.Fatalf("approving: %s", got)
+	}
+	saved := frame[wire.Saved](h.author)
+	if posted := frame[wire.Message](h.other); posted.Text != "heldtext one" || posted.N != saved.N || posted.ID != "h1" || posted.SenderID != h.by("guest") {
+		t.Fatalf("the others receive %+v, and the author %+v", posted, saved)
+	}
+	h.author.say(`{"type":"say","room":"open","id":"h1","text":"heldtext one"}`)
+	if again := frame[wire.Saved](h.author); again.N != saved.N {
+		t.Errorf("repeated, it has the number %d, want %d", again.N, saved.N)
+	}
+
+	h.author.say(`{"type":"say","room":"open","id":"h2","text":"heldtext two"}`)
+	frame[wire.HeldBack](h.author)
+	h.moderate(fmt.Sprintf(`"reject":{"by":%q,"held":"h2"}`, h.by("guest")))
+	rejected := frame[wire.Refused](h.author)
+	if rejected.ID != "h2" || rejected.Code != wire.Held || rejected.Params[wire.ParamWhy].Text == nil {
+		t.Errorf("the author of a rejected message receives %+v", rejected)
+	}
+	h.author.say(`{"type":"say","room":"open","id":"h3","text":"heldtext three"}`)
+	frame[wire.HeldBack](h.author)
+	h.author.say(`{"type":"change","room":"open","id":"c1","held":"h3","text":null}`)
+	if withdrawn := frame[wire.Refused](h.author); withdrawn.ID != "h3" || withdrawn.Code != wire.Gone {
+		t.Errorf("the author of a withdrawn message receives %+v", withdrawn)
+	}
+	for _, text := range []string{"two", "three"} {
+		h.nowhere("heldtext " + text)
+		if answer, _ := h.http("owner", http.MethodGet, "/api/v1/rooms/~open/messages?limit=100", ""); strings.Contains(answer, "heldtext "+text) {
+			t.Errorf("the moderators still see the text %q", text)
+		}
+	}
+}
+
+// TestHeldOnEveryTransport: every way to post is told that the message waits, and posts nothing.
+func TestHeldOnEveryTransport(t *testing.T) {
+	h := newHeldRoom(t)
+	if answer, ok := h.http("guest", http.MethodPost, "/api/v1/rooms/open/messages", `{"text":"heldtext http","id":"p1"}`, "Content-Type", "application/json"); ok || !strings.HasPrefix(answer, "403") || !strings.Contains(answer, `"held"`) || !strings.Contains(answer, "moderator") {
+		t.Errorf("HTTP answers %s", answer)
+	}
+	old := h.v1("known")
+	old.say(`{"type":"say","room":"open","id":"o1","text":"heldtext old"}`)
+	if got := frame[wire.Refused](old); got.Code != wire.Held || !strings.Contains(got.Reason, "moderator") {
+		t.Errorf("a client that does not know held messages receives %+v", got)
+	}
+	plain := dial(t, h.url+"/r/open?last=0")
+	plain.expect(wire.Greeting)
+	plain.say("heldtext plain")
+	if got := plain.receive(); !strings.HasPrefix(got, wire.NoticePrefix) || !strings.Contains(got, "moderator") {
+		t.Errorf("a plain client receives %q", got)
+	}
+	h.nowhere("heldtext")
+	var all []wire.Message
+	for range 3 {
+		all = append(all, frame[wire.Message](h.owner))
+	}
+	for _, waiting := range all {
+		if got := h.moderate(fmt.Sprintf(`"approve":{"by":%q,"held":%q}`, waiting.SenderID, waiting.ID)); !strings.Contains(got, `"saved"`) {
+			t.Errorf("approving %q: %s", waiting.Text, got)
+		}
+	}
+	for range 3 {
+		if got := frame[wire.Message](h.other); !strings.HasPrefix(got.Text, "heldtext ") {
+			t.Errorf("the others receive %q", got.Text)
+		}
+	}
+}
+
+// TestReport: a report reaches the moderators, and not those who read only the room.
+func TestReport(t *testing.T) {
+	h := newHeldRoom(t)
+	for range 2 {
+		h.author.say(`{"type":"report","room":"open","of":1,"text":"reporttext","ref":"r"}`)
+		if got := h.author.until(`"ref":"r"`); !strings.Contains(got, `"saved"`) || strings.Contains(got, `"n":`) || !strings.Contains(got, `"id":"report-1"`) {
+			t.Errorf("a report is answered by %s", got)
+		}
+	}
+	h.nowhere("reporttext")
+	owners := h.v1("owner")
+	owners.say(`{"type":"join","room":"~~open","last":50}`) // message 1 is the owner's
+	if got := frame[wire.Message](owners); got.As != wire.ReportMessage || got.Of != 1 || got.Text != "reporttext" || got.SenderID != h.by("guest") {
+		t.Errorf("the owner receives %+v", got)
+	}
+	if answer, allowed := h.ask("banned", `{"type":"report","room":"den","of":1}`); allowed {
+		t.Errorf("a banned sender reports: %s", answer)
+	}
+}
+
+// TestHeldSurvivesRestart: a message that waits, and the verdict about one, are as before after a restart.
+func TestHeldSurvivesRestart(t *testing.T) {
+	dir := t.TempDir()
+	data := func(c *server.Config) { c.Data = dir }
+	session := strings.Repeat("g", wire.SessionLen)
+	hello := func(s *serving, session string) *peer {
+		p := dial(t, s.url, wire.Protocol)
+		p.say(`{"type":"hello","ref":"hello","held":true,"session":"` + session + `"}`)
+		p.until(`"ref":"hello"`)
+		return p
+	}
+	say := func(p *peer, id string) string {
+		p.say(fmt.Sprintf(`{"type":"say","room":"den","id":%q,"ref":%q,"text":"heldtext %s"}`, id, "r"+id, id))
+		return p.until(fmt.Sprintf(`"ref":%q`, "r"+id))
+	}
+	moderate := func(p *peer, what string) string {
+		p.say(fmt.Sprintf(`{"type":"moderate","room":"den","id":"m","ref":"m",%s}`, what))
+		return p.until(`"ref":"m"`)
+	}
+	owner := strings.Repeat("o", wire.SessionLen)
+	author := wire.SenderIDOf(session)
+
+	s := serve(t, data)
+	o := hello(s, owner)
+	o.say(`{"type":"say","room":"den","id":"1","text":"mine"}`)
+	frame[wire.Saved](o)
+	o.say(`{"type":"set","room":"den","id":"2","key":"hold","value":"all"}`)
+	frame[wire.Saved](o)
+	g := hello(s, session)
+	for _, id := range []string{"h1", "h2"} {
+		if got := say(g, id); !strings.Contains(got, `"held"`) {
+			t.Fatalf("%s is answered by %s", id, got)
+		}
+	}
+	if got := moderate(o, `"reject":{"by":"`+author+`","held":"h2"}`); !strings.Contains(got, `"saved"`) {
+		t.Fatalf("rejecting: %s", got)
+	}
+	s.stop()
+	<-s.done
+
+	s = serve(t, data)
+	g, o = hello(s, session), hello(s, owner)
+	if got := say(g, "h1"); !strings.Contains(got, `"type":"held"`) {
+		t.Errorf("after a restart h1 is answered by %s", got)
+	}
+	if got := say(g, "h2"); !strings.Contains(got, `"refused"`) {
+		t.Errorf("after a restart h2 is answered by %s", got)
+	}
+	if got := moderate(o, `"approve":{"by":"`+author+`","held":"h1"}`); !strings.Contains(got, `"n":3`) {
+		t.Errorf("approving: %s", got)
+	}
+	s.stop()
+	<-s.done
+
+	s = serve(t, data)
+	if got := say(hello(s, session), "h1"); !strings.Contains(got, `"n":3`) {
+		t.Errorf("an approved message is answered by %s", got)
+	}
+}
