@@ -7,10 +7,10 @@ import (
 
 // Judge approves or rejects a held message. It counts as a message, and returns what Say returns.
 func (s *Service) Judge(a *Actor, m *wire.Moderate, r Reply) error {
-	body := eventlog.JudgeBody{Verdict: eventlog.Approved}
+	body := eventlog.JudgeBody{Decision: eventlog.Approved}
 	of := m.Approve
 	if of == nil {
-		of, body.Verdict = m.Reject, eventlog.Rejected
+		of, body.Decision = m.Reject, eventlog.Rejected
 	}
 	body.SenderID, body.ID = of.SenderID, of.ID
 	return s.judge(a, m.Room, m.ID, body, r)
@@ -19,7 +19,7 @@ func (s *Service) Judge(a *Actor, m *wire.Moderate, r Reply) error {
 // Withdraw withdraws a message of the actor that waits for a moderator. id is that of the request, and held that of the message. It
 // counts as a message, and returns what Say returns.
 func (s *Service) Withdraw(a *Actor, room, id, held string, r Reply) error {
-	return s.judge(a, room, id, eventlog.JudgeBody{SenderID: a.sender(), ID: held, Verdict: eventlog.Withdrawn}, r)
+	return s.judge(a, room, id, eventlog.JudgeBody{SenderID: a.sender(), ID: held, Decision: eventlog.Withdrawn}, r)
 }
 
 func (s *Service) judge(a *Actor, room, id string, body eventlog.JudgeBody, r Reply) error {

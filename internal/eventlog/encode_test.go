@@ -115,7 +115,7 @@ func exampleData() []eventlog.Command {
 // exampleHeld returns commands about held messages and reports.
 func exampleHeld() []eventlog.Command {
 	return []eventlog.Command{
-		{Kind: eventlog.Judge, SenderID: "0123456789abcdef", Room: "lobby", ID: "j1", Body: eventlog.JudgeBody{SenderID: "1123456789abcdef", ID: "h1", Verdict: eventlog.Approved}},
+		{Kind: eventlog.Judge, SenderID: "0123456789abcdef", Room: "lobby", ID: "j1", Body: eventlog.JudgeBody{SenderID: "1123456789abcdef", ID: "h1", Decision: eventlog.Approved}},
 		{Kind: eventlog.Report, SenderID: "0123456789abcdef", Room: "lobby", ID: "r1", Body: eventlog.ReportBody{Of: 600, Text: "dünya"}},
 	}
 }

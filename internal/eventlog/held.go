@@ -34,12 +34,12 @@ type heldEntry struct {
 	Origin    []byte // of its sender; empty: unknown
 }
 
-// A Verdict is what became of a held message. Its number is stored.
-type Verdict uint8
+// A Decision is what became of a held message. Its number is stored.
+type Decision uint8
 
-// The verdicts.
+// The decisions.
 const (
-	Approved Verdict = iota + 1
+	Approved Decision = iota + 1
 	Rejected
 	Withdrawn // by its author
 	Expired
@@ -48,7 +48,7 @@ const (
 // A heldVerdict is the value of an entry in HeldVerdicts. It has no trace of the text.
 type heldVerdict struct {
 	_       struct{} `cbor:",toarray"`
-	Verdict Verdict
+	Decision Decision
 	N       uint64 // of an approved message: its number; 0 in the batch that approves it
 	At      int64
 }
@@ -142,10 +142,10 @@ func (c *Delta) heldBefore(tx Tx, o *Outcome) (bool, error) {
 		return true, nil
 	}
 	v, found, err := c.verdictOf(tx, say.Room, key)
-	if err != nil || !found || v.Verdict == Approved { // its id is stored
+	if err != nil || !found || v.Decision == Approved { // its id is stored
 		return false, err
 	}
-	o.refuseWith(v.Verdict.refusal())
+	o.refuseWith(v.Decision.refusal())
 	return true, nil
 }
 
@@ -158,7 +158,7 @@ func (o *Outcome) hold(at wire.Time, why *wire.CodedError) {
 }
 
 // refusal returns the refusal of a message with a verdict.
-func (v Verdict) refusal() *wire.CodedError {
+func (v Decision) refusal() *wire.CodedError {
 	why := wire.HeldRejected
 	e := &wire.CodedError{Code: wire.Held, Rule: wire.HoldKey}
 	switch v {

@@ -14,7 +14,7 @@ type JudgeBody struct {
 	_        struct{} `cbor:",toarray"`
 	SenderID string   // the author
 	ID       string   // of the message
-	Verdict  Verdict  // Approved, Rejected or Withdrawn
+	Decision  Decision  // Approved, Rejected or Withdrawn
 }
 
 func (JudgeBody) kind() Kind { return Judge }
@@ -32,8 +32,8 @@ func (judgeKind) check(c *Command) error {
 	if err != nil {
 		return err
 	}
-	if body.Verdict < Approved || body.Verdict > Withdrawn {
-		return fmt.Errorf("a judge command has the verdict %d, want %d to %d", body.Verdict, Approved, Withdrawn)
+	if body.Decision < Approved || body.Decision > Withdrawn {
+		return fmt.Errorf("a judge command has the verdict %d, want %d to %d", body.Decision, Approved, Withdrawn)
 	}
 	for _, id := range []string{body.SenderID, body.ID} {
 		if err := wire.CheckID(id); err != nil {
@@ -61,12 +61,12 @@ func (judgeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return c.judgedBefore(tx, o, &body)
 	}
 	held := heldMessage{Delta: c, tx: tx, room: room, senderID: body.SenderID, id: body.ID, heldEntry: h}
-	if body.Verdict != Approved {
+	if body.Decision != Approved {
 		var action *wire.Action
-		if body.Verdict == Rejected {
+		if body.Decision == Rejected {
 			action = &wire.Action{Do: wire.DoReject}
 		}
-		return held.close(o, body.Verdict, action)
+		return held.close(o, body.Decision, action)
 	}
 	return held.approve(o)
 }
@@ -76,7 +76,7 @@ func (c *Delta) refusedJudge(cmd *Command, body *JudgeBody) *wire.CodedError {
 	if refused := refusedInBase(cmd.Room); refused != nil {
 		return refused
 	}
-	if body.Verdict == Withdrawn {
+	if body.Decision == Withdrawn {
 		if body.SenderID == cmd.SenderID && cmd.SenderID != anonymousSender {
 			return nil
 		}
@@ -100,14 +100,14 @@ func (c *Delta) judgedBefore(tx Tx, o *Outcome, body *JudgeBody) error {
 	switch {
 	case err != nil:
 		return err
-	case found && v.Verdict == body.Verdict:
+	case found && v.Decision == body.Decision:
 		o.Status, o.N, o.At = Repeat, v.N, wire.Time(v.At)
 		return nil
 	case !found:
 		o.refuse(wire.Gone, "no such message waits for a moderator in this room")
 		return nil
 	}
-	what := map[Verdict]string{Approved: "was approved", Rejected: "was rejected", Withdrawn: "was withdrawn by its author", Expired: "has expired"}[v.Verdict]
+	what := map[Decision]string{Approved: "was approved", Rejected: "was rejected", Withdrawn: "was withdrawn by its author", Expired: "has expired"}[v.Decision]
 	o.refuse(wire.Gone, "the message does not wait any more: it "+what)
 	return nil
 }
@@ -176,12 +176,12 @@ func (m *heldMessage) approve(o *Outcome) error {
 
 // close ends the wait of the message. o is the outcome of the command; nil: that is maintenance. action is recorded in the room
 // of the moderators; nil: nothing is.
-func (m *heldMessage) close(o *Outcome, v Verdict, action *wire.Action) error {
+func (m *heldMessage) close(o *Outcome, v Decision, action *wire.Action) error {
 	if err := m.deleteHeld(m.tx, Held, m.room, m.key()); err != nil {
 		return err
 	}
 	if !m.Once {
-		if err := m.addHeld(m.tx, HeldVerdicts, m.room, m.key(), heldVerdict{Verdict: v, At: int64(m.at)}); err != nil {
+		if err := m.addHeld(m.tx, HeldVerdicts, m.room, m.key(), heldVerdict{Decision: v, At: int64(m.at)}); err != nil {
 			return err
 		}
 	}
@@ -230,7 +230,7 @@ func (b *approvedSay) decideDerived(c *Delta, tx Tx, o *Outcome) error {
 		if _, _, err := tx.PutID(c.ids.Number, IDKeyOf(say.Room, say.SenderID, say.ID), IDEntry{N: o.N, At: o.At, Sum: b.sum}); err != nil {
 			return err
 		}
-		if err := c.putHeld(tx, HeldVerdicts, say.Room, key, heldVerdict{Verdict: Approved, N: o.N, At: int64(c.at)}); err != nil {
+		if err := c.putHeld(tx, HeldVerdicts, say.Room, key, heldVerdict{Decision: Approved, N: o.N, At: int64(c.at)}); err != nil {
 			return err
 		}
 	}

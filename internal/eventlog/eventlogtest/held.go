@@ -11,8 +11,8 @@ import (
 )
 
 // judge decides about a held message of the room "den".
-func judge(by, author, id string, v eventlog.Verdict) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.Judge, SenderID: by, Room: "den", ID: "j" + id, Body: eventlog.JudgeBody{SenderID: author, ID: id, Verdict: v}}
+func judge(by, author, id string, v eventlog.Decision) eventlog.Command {
+	return eventlog.Command{Kind: eventlog.Judge, SenderID: by, Room: "den", ID: "j" + id, Body: eventlog.JudgeBody{SenderID: author, ID: id, Decision: v}}
 }
 
 // holding makes the room "den", as withRoles does, hold everything that guests post.
