@@ -74,7 +74,7 @@ func (h *heldRoom) nowhere(text string) {
 	}
 }
 
-// TestHeld: a message that is held reaches its author and the moderators, and nobody else before it is approved. After a verdict
+// TestHeld: a message that is held reaches its author and the moderators, and nobody else before it is approved. After a decision
 // its author is told, and repeating the message changes nothing.
 func TestHeld(t *testing.T) {
 	h := newHeldRoom(t)
@@ -176,7 +176,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestHeldSurvivesRestart: a message that waits, and the verdict about one, are as before after a restart.
+// TestHeldSurvivesRestart: a message that waits, and the decision about one, are as before after a restart.
 func TestHeldSurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	data := func(c *server.Config) { c.Data = dir }

@@ -140,12 +140,12 @@ func parseModerate(f fields) (Frame, string, *CodedError) {
 			return m, "undo", bad
 		}
 	}
-	for _, verdict := range [...]struct {
+	for _, decision := range [...]struct {
 		name string
 		of   **HeldID
 	}{{"approve", &m.Approve}, {"reject", &m.Reject}} {
-		if *verdict.of, bad = f.heldID(verdict.name); bad != nil {
-			return m, verdict.name, bad
+		if *decision.of, bad = f.heldID(decision.name); bad != nil {
+			return m, decision.name, bad
 		}
 	}
 	if m.UndoBy, bad = f.string("undo_by"); bad == nil && m.UndoBy != "" {

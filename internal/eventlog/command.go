@@ -110,7 +110,7 @@ type Outcome struct {
 	Replaced    []Record   // rows of the room that the command has rewritten, as they are now
 	Roles       *Roles     // whose role in the room, or what was imposed on them, may have changed; nil: nobody's
 	Rewritten   wire.Range // numbers of the room among which rows are shown differently from now on, too many to be in Replaced; zero: none
-	Judged      *Judged    // the verdict about a held message that the command brings; nil: none
+	Judged      *Judged    // the decision about a held message that the command brings; nil: none
 	Err         *wire.CodedError
 }
 

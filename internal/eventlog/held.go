@@ -45,15 +45,15 @@ const (
 	Expired
 )
 
-// A heldVerdict is the value of an entry in HeldVerdicts. It has no trace of the text.
-type heldVerdict struct {
-	_       struct{} `cbor:",toarray"`
+// A heldDecision is the value of an entry in HeldVerdicts. It has no trace of the text.
+type heldDecision struct {
+	_        struct{} `cbor:",toarray"`
 	Decision Decision
-	N       uint64 // of an approved message: its number; 0 in the batch that approves it
-	At      int64
+	N        uint64 // of an approved message: its number; 0 in the batch that approves it
+	At       int64
 }
 
-// A Judged is the verdict about a held message, for its author.
+// A Judged is the decision about a held message, for its author.
 type Judged struct {
 	Room, SenderID, ID string
 	N                  uint64 // of an approved message; 0: it is refused
@@ -67,8 +67,8 @@ func heldOver(e *Entry, at wire.Time) (bool, error) {
 	return err == nil && wire.Time(h.At)+wire.Time(HeldLife.Milliseconds()) <= at, err
 }
 
-func verdictOver(e *Entry, at wire.Time) (bool, error) {
-	v, err := decodeEntry[heldVerdict](e)
+func decisionOver(e *Entry, at wire.Time) (bool, error) {
+	v, err := decodeEntry[heldDecision](e)
 	return err == nil && wire.Time(v.At)+wire.Time(wire.IDLife.Milliseconds()) <= at, err
 }
 
@@ -110,8 +110,8 @@ func (c *Delta) heldEntryOf(tx Tx, room, key string) (h heldEntry, found bool, e
 	return h, err == nil, err
 }
 
-// verdictOf returns what became of a message that was held.
-func (c *Delta) verdictOf(tx Tx, room, key string) (v heldVerdict, found bool, err error) {
+// decisionOf returns what became of a message that was held.
+func (c *Delta) decisionOf(tx Tx, room, key string) (v heldDecision, found bool, err error) {
 	if c.heldIn(room) == 0 {
 		return v, false, nil
 	}
@@ -119,7 +119,7 @@ func (c *Delta) verdictOf(tx Tx, room, key string) (v heldVerdict, found bool, e
 	if err != nil || !found {
 		return v, false, err
 	}
-	v, err = decodeEntry[heldVerdict](&Entry{Table: HeldVerdicts, Room: room, Key: key, Value: value})
+	v, err = decodeEntry[heldDecision](&Entry{Table: HeldVerdicts, Room: room, Key: key, Value: value})
 	return v, err == nil, err
 }
 
@@ -141,7 +141,7 @@ func (c *Delta) heldBefore(tx Tx, o *Outcome) (bool, error) {
 		o.hold(wire.Time(h.At), isHeld)
 		return true, nil
 	}
-	v, found, err := c.verdictOf(tx, say.Room, key)
+	v, found, err := c.decisionOf(tx, say.Room, key)
 	if err != nil || !found || v.Decision == Approved { // its id is stored
 		return false, err
 	}
@@ -157,7 +157,7 @@ func (o *Outcome) hold(at wire.Time, why *wire.CodedError) {
 	o.Status, o.N, o.At, o.Err = OnHold, 0, at, why
 }
 
-// refusal returns the refusal of a message with a verdict.
+// refusal returns the refusal of a message with a decision.
 func (v Decision) refusal() *wire.CodedError {
 	why := wire.HeldRejected
 	e := &wire.CodedError{Code: wire.Held, Rule: wire.HoldKey}

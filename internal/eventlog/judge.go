@@ -6,15 +6,15 @@ import (
 	"ramai/wire"
 )
 
-// JudgeBody is the body of a Judge: the verdict about a message that the room holds back. A moderator approves or rejects it,
+// JudgeBody is the body of a Judge: the decision about a message that the room holds back. A moderator approves or rejects it,
 // and its author withdraws it. An approved message gets its number now, with the name that its author had.
 //
-// The command is not remembered by its id: repeating a verdict is a Repeat, and another verdict is refused.
+// The command is not remembered by its id: repeating a decision is a Repeat, and another decision is refused.
 type JudgeBody struct {
 	_        struct{} `cbor:",toarray"`
 	SenderID string   // the author
 	ID       string   // of the message
-	Decision  Decision  // Approved, Rejected or Withdrawn
+	Decision Decision // Approved, Rejected or Withdrawn
 }
 
 func (JudgeBody) kind() Kind { return Judge }
@@ -33,7 +33,7 @@ func (judgeKind) check(c *Command) error {
 		return err
 	}
 	if body.Decision < Approved || body.Decision > Withdrawn {
-		return fmt.Errorf("a judge command has the verdict %d, want %d to %d", body.Decision, Approved, Withdrawn)
+		return fmt.Errorf("a judge command has the decision %d, want %d to %d", body.Decision, Approved, Withdrawn)
 	}
 	for _, id := range []string{body.SenderID, body.ID} {
 		if err := wire.CheckID(id); err != nil {
@@ -94,9 +94,9 @@ func (c *Delta) refusedJudge(cmd *Command, body *JudgeBody) *wire.CodedError {
 	return nil
 }
 
-// judgedBefore sets the outcome of a verdict about a message that does not wait.
+// judgedBefore sets the outcome of a decision about a message that does not wait.
 func (c *Delta) judgedBefore(tx Tx, o *Outcome, body *JudgeBody) error {
-	v, found, err := c.verdictOf(tx, o.Command.Room, heldKey(body.SenderID, body.ID))
+	v, found, err := c.decisionOf(tx, o.Command.Room, heldKey(body.SenderID, body.ID))
 	switch {
 	case err != nil:
 		return err
@@ -181,7 +181,7 @@ func (m *heldMessage) close(o *Outcome, v Decision, action *wire.Action) error {
 		return err
 	}
 	if !m.Once {
-		if err := m.addHeld(m.tx, HeldVerdicts, m.room, m.key(), heldVerdict{Decision: v, At: int64(m.at)}); err != nil {
+		if err := m.addHeld(m.tx, HeldVerdicts, m.room, m.key(), heldDecision{Decision: v, At: int64(m.at)}); err != nil {
 			return err
 		}
 	}
@@ -230,7 +230,7 @@ func (b *approvedSay) decideDerived(c *Delta, tx Tx, o *Outcome) error {
 		if _, _, err := tx.PutID(c.ids.Number, IDKeyOf(say.Room, say.SenderID, say.ID), IDEntry{N: o.N, At: o.At, Sum: b.sum}); err != nil {
 			return err
 		}
-		if err := c.putHeld(tx, HeldVerdicts, say.Room, key, heldVerdict{Decision: Approved, N: o.N, At: int64(c.at)}); err != nil {
+		if err := c.putHeld(tx, HeldVerdicts, say.Room, key, heldDecision{Decision: Approved, N: o.N, At: int64(c.at)}); err != nil {
 			return err
 		}
 	}

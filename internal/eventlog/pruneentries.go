@@ -83,7 +83,7 @@ var overIn = map[Table]func(e *Entry, at wire.Time) (bool, error){
 	Sessions:     sessionOver,
 	Invites:      inviteOver,
 	Held:         heldOver,
-	HeldVerdicts: verdictOver,
+	HeldVerdicts: decisionOver,
 	Reports:      reportOver,
 	Redemptions:  redemptionOver,
 	Origins:      originOver,

@@ -43,7 +43,7 @@ type Member interface {
 	// Marked announces that the member's sender has changed its marks, as o says. asked is where the answer goes, which may be
 	// the member itself. o is valid only during the call, which must not block.
 	Marked(o *eventlog.Outcome, asked *eventlog.ReplyTo)
-	// Judged announces the verdict about a message of the member's sender that was held. It must not block.
+	// Judged announces the decision about a message of the member's sender that was held. It must not block.
 	Judged(j *eventlog.Judged)
 	// RemoteAddr returns the address that backfills for this member are queued under.
 	RemoteAddr() netip.AddrPort
@@ -177,7 +177,7 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 		reply.Deliver(&submissions[i], o)
 	}
 	h.sendMarks(outcomes, submissions)
-	h.sendVerdicts(outcomes)
+	h.sendDecisions(outcomes)
 	for i, e := range h.erasing {
 		h.erasures.pass(e)
 		h.erasing[i] = nil

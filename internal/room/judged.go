@@ -2,8 +2,8 @@ package room
 
 import "ramai/internal/eventlog"
 
-// sendVerdicts announces what was decided about held messages to the connections of their authors in the room.
-func (h *Hub) sendVerdicts(outcomes []eventlog.Outcome) {
+// sendDecisions announces what was decided about held messages to the connections of their authors in the room.
+func (h *Hub) sendDecisions(outcomes []eventlog.Outcome) {
 	for i := range outcomes {
 		j := outcomes[i].Judged
 		if j == nil {

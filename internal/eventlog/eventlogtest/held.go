@@ -65,7 +65,7 @@ func testHeld(t *testing.T, j *tested) {
 		t.Errorf("the approved poll is %+v", second)
 	}
 	if len(j.waiting()) != 0 {
-		t.Errorf("after the verdicts %v wait", j.waiting())
+		t.Errorf("after the decisions %v wait", j.waiting())
 	}
 	for _, r := range j.all("~den") {
 		for _, text := range []string{"one", "two", "three", "which?"} {

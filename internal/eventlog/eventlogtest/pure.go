@@ -280,7 +280,7 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			return eventlog.Command{Kind: eventlog.Report, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: "r", Body: eventlog.ReportBody{Of: rapid.Uint64Range(1, 8).Draw(t, "of")}}
 		case eventlog.Judge:
 			body := eventlog.JudgeBody{
-				SenderID: rapid.SampledFrom(someSenders).Draw(t, "author"), ID: rapid.StringMatching("[a-d]").Draw(t, "held"), Decision: eventlog.Decision(rapid.IntRange(1, 3).Draw(t, "verdict")),
+				SenderID: rapid.SampledFrom(someSenders).Draw(t, "author"), ID: rapid.StringMatching("[a-d]").Draw(t, "held"), Decision: eventlog.Decision(rapid.IntRange(1, 3).Draw(t, "decision")),
 			}
 			return eventlog.Command{
 				Kind: eventlog.Judge, SenderID: rapid.SampledFrom([]string{by, eventlog.OperatorSender}).Draw(t, "judge"), Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: "j", Body: body,
