@@ -101,7 +101,9 @@ func (s *Service) Feed(outcomes []eventlog.Outcome) (affected map[string]bool) {
 				affected = make(map[string]bool)
 			}
 			for _, sender := range o.Ended {
-				affected[sender] = affected[sender]
+				if !affected[sender] { // not all of them have ended
+					affected[sender] = false
+				}
 			}
 		}
 		var session, from eventlog.Digest
