@@ -54,3 +54,44 @@ func TestSequentialPackagesStartNoGoroutines(t *testing.T) {
 		}
 	}
 }
+
+// Tests that make test runs without the race detector are run somewhere: each is in one of the packages that are run once more,
+// and in no other.
+func TestUnracedTests(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(sourcetest.Root(t), "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(name string) []string {
+		m := regexp.MustCompile(`(?m)^` + name + ` = ((?:.*\\\n)*.*)$`).FindSubmatch(makefile)
+		if m == nil {
+			t.Fatalf("the Makefile does not set %s", name)
+		}
+		return strings.Fields(strings.ReplaceAll(string(m[1]), "\\\n", " "))
+	}
+	found := map[string]bool{}
+	for _, unraced := range list("UNRACED") {
+		found[strings.Split(unraced, "/")[0]] = false
+	}
+	packages := list("UNRACED_IN")
+	for _, file := range sourcetest.Files(t) {
+		for _, d := range file.File.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !file.Test {
+				continue
+			}
+			if _, unraced := found[f.Name.Name]; !unraced {
+				continue
+			}
+			found[f.Name.Name] = true
+			if !slices.Contains(packages, file.Dir) {
+				t.Errorf("%s: %s is in UNRACED, so make test does not run it: rename it, or add %s to UNRACED_IN in the Makefile", file.Position(f), f.Name.Name, file.Dir)
+			}
+		}
+	}
+	for name, ok := range found {
+		if !ok {
+			t.Errorf("UNRACED has %s, which is no test", name)
+		}
+	}
+}

@@ -15,7 +15,7 @@ import (
 	"ramai/wire"
 )
 
-var revocationSeeds = flag.Int("revocations", 40, "number of seeds of TestRevokedReadsNothing")
+var revocationSeeds = flag.Int("revocations", 20, "number of seeds of TestRevokedReadsNothing")
 
 // revoker is a simulation of a room whose owner bans and unbans senders, closes and opens the room, and gives roles that end,
 // while clients of all protocols read slowly, stop reading, load pages, leave, and come back. No byte of a message that was

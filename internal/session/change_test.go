@@ -14,7 +14,7 @@ import (
 	"ramai/wire"
 )
 
-var changeSeeds = flag.Int("change-seeds", 30, "number of seeds of TestSameRoom")
+var changeSeeds = flag.Int("change-seeds", 15, "number of seeds of TestSameRoom")
 
 // materialized is a client's copy of a room, built as described in PROTOCOL.md.
 type materialized struct {

@@ -17,7 +17,7 @@ import (
 	"ramai/wire"
 )
 
-var erasureSeeds = flag.Int("erasures", 20, "number of seeds of TestErasedIsGone")
+var erasureSeeds = flag.Int("erasures", 10, "number of seeds of TestErasedIsGone")
 
 // eraser is a simulation of a room in which messages are edited and deleted while clients of all protocols read slowly,
 // stop reading, load pages, leave, and resume. Once the author has received the answer to a change, no byte of a message

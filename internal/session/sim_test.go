@@ -17,7 +17,7 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "run the simulation with this seed only")
-	seeds   = flag.Uint64("seeds", 120, "number of seeds of the simulation")
+	seeds   = flag.Uint64("seeds", 60, "number of seeds of the simulation")
 )
 
 // TestSimulation lets clients of all transports post, edit, delete, mark, set and receive while everything goes wrong that can: bytes

@@ -115,9 +115,14 @@ func TestPlainBack(t *testing.T) {
 	st.receive(wire.Welcome{Text: wire.Greeting})
 	line := 0
 	come := func(n int) {
-		for range n {
-			line++
-			st.receive(client.Line{Text: fmt.Sprint("line ", line)})
+		for n > 0 {
+			var lines []wire.Frame
+			for range min(n, 50) { // together, as in a flood: drawing each of them takes long
+				line++
+				lines = append(lines, client.Line{Text: fmt.Sprint("line ", line)})
+			}
+			st.receive(lines...)
+			n -= len(lines)
 		}
 	}
 	come(100)

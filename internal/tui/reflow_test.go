@@ -53,8 +53,8 @@ func TestDragged(t *testing.T) {
 				}
 			}
 		}
-		drag(120, 30, -1)
-		drag(30, 120, 1)
+		drag(120, 30, -3)
+		drag(30, 120, 3)
 		st.send(tea.WindowSizeMsg{Width: 120, Height: 24})
 		if st.numbers {
 			st.press("alt+i")
