@@ -174,6 +174,10 @@ func (c *core) received(now time.Time, b []byte) error {
 	case wire.Gap:
 		return c.gap(f, b)
 	case wire.Saved:
+		if c.answersReport(f.Room, f.ID) {
+			c.deliver(f, func(*ask) bool { return true })
+			return nil
+		}
 		c.emit(f, b)
 		c.saved(now, f.Room, f.ID, f.N, f.At.Std())
 	case wire.Refused:

@@ -37,9 +37,10 @@ func (a *ask) isPreview(room string) bool {
 	return ok && m.Dry && m.Room == room
 }
 
-// refusedPreview handles the refusal of a preview, and reports whether it is one.
-func (c *core) refusedPreview(now time.Time, f wire.Refused) bool {
-	if f.ID != previewID || len(c.asks) == 0 || !c.asks[0].sent || !c.asks[0].isPreview(f.Room) {
+// refusedAsk handles the refusal of a preview or a report, and reports whether it is one.
+func (c *core) refusedAsk(now time.Time, f wire.Refused) bool {
+	preview := f.ID == previewID && len(c.asks) > 0 && c.asks[0].sent && c.asks[0].isPreview(f.Room)
+	if !preview && !c.answersReport(f.Room, f.ID) {
 		return false
 	}
 	if f.RetryAfterMS > 0 {

@@ -336,7 +336,7 @@ func (c *core) nextSay(now time.Time) ([]byte, bool) {
 
 // refused handles the answer to a message that was not stored.
 func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
-	if c.refusedPreview(now, f) {
+	if c.refusedAsk(now, f) {
 		return
 	}
 	o := &c.outbox

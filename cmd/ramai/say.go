@@ -219,7 +219,7 @@ func (s *post) run(ctx context.Context, c *client.Client) (uint64, error) {
 			case client.Failed:
 				err = fmt.Errorf("refused: %s", client.OneLine(f.Reason))
 			case client.Held:
-				s.note("held for a moderator")
+				s.note("waits for a moderator")
 			case client.Waiting:
 				if f.Reason != "" {
 					s.refusal = client.OneLine(f.Reason)

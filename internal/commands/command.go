@@ -23,7 +23,7 @@ type Host interface {
 	When(t time.Time) string                                                       // a time as people read it, such as 14:02
 	Say(m wire.Say, line string)                                                   // posts a message; line is the command as it was typed
 	Set(c Change)                                                                  // changes a setting of the room, whose name is filled in, and shows what is so once it is saved
-	Moderate(m wire.Moderate, done func(n uint64) string)                          // erases messages, or undoes that; once it is saved, shows what is so
+	Moderate(m wire.Moderate, done func(n uint64) string)                          // erases messages, undoes that, or decides about a held message; once it is saved, shows what is so
 	LastErasure() uint64                                                           // number of the newest erasure that this client has made in the room; 0: none
 	Inform(words string)                                                           // shows what was done
 	Warn(words string)                                                             // shows why nothing was done
@@ -42,6 +42,7 @@ type Server interface {
 	LinkCode(ctx context.Context, device string) (wire.LinkCode, error)
 	LinkDevice(ctx context.Context, code string, confirm bool) (wire.Linking, error)
 	SignOut(ctx context.Context, all bool) error
+	Report(ctx context.Context, r wire.Report) error
 	Preview(ctx context.Context, room string, selection wire.Selection) (wire.Preview, error)
 }
 
@@ -114,7 +115,7 @@ func (c *Command) Is(word string) bool { return word == c.Name || slices.Contain
 func Table() []Command {
 	return append([]Command{
 		{Name: "whois", Args: "PERSON", Takes: []Kind{PersonArg}, Help: "who somebody is: their sender id, their newest message, their role", Run: whois},
-	}, slices.Concat(ruleCommands(), moderateCommands(), inviteCommands(), auditCommands(), sessionCommands())...)
+	}, slices.Concat(ruleCommands(), moderateCommands(), inviteCommands(), queueCommands(), auditCommands(), sessionCommands())...)
 }
 
 // Find returns the command with a name, or nil.

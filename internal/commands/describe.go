@@ -47,7 +47,7 @@ func describeRule(key string, v wire.Value) string {
 		return either(unset, "newcomers can post at once", "newcomers can post after "+Words(number))
 	case wire.HoldKey:
 		what := map[string]string{wire.HoldFirst: "the first messages of a person", wire.HoldLinks: "messages with links"}[word]
-		return either(unset, "messages are not held back", either(what == "", "all messages", what)+" are not accepted")
+		return either(unset, "messages do not wait for a moderator", either(what == "", "all messages", what)+" wait for a moderator")
 	case wire.PresetKey:
 		return either(unset, "the room has no preset", "the room has the rules of the preset "+word)
 	case wire.EveryoneKey:

@@ -140,6 +140,11 @@ func (h *fakeHost) SignOut(_ context.Context, all bool) error {
 	return h.fail
 }
 
+func (h *fakeHost) Report(_ context.Context, r wire.Report) error {
+	h.note("report %d %q", r.Of, r.Text)
+	return h.fail
+}
+
 // History returns the messages of the moderators' room.
 func (h *fakeHost) History(_ context.Context, ask wire.History) (wire.Page, error) {
 	h.note("history of %s", ask.Room)
@@ -151,9 +156,14 @@ func (h *fakeHost) Join(room string, _ int) error { h.note("join %s", room); ret
 func (h *fakeHost) LastErasure() uint64 { return h.erasure }
 
 func (h *fakeHost) Moderate(m wire.Moderate, done func(uint64) string) {
-	if m.Erase != nil {
+	switch {
+	case m.Erase != nil:
 		h.note("erase %s to %d", m.Erase, m.To)
-	} else {
+	case m.Approve != nil:
+		h.note("approve %s %s", m.Approve.SenderID, m.Approve.ID)
+	case m.Reject != nil:
+		h.note("reject %s %s", m.Reject.SenderID, m.Reject.ID)
+	default:
 		h.note("undo %d", m.Undo)
 	}
 	h.note("%s", done(77))

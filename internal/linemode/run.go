@@ -365,7 +365,7 @@ func (r *runner) sent(f client.Sent) {
 			r.newestOwn = 0
 		}
 	case client.Held:
-		r.note("held for a moderator: %s", what(f))
+		r.note("waits for a moderator: %s", what(f))
 	case client.Failed:
 		if f.Unknown {
 			r.unconfirmed = true

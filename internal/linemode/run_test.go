@@ -109,7 +109,7 @@ func TestNotes(t *testing.T) {
 	want := `messages 8 to 9 are no longer on the server
 not saved yet: disk full
 refused: too long: one
-held for a moderator: four
+waits for a moderator: four
 the server is restarting
 gone; trying again
 connected again

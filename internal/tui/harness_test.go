@@ -154,6 +154,10 @@ func (f *fakeChat) LinkDevice(_ context.Context, code string, confirm bool) (wir
 
 func (f *fakeChat) SignOut(_ context.Context, all bool) error { return f.note("sign out all %v", all) }
 
+func (f *fakeChat) Report(_ context.Context, r wire.Report) error {
+	return f.note("report %s %d %q", r.Room, r.Of, r.Text)
+}
+
 func (f *fakeChat) Retry() { f.note("retry") }
 func (f *fakeChat) Check() { f.note("check") }
 

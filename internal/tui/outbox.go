@@ -82,7 +82,7 @@ func (t *timeline) changed(f client.Sent) {
 		it.reason, it.at, it.n = "", f.At, f.N
 		t.removeMissed()
 	case client.Held:
-		it.reason = "held for a moderator"
+		it.reason = "waits for a moderator"
 	case client.Failed:
 		why := refusalOf(f)
 		if it.reason = t.refusalWords(why); why.Waits() { // the composer counts down

@@ -39,6 +39,7 @@ type chat interface {
 	LinkCode(ctx context.Context, device string) (wire.LinkCode, error)
 	LinkDevice(ctx context.Context, code string, confirm bool) (wire.Linking, error)
 	SignOut(ctx context.Context, all bool) error
+	Report(ctx context.Context, r wire.Report) error
 	Retry()
 	Check()
 }

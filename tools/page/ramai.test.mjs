@@ -906,7 +906,7 @@ test("after a session has ended, the client continues with the one that the serv
 	await pass(1000);
 	const again = Socket.made[1];
 	again.open();
-	assert.deepEqual(again.sentOf("hello"), [{ type: "hello", session: sessionOf("B") }]);
+	assert.deepEqual(again.sentOf("hello"), [{ type: "hello", session: sessionOf("B"), held: true }]);
 	again.receive(welcome({ session: sessionOf("B") }));
 	assert.deepEqual(changes, [sessionOf("B")]);
 });
@@ -925,14 +925,14 @@ test("a session that another page has stored is used at once", async () => {
 
 test("a token signs in, and its session takes its place", async () => {
 	const { socket } = await greeted({ session: sessionOf("A"), token: "a.b.c" });
-	assert.deepEqual(socket.sentOf("hello"), [{ type: "hello", session: sessionOf("A"), token: "a.b.c" }]);
+	assert.deepEqual(socket.sentOf("hello"), [{ type: "hello", session: sessionOf("A"), held: true, token: "a.b.c" }]);
 	socket.receive(welcome({ session: sessionOf("B"), known: true }));
 	client.search("x").catch(() => {});
 	assert.deepEqual([requests[0].headers["Ramai-Session"], requests[0].headers.Authorization], [sessionOf("B"), undefined]);
 	socket.drop();
 	await pass(1000);
 	Socket.made[1].open();
-	assert.deepEqual(Socket.made[1].sentOf("hello"), [{ type: "hello", session: sessionOf("B") }]);
+	assert.deepEqual(Socket.made[1].sentOf("hello"), [{ type: "hello", session: sessionOf("B"), held: true }]);
 });
 
 test("a token that is refused is not sent again, unless it could not be checked", async () => {
@@ -950,7 +950,7 @@ test("a token that is refused is not sent again, unless it could not be checked"
 	Socket.made[1].drop();
 	await pass(1000);
 	Socket.made[2].open();
-	assert.deepEqual(Socket.made[2].sentOf("hello"), [{ type: "hello", session: sessionOf("A") }]);
+	assert.deepEqual(Socket.made[2].sentOf("hello"), [{ type: "hello", session: sessionOf("A"), held: true }]);
 	assert.deepEqual(refused, ["unavailable", "not_allowed"]);
 });
 
@@ -993,4 +993,31 @@ test("over HTTP, a token is used until it is refused", async () => {
 	await polls()[0].answer({ code: "not_allowed", reason: "the token has expired" }, 401);
 	assert.deepEqual(identity(polls()[0]), [undefined, sessionOf("A")]);
 	assert.deepEqual(refused, ["the token has expired"]);
+});
+
+test("a message that waits for a moderator is settled by the decision, which a new connection asks for", async () => {
+	const { room, socket } = await overSocket();
+	const [a, b, c] = ["a", "b", "c"].map((text) => room.say(text));
+	const change = room.edit(a, "A");
+	for (const s of [a, b, c]) socket.receive({ type: "held", room: "lobby", id: s.id });
+	assert.deepEqual([a.state, b.state, c.state, change.state], ["held", "held", "held", "failed"]);
+	client.withdraw(change);
+	socket.receive({ type: "saved", room: "lobby", id: a.id, n: 1, at: "" });
+	socket.receive({ type: "refused", room: "lobby", id: b.id, code: "held", reason: "", rule: "hold", params: { why: "rejected" } });
+	assert.deepEqual([a.state, b.state, b.why?.params.why], ["saved", "failed", "rejected"]);
+	socket.drop();
+	await pass(1000);
+	const next = Socket.made[1];
+	next.open();
+	next.receive(joined("lobby", 1));
+	assert.deepEqual(next.sentOf("say").map((f) => f.id), [c.id]);
+	assert.equal(c.state, "held");
+	const later = room.say("later");
+	assert.equal(later.state, "sending"); // what waits is not in the way
+	assert.ok(client.withdraw(c));
+	const [withdrawal] = next.sentOf("change");
+	assert.deepEqual([withdrawal.held, withdrawal.text], [c.id, null]);
+	next.receive({ type: "saved", room: "lobby", id: withdrawal.id, ref: withdrawal.ref });
+	await settled();
+	assert.deepEqual(client.outbox.map((s) => s.id), [b.id, later.id]);
 });

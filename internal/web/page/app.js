@@ -22,7 +22,7 @@ import { shared } from "./storage.js";
  * @typedef {import("./ramai/protocol.js").Message} Message
  * @typedef {import("./roomstate.js").RoomState} RoomState
  * @typedef {"one"|"many"|""} PasteChoice
- * @typedef {"Ask"|"Devices"|"ModerationPart"|"Questions"|"ReactionPicker"|"RoomAbout"} DialogPart a part of later.js that is a dialog
+ * @typedef {"Ask"|"Devices"|"ModerationPart"|"Questions"|"ReactionPicker"|"Report"|"RoomAbout"} DialogPart a part of later.js that is a dialog
  * @typedef {{kind: "share"|"search"|"jump"|"settings"} | {kind: "menu", title: string, items: MenuItem[], quick?: QuickItem[], at: DOMRect} | {kind: "part", part: DialogPart, props?: object} | {kind: "paste", lines: number, bytes: number, count: number, fits: boolean, done: (choice: PasteChoice) => void}} OpenDialog
  */
 
@@ -87,7 +87,7 @@ class App extends Component {
 		addEventListener("hashchange", () => this.#follow());
 		addEventListener("keydown", this.#key);
 		addEventListener("beforeunload", (event) => {
-			if (model.client.outbox.some((s) => s.state !== "failed")) event.preventDefault();
+			if (model.client.outbox.some((s) => s.state !== "failed" && s.state !== "held")) event.preventDefault();
 		});
 		addEventListener("focus", () => model.changed());
 		const viewport = window.visualViewport;

@@ -1,17 +1,19 @@
-// The drawer of moderators: the rules of the room, the people with a role or a penalty, and what was done.
+// The drawer of moderators: the rules of the room, what waits, reports, the people with a role or a penalty, and what was done.
 import { AuditLog } from "./auditlog.js";
 import { Dialog } from "./dialogs.js";
 import { useState } from "./hooks.js";
 import { html } from "./html.js";
 import { t } from "./i18n.js";
 import { LastDone } from "./outcome.js";
+import { Queue } from "./queue.js";
+import { Reports } from "./reports.js";
 import { RoleList } from "./rolelist.js";
 import { RuleForm } from "./ruleform.js";
 
 /** @typedef {import("./model.js").Model} Model */
 
 /** What the drawer has, each with the name of its text. */
-const TABS = /** @type {const} */ ({ rules: RuleForm, people: RoleList, log: AuditLog });
+const TABS = /** @type {const} */ ({ rules: RuleForm, queue: Queue, reports: Reports, people: RoleList, log: AuditLog });
 
 /** @param {{model: Model, close: () => void, open: (part: "ModerationPart", props: object) => void, tab?: keyof typeof TABS}} props */
 export function Drawer({ model, close, open, tab = "rules" }) {

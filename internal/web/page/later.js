@@ -23,6 +23,7 @@ import { Questions } from "./questions.js";
 import { HTTPConnection } from "./ramai/http.js";
 import { ReactionPicker } from "./reactions.js";
 import { ModerationButton, ModerationPart } from "./moderators.js";
+import { Report } from "./report.js";
 import { RoomAbout, RoomBar, Topic } from "./roombar.js";
 import { closesBox, RuleMarks, Silence, silenceOf } from "./rules.js";
 import { Jump, Search } from "./search.js";
@@ -31,4 +32,4 @@ import { Stage } from "./stage.js";
 
 addTexts(enLater);
 
-export { ActionBar, actionsFor, Announcer, Ask, AskButton, Banner, closesBox, ConfirmDelete, CopyLink, Devices, drawIcon, EmojiPicker, Extras, HTTPConnection, Jump, LeftRoom, loadEmoji, LongPaste, Menu, ModerationButton, ModerationPart, notify, People, Questions, quickReactions, ReactionPicker, redeemInvite, RefusedChange, replaceNotification, RoomAbout, RoomBar, RuleMarks, Search, Settings, Share, Silence, silenceOf, Stage, Topic, WritingBar };
+export { ActionBar, actionsFor, Announcer, Ask, AskButton, Banner, closesBox, ConfirmDelete, CopyLink, Devices, drawIcon, EmojiPicker, Extras, HTTPConnection, Jump, LeftRoom, loadEmoji, LongPaste, Menu, ModerationButton, ModerationPart, notify, People, Questions, quickReactions, ReactionPicker, redeemInvite, RefusedChange, replaceNotification, Report, RoomAbout, RoomBar, RuleMarks, Search, Settings, Share, Silence, silenceOf, Stage, Topic, WritingBar };

@@ -165,6 +165,7 @@ export function SentRow({ roomState, sent, head, acting }) {
 		${!head && state}
 		${sent.re > 0 && html`<${QuotedLine} m=${roomState.quotes.get(sent.re)} jump=${() => acting.jump(roomState, sent.re)} />`}
 		<${Folded} text=${text}><${Text} text=${text} me="" names=${[]} /><//>
+		${sent.state === "held" && html`<p class="failure"><span>${t.held}</span> <button type="button" onClick=${() => client.withdraw(sent)}>${t.withdraw}</button></p>`}
 		${failed && html`<p class="failure">
 			<span class="why">${t.failed(sent.why ? errorText(sent.why) : "")}</span>
 			<button type="button" onClick=${() => client.again(sent)}>${t.again}</button>

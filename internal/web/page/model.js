@@ -224,7 +224,7 @@ export class Model extends Emitter {
 			else if (!roomState.sent.includes(sent)) roomState.sent.push(sent);
 		}
 		if (sent.state === "saved") clock.ahead = Date.now() - Date.parse(sent.at);
-		if (roomState && sent.state === "failed" && sent.isMessage && sent.why?.rule) roomState.takeBack(sent);
+		if (roomState && sent.state === "failed" && sent.isMessage && sent.why?.rule && sent.why.code !== "held") roomState.takeBack(sent);
 		if (roomState && sent.isChange && sent.state === "saved") {
 			roomState.refresh();
 			this.dropHits(sent.room, [[sent.of, sent.of]], sent.deletes ? null : sent.text);

@@ -1,4 +1,5 @@
 // The room of the moderators of a room, and that of its owners: what waits there, what was reported, and what was done.
+import { useEffect, useState } from "./hooks.js";
 import { owns } from "./rules.js";
 
 /**
@@ -31,3 +32,66 @@ export async function loadRecords(roomState) {
 
 /** What was done, of some records. @param {Message[]} records @returns {(Message & {action: Action})[]} */
 export const actionsOf = (records) => /** @type {(Message & {action: Action})[]} */ (records.filter((m) => m.as === "action" && m.action));
+
+/** Messages that wait for a moderator. @param {Message[]} records */
+export const heldOf = (records) => records.filter((m) => m.as === "held");
+
+/** Reports, the newest first. @param {Message[]} records */
+export const reportsOf = (records) => records.filter((m) => m.as === "report").reverse();
+
+/** How many parts of the page follow a room of moderators, by its name. @type {Map<string, number>} */
+const followers = new Map();
+
+const SETTLE = 300; // ms in which changes are collected
+const ASK_RECORDS = 15_000; // ms between two requests where this connection has no place for another room
+
+/**
+ * Calls changed, some time after something changes in the rooms of moderators. These are joined for it; they do not stand among the rooms.
+ * Returns what ends that.
+ * @param {RoomState} roomState @param {() => void} changed
+ */
+function followRecords(roomState, changed) {
+	const { client } = roomState.model;
+	/** @type {(() => void)[]} */
+	const stops = [];
+	/** @type {ReturnType<typeof setTimeout>|undefined} */
+	let timer;
+	const soon = () => {
+		clearTimeout(timer);
+		timer = setTimeout(changed, SETTLE);
+	};
+	for (const name of recordRooms(roomState)) {
+		if (!client.rooms.has(name) && client.rooms.size >= client.limits.rooms) {
+			const asking = setInterval(changed, ASK_RECORDS);
+			stops.push(() => clearInterval(asking));
+			continue;
+		}
+		const room = client.join(name, { last: 0 });
+		followers.set(name, (followers.get(name) ?? 0) + 1);
+		for (const event of /** @type {const} */ (["message", "changed", "joined"])) stops.push(room.on(event, soon));
+		stops.push(() => {
+			followers.set(name, (followers.get(name) ?? 1) - 1);
+			if (!followers.get(name)) client.leave(name);
+		});
+	}
+	return () => {
+		clearTimeout(timer);
+		stops.forEach((f) => f());
+	};
+}
+
+/**
+ * The records of a room, as they are now. records: null: they are being loaded
+ * @param {RoomState} roomState @param {boolean} wanted @returns {{records: Message[]|null, error: unknown, load: () => void}}
+ */
+export function useRecords(roomState, wanted) {
+	const [{ records, error, of }, setState] = useState({ records: /** @type {Message[]|null} */ (null), error: /** @type {unknown} */ (null), of: "" });
+	const { name } = roomState;
+	const load = () => loadRecords(roomState).then((list) => setState({ records: list, error: null, of: name }), (why) => setState({ records: null, error: why, of: name }));
+	useEffect(() => {
+		if (!wanted) return;
+		load();
+		return followRecords(roomState, load);
+	}, [roomState, wanted, owns(roomState)]);
+	return wanted && of === name ? { records, error, load } : { records: null, error: null, load };
+}

@@ -7,7 +7,7 @@ export function refusalText({ code, rule, params, until, request, retryAfter }) 
 	const from = until ? when(until) : "";
 	const again = (/** @type {(when: string) => string} */ text) => (from ? ` ${text(from)}` : "");
 	const least = t.atLeast[String(params.role)] ?? "";
-	if (code === "held") return t.refusedHeld;
+	if (code === "held") return t.refusedHeld[String(params.why)] ?? t.refusedHeld.waits;
 	if (code === "not_allowed" && request === "hello") return t.sessionEnded;
 	if (code === "rate_limited" && retryAfter) return t.tooManyTries(durationText(Math.ceil(retryAfter / 1000)));
 	switch (rule) {
@@ -28,7 +28,7 @@ export function refusalText({ code, rule, params, until, request, retryAfter }) 
 		case "slow":
 			return t.refusedSlow(durationText(Number(params.seconds) || 1)) + again(t.writeWhen);
 		case "hold":
-			return t.refusedHeld;
+			return t.refusedHeld.full;
 		case "password":
 			return t.refusedPassword;
 		case "invite":

@@ -72,6 +72,7 @@ export function RuleForm({ roomState, open }) {
 		<h3>${t.pace}</h3>
 		${rule("slow", durations(SLOW, t.off))}
 		${rule("newcomer", durations(NEWCOMER, t.noWait))}
+		${rule("hold", [[null, t.holdNothing], ...["first", "links", "all"].map((what) => /** @type {[Value, string]} */ ([what, t.holds[what]]))])}
 		${owner && html`<h3>${t.whoMay}</h3>
 			${rule("everyone", [[null, t.everyoneWrites], ["reader", t.everyoneReads], ["none", t.everyoneNothing]])}
 			${rule("may.say", least(["guest", "known", "trusted", "moderator"]))}

@@ -7,7 +7,7 @@ import { number, plural, t, timeOfDay } from "./i18n.js";
 /** @param {{model: Model, showPeople: (() => void)|null}} props */
 export function Status({ model, showPeople }) {
 	const { client, current: { room }, outage } = model;
-	const unsent = client.pending.length;
+	const unsent = client.outbox.filter((s) => s.state !== "held").length;
 	let [kind, text] = ["live", t.live];
 	if (client.state !== "live" && outage.since && room.log) [kind, text] = ["off", t.offlineSince(timeOfDay(outage.since))];
 	else if (client.state !== "live" || !(room.live || room.left)) [kind, text] = ["wait", t.connecting];

@@ -20,6 +20,7 @@ func TestUndoModerator(t *testing.T) {
 		pupil := srv.enter(t, room, "Citra "+d.name, d)
 		pupil.sendOn(d, "good morning")
 		said := owner.row("I help")
+		owner.row("good morning")
 		owner.openCard(d, said)
 		owner.waitFor("document.querySelector('dialog select') && !document.querySelector('dialog select').disabled")
 		owner.chooseOption("Role", "moderator")

@@ -106,6 +106,16 @@ export default {
 		["Alt+↑ ↓", "switch room"],
 	],
 
+	// Reports.
+	report: "Report…",
+	reportTitle: (/** @type {string} */ name) => `Report a message from ${name}`,
+	reportWhy: "What is wrong with it? (optional)",
+	reportHint: "The moderators of this room see the message, your words, and your name.",
+	reportSend: "Report",
+	reportSent: "Reported. The moderators of this room will look at it.",
+	waitingCount: forms("# message waits", "# messages wait"),
+	reportCount: forms("# new report", "# new reports"),
+
 	// The reader's identity on other devices.
 	identity: "Who you are here",
 	identitySocket: "To sign out, or to use your name on another device, a WebSocket connection is needed, and this network blocks WebSockets.",
@@ -282,7 +292,12 @@ export default {
 	refusedLink: (/** @type {string} */ who) => `Only ${who} can post links here. Take the link out to send the message.`,
 	refusedNewcomer: "You are new here.",
 	refusedSlow: (/** @type {string} */ time) => `Slow mode: ${time} between two messages.`,
-	refusedHeld: "A moderator reads your message before others see it.",
+	refusedHeld: /** @type {Record<string, string>} */ ({
+		waits: "A moderator reads it before others do.",
+		rejected: "A moderator rejected it.",
+		expired: "No moderator has decided about it within 7 days.",
+		full: "Too many messages wait for a moderator. Try again later, or withdraw one.",
+	}),
 	refusedAddress: "A moderator has muted your network.",
 
 	// A room that one may not read.

@@ -5,7 +5,7 @@ const forms = (one, other) => ({ one, other });
 
 export default {
 	moderationOf: (/** @type {string} */ room) => `Moderate ${room}`,
-	tabs: { rules: "Rules", people: "People", log: "Log" },
+	tabs: { rules: "Rules", queue: "Waiting", reports: "Reports", people: "People", log: "Log" },
 	undone: "Undone.",
 	notModerator: "You no longer moderate this room.",
 
@@ -28,6 +28,7 @@ export default {
 	ruleLabels: /** @type {Record<string, string>} */ ({
 		slow: "Time between messages",
 		newcomer: "New people can write",
+		hold: "Wait for a moderator",
 		everyone: "Anyone with the link can",
 		"may.say": "Can write",
 		"may.link": "Can post links",
@@ -101,7 +102,19 @@ export default {
 	untilDay: (/** @type {string} */ day) => `until ${day}`,
 	/** What a rule that is not set means; for others, off. @type {Record<string, string>} */
 	ruleUnset: { everyone: "Read and write", "may.say": "everyone", "may.link": "everyone", "may.react": "everyone", preset: "None" },
-	holds: /** @type {Record<string, string>} */ ({ first: "first messages", links: "messages with links", all: "all messages" }),
+	holds: /** @type {Record<string, string>} */ ({ first: "First messages", links: "Messages with links", all: "All messages" }),
+	holdNothing: "No messages",
+
+	// Messages that wait, and reports.
+	nobodyWaits: "No messages are waiting.",
+	approve: "Approve",
+	reject: "Reject",
+	select: (/** @type {string} */ who) => `Select the message from ${who}`,
+	selectAll: "Select all",
+	approved: forms("# message approved.", "# messages approved."),
+	rejected: forms("# message rejected.", "# messages rejected."),
+	noReports: "Nothing was reported.",
+	reportShow: "Show the message",
 	didMute: (/** @type {string} */ whom) => `Muted ${whom}`,
 	didBan: (/** @type {string} */ whom) => `Banned ${whom}`,
 	didPardon: (/** @type {string} */ whom) => `Let ${whom} read and write again`,

@@ -64,6 +64,8 @@ export default {
 	waiting: "unsent",
 	sending: "sending…",
 	saved: "sent",
+	held: "waits for a moderator",
+	withdraw: "Withdraw",
 	showMore: "Show more",
 	showLess: "Show less",
 	failed: (/** @type {string} */ why) => `Not sent: ${why}`,

@@ -95,6 +95,15 @@ export default {
 		["Alt+↑ ↓", "pindah ruang"],
 	],
 
+	report: "Laporkan…",
+	reportTitle: (name) => `Laporkan pesan dari ${name}`,
+	reportWhy: "Apa masalahnya? (boleh dikosongkan)",
+	reportHint: "Moderator ruang ini akan melihat pesannya, kata-kata Anda, dan nama Anda.",
+	reportSend: "Laporkan",
+	reportSent: "Sudah dilaporkan. Moderator ruang ini akan memeriksanya.",
+	waitingCount: { other: "# pesan menunggu" },
+	reportCount: { other: "# laporan baru" },
+
 	identity: "Identitas Anda di sini",
 	identitySocket: "Untuk keluar atau memakai nama Anda di perangkat lain diperlukan koneksi WebSocket, dan jaringan ini memblokirnya.",
 	signOut: "Keluar",
@@ -260,7 +269,12 @@ export default {
 	refusedLink: (who) => `Hanya ${who} yang bisa mengirim tautan di sini. Hapus tautannya untuk mengirim pesan.`,
 	refusedNewcomer: "Anda baru di sini.",
 	refusedSlow: (time) => `Mode lambat: jeda ${time} antarpesan.`,
-	refusedHeld: "Moderator membaca pesan Anda dulu sebelum orang lain melihatnya.",
+	refusedHeld: {
+		waits: "Moderator membacanya sebelum orang lain.",
+		rejected: "Moderator menolaknya.",
+		expired: "Dalam 7 hari tidak ada moderator yang memutuskannya.",
+		full: "Terlalu banyak pesan menunggu moderator. Coba lagi nanti, atau tarik kembali salah satu.",
+	},
 	refusedAddress: "Moderator membisukan jaringan Anda.",
 
 	leftBanned: "Anda tidak bisa membaca ruang ini",

@@ -2,7 +2,7 @@
 /** @type {typeof import("./en-moderation.js").default} */
 export default {
 	moderationOf: (room) => `Moderasi ${room}`,
-	tabs: { rules: "Aturan", people: "Orang", log: "Catatan" },
+	tabs: { rules: "Aturan", queue: "Antrean", reports: "Laporan", people: "Orang", log: "Catatan" },
 	undone: "Dibatalkan.",
 	notModerator: "Anda bukan lagi moderator ruang ini.",
 
@@ -24,6 +24,7 @@ export default {
 	ruleLabels: {
 		slow: "Jeda antarpesan",
 		newcomer: "Orang baru boleh menulis",
+		hold: "Menunggu moderator",
 		everyone: "Siapa pun yang punya tautan boleh",
 		"may.say": "Boleh menulis",
 		"may.link": "Boleh mengirim tautan",
@@ -91,7 +92,18 @@ export default {
 	messageCount: { other: "# pesan" },
 	untilDay: (day) => `sampai ${day}`,
 	ruleUnset: { everyone: "Baca dan tulis", "may.say": "semua orang", "may.link": "semua orang", "may.react": "semua orang", preset: "Tidak ada" },
-	holds: { first: "pesan pertama", links: "pesan dengan tautan", all: "semua pesan" },
+	holds: { first: "Pesan pertama", links: "Pesan dengan tautan", all: "Semua pesan" },
+	holdNothing: "Tidak ada",
+
+	nobodyWaits: "Tidak ada pesan yang menunggu.",
+	approve: "Setujui",
+	reject: "Tolak",
+	select: (who) => `Pilih pesan dari ${who}`,
+	selectAll: "Pilih semua",
+	approved: { other: "# pesan disetujui." },
+	rejected: { other: "# pesan ditolak." },
+	noReports: "Tidak ada laporan.",
+	reportShow: "Lihat pesannya",
 	didMute: (whom) => `Membisukan ${whom}`,
 	didBan: (whom) => `Memblokir ${whom}`,
 	didPardon: (whom) => `Mengizinkan ${whom} membaca dan menulis lagi`,

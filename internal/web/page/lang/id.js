@@ -54,6 +54,8 @@ export default {
 	waiting: "belum terkirim",
 	sending: "mengirim…",
 	saved: "terkirim",
+	held: "menunggu moderator",
+	withdraw: "Tarik kembali",
 	showMore: "Selengkapnya",
 	showLess: "Ringkas",
 	failed: (why) => `Tidak terkirim: ${why}`,

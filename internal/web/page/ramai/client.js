@@ -185,10 +185,16 @@ export class Client extends Emitter {
 	}
 
 	/**
-	 * Takes a message back if it is certainly not stored: it failed or was never sent. Returns false if it is too late.
+	 * Takes a message back if it is certainly not stored: it failed or was never sent, or it waits for a moderator. Returns false if it
+	 * is too late.
 	 * @param {Sent} sent
 	 */
 	withdraw(sent) {
+		if (sent.state === "held") {
+			const change = { type: "change", room: sent.room, id: randomToken(9), held: sent.id, text: null };
+			this.request(change).then(() => this.#outbox.dropHeld(sent), (why) => this.emit("refused", why));
+			return true;
+		}
 		const fence = this.#outbox.isFence(sent);
 		if (!this.#outbox.withdraw(sent)) return false;
 		if (fence) this.#reconnect("the server waits for a message that was withdrawn");
@@ -435,7 +441,7 @@ export class Client extends Emitter {
 	#greeted(f) {
 		this.via = "socket";
 		this.limits = f.limits;
-		this.#send({ type: "hello", session: this.session, ...(this.#api.token && { token: this.#api.token }) });
+		this.#send({ type: "hello", session: this.session, held: true, ...(this.#api.token && { token: this.#api.token }) });
 		for (const room of this.rooms.values()) this.#enter(room);
 		this.#outbox.start({ window: WINDOW, send: (sent) => this.#send(sent.frame) });
 		this.#marks.start(({ room, of, key, on, ref }) => this.#send({ type: "mark", room, of, key, on, ref }));
@@ -469,6 +475,9 @@ export class Client extends Emitter {
 				return;
 			case "saved":
 				this.#outbox.settle(f.id, f.n, f.at);
+				return;
+			case "held":
+				this.#outbox.held(f.id);
 				return;
 			case "refused":
 				this.#outbox.refused(f.id, Refusal.of(f), f.retry_after_ms !== undefined);

@@ -266,6 +266,7 @@ export class HTTPConnection {
 		if (!refusal || this.closed) return;
 		const after = refusal.code === NOT_RAMAI ? INTERCEPTED_AGAIN : refusal.retryAfter;
 		if (after) this.#outbox.postpone(sent.id, after);
+		else if (refusal.code === "held" && !refusal.params.why) this.#outbox.held(sent.id); // it waits; why: it was decided
 		else this.#outbox.refused(sent.id, refusal, false);
 	}
 

@@ -22,7 +22,7 @@ const RETRY_FOR = 6 * 86_400_000; // ms after the first attempt. The server reme
 
 /** A message, a change of one, or a setting, and its state. */
 export class Sent {
-	/** @type {"waiting"|"sending"|"saved"|"failed"} */
+	/** held: it waits for a moderator of the room @type {"waiting"|"sending"|"held"|"saved"|"failed"} */
 	state = "waiting";
 	/** @type {Refusal|null} why it failed */
 	why = null;
@@ -177,9 +177,27 @@ export class Outbox {
 			this.#next++;
 			sent.tried = true;
 			sent.since ||= Date.now();
-			sent.state = "sending";
+			if (sent.state !== "held") sent.state = "sending"; // its id is repeated, to learn what was decided meanwhile
 			this.#changed(sent);
 		}
+	}
+
+	/** A message waits for a moderator. Whatever changes it fails. @param {string} id */
+	held(id) {
+		const sent = this.find(id);
+		if (!sent) return;
+		sent.state = "held";
+		for (const change of this.#changesOf(sent)) this.#fail(change, new Refusal("held", "the message waits for a moderator"));
+		this.#changed(sent);
+		this.flush();
+	}
+
+	/** A message that waited for a moderator was taken back. @param {Sent} sent */
+	dropHeld(sent) {
+		if (!this.list.includes(sent)) return;
+		this.#remove(sent);
+		sent.reject?.(new Refusal("withdrawn", "the message was withdrawn"));
+		this.#changed(sent);
 	}
 
 	/** @param {string} id */
@@ -204,6 +222,7 @@ export class Outbox {
 		const sent = this.find(id);
 		if (!sent) return;
 		if (!retry) {
+			if (sent.state === "held" && why.code === "gone") return this.dropHeld(sent); // withdrawn, perhaps on another page
 			this.#fail(sent, why);
 			this.flush();
 			return;

@@ -1,0 +1,88 @@
+package commands
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"ramai/wire"
+)
+
+// TestQueue: what waits is listed, and one message or several are decided about; several only after a question.
+func TestQueue(t *testing.T) {
+	held := func(n uint64, id, name, text string) wire.Message {
+		return wire.Message{N: n, As: wire.HeldMessage, SenderID: "idOf" + id, DisplayName: name, ID: "m" + id, Text: text, At: wire.TimeOf(start)}
+	}
+	h := newHost()
+	if got := h.run(t, "/approve"); got != "history of ~lobby\nno messages wait for a moderator" {
+		t.Error(got)
+	}
+	gone := held(4, "Gone", "budi", "")
+	gone.Gone = true
+	poll := held(7, "Poll", "", "Which day?")
+	poll.Options = []string{"Monday", "Tuesday"}
+	h.logged = []wire.Message{{N: 1, Text: "talk"}, held(2, "Budi", "budi", "first"), gone, held(5, "Budi", "budi", "second"), poll}
+	const list = "history of ~lobby\n3 messages waiting; /approve N or /reject N decides\n  budi 2  14:02  first\n  budi 5  14:02  second\n  guest idOf 7  14:02  Which day? | Monday | Tuesday"
+	for _, line := range []string{"/approve", "/reject"} {
+		if got := h.run(t, line); got != list {
+			t.Errorf("%s: %s\nwant\n%s", line, got, list)
+		}
+	}
+	h.said = nil
+	h.answer.Pick(h, 1)
+	h.choice.Do(h, 0)
+	if got := strings.Join(h.said[len(h.said)-2:], "\n"); got != "approve idOfBudi mBudi\nthe message of budi is approved" {
+		t.Errorf("chosen from the list: %s", got)
+	}
+	for line, want := range map[string]string{
+		"/approve 2":     "approve idOfBudi mBudi\nthe message of budi is approved",
+		"/reject #7":     "reject idOfPoll mPoll\nthe message of guest idOf is rejected",
+		"/approve citra": "! no waiting message is meant by citra; /approve lists them with their numbers",
+		"/reject 4":      "! no waiting message is meant by 4; /approve lists them with their numbers",
+	} {
+		if got := h.run(t, line); got != "history of ~lobby\n"+want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	if got, want := h.run(t, "/reject BUDI"), "history of ~lobby\n? Reject 2 messages?\n  budi first\n  budi second"; got != want {
+		t.Fatalf("%s, want %s", got, want)
+	}
+	h.said = nil
+	h.confirm.Do(h)
+	if got := strings.Join(h.said, "\n"); strings.Count(got, "reject idOfBudi") != 2 {
+		t.Error(got)
+	}
+	if h.run(t, "/approve all"); h.confirm.Question != "Approve 3 messages?" {
+		t.Errorf("all: %s", h.confirm.Question)
+	}
+}
+
+// TestReport: anybody reports a message, and moderators list what was reported.
+func TestReport(t *testing.T) {
+	h := newHost()
+	for line, want := range map[string]string{
+		"/report 12 it is spam": "report 12 \"it is spam\"\nmessage 12 is reported to the moderators of lobby",
+		"/report #12":           "report 12 \"\"\nmessage 12 is reported to the moderators of lobby",
+		"/report":               "! /report N TEXT reports message N to the moderators; TEXT says why, and may be left out",
+		"/report spam":          "! /report N TEXT reports message N to the moderators; TEXT says why, and may be left out",
+	} {
+		if got := h.run(t, line); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	if got := h.run(t, "/report 1 "+strings.Repeat("a", wire.MaxReport+1)); !strings.HasPrefix(got, "! ") || strings.Contains(got, "report 1") {
+		t.Errorf("a long report: %s", got)
+	}
+	h.role = wire.RoleModerator
+	if got := h.run(t, "/report"); got != "history of ~lobby\nnothing was reported in lobby" {
+		t.Error(got)
+	}
+	h.logged = []wire.Message{{N: 3, As: wire.ReportMessage, Of: 12, Text: "spam", SenderID: "idOfAnna00000000", DisplayName: "anna", At: wire.TimeOf(start)}}
+	if got := h.run(t, "/report"); got != "history of ~lobby\nWhat was reported in lobby\n  anna 14:02  reports message 12: spam" {
+		t.Error(got)
+	}
+	h.fail = errors.New("no")
+	if got := h.run(t, "/report 12"); got != "report 12 \"\"\n! no" {
+		t.Error(got)
+	}
+}

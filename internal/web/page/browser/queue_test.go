@@ -1,0 +1,88 @@
+package browser_test
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// Messages wait for a moderator: their author sees that and can take one back; the moderator approves and rejects them in the drawer,
+// one or several at once, and the button carries their number.
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	onDevices(t, laptopAndSmallPhone, func(t *testing.T, d device) {
+		room := "queue-" + d.name
+		owner := srv.enter(t, room, "Ibu Sari "+d.name, d)
+		owner.sendOn(d, "welcome")
+		owner.waitFor("document.querySelector('.icon.moderate')")
+		owner.click(".icon.moderate")
+		owner.chooseOption("Wait for a moderator", "All messages")
+		owner.closeDialog()
+		pupil := srv.enter(t, room, "Budi "+d.name, d)
+		for _, text := range []string{"one", "two", "three", "four"} {
+			pupil.sendOn(d, text)
+		}
+		pupil.waitFor("document.querySelectorAll('.sent.held').length === 4")
+		pupil.waitForText(".sent.held .state", "waits for a moderator")
+		pupil.check("queue-author-" + d.name)
+		owner.waitForText(".icon.moderate .badge", "4")
+		pupil.clickText(".sent.held:last-child button", "Withdraw")
+		pupil.waitFor("document.querySelectorAll('.sent.held').length === 3")
+
+		owner.waitForText(".icon.moderate .badge", "3")
+		if rooms := eval[string](owner, "document.querySelector('.rooms').textContent"); rooms != room {
+			t.Errorf("the rooms are %q", rooms)
+		}
+		owner.click(".icon.moderate")
+		owner.waitFor("document.querySelectorAll('dialog .queue > li').length === 3")
+		owner.check("queue-" + d.name)
+		owner.clickText("dialog .queue > li:first-child button", "Approve")
+		pupil.row("one")
+		owner.clickText("dialog .check", "Select all")
+		owner.clickText("dialog .decisions button", "Reject (2)")
+		owner.waitForText("dialog .last-done", "2 messages rejected.")
+		owner.waitForText("dialog .note", "No messages are waiting.")
+		owner.closeDialog()
+		pupil.waitFor("!document.querySelector('.sent.held')")
+		owner.row("one")
+		owner.waitFor("!document.querySelector('.icon.moderate .badge')")
+		pupil.check("queue-rejected-" + d.name)
+	})
+}
+
+// Somebody reports a message. The moderators see it beside the message that it is about.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	onDevices(t, laptopAndSmallPhone, func(t *testing.T, d device) {
+		room := "report-" + d.name
+		owner := srv.enter(t, room, "Ibu Sari "+d.name, d)
+		owner.sendOn(d, "welcome")
+		owner.waitFor("document.querySelector('.icon.moderate')")
+		troll := srv.enter(t, room, "Troll "+d.name, d)
+		troll.sendOn(d, "SPAM")
+		pupil := srv.enter(t, room, "Budi "+d.name, d)
+		pupil.openMenu(d, pupil.row("SPAM"))
+		pupil.check("report-menu-" + d.name)
+		pupil.clickText("[role=menuitem]", "Report")
+		pupil.waitFor("document.querySelector('#report-text')")
+		pupil.check("report-" + d.name)
+		pupil.insert("#report-text", "not for children")
+		pupil.clickText("dialog .primary", "Report")
+		pupil.waitForText("dialog p", "Reported.")
+		pupil.closeDialog()
+		owner.waitForText(".icon.moderate .badge", "1")
+		owner.click(".icon.moderate")
+		owner.waitForText("dialog .reports", "not for children")
+		owner.waitForText("dialog .reports blockquote", "SPAM")
+		owner.check("reports-" + d.name)
+		owner.waitFor("!document.querySelector('.icon.moderate .badge')")
+		owner.closeDialog()
+		eval[bool](owner, `(localStorage.setItem("ramai.language", '"id"'), true)`)
+		owner.run(chromedp.Reload())
+		owner.ready()
+		owner.openMenu(d, owner.row("SPAM"))
+		owner.check("menu-id-" + d.name)
+	})
+}
