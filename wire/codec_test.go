@@ -42,7 +42,6 @@ func TestRequestsRoundTrip(t *testing.T) {
 		Change{Room: "lobby", ID: "1", Held: "h-1"},
 		Moderate{Room: "lobby", ID: "1", Approve: &HeldID{SenderID: "by", ID: "h-1"}},
 		Moderate{Room: "lobby", ID: "1", Reject: &HeldID{SenderID: "by", ID: "h-1"}},
-		Moderate{Room: "lobby", ID: "1", UndoBy: "by"},
 		Report{Room: "lobby", ID: "1", Of: 7, Text: nasty[2:3]},
 		Report{Room: "lobby", ID: ReportID(7), Of: 7},
 		Say{Room: "lobby", ID: "1", Text: "x", As: Question},

@@ -27,7 +27,7 @@ var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "af
 	"on", "value", "until", "erase", "to", "dry", "undo", "address_of",
 	"role", "uses", "invite", "password",
 	"token", "held", "code", "confirm", "all",
-	"approve", "reject", "undo_by"}
+	"approve", "reject"}
 
 // knownFields has the names by themselves.
 var knownFields = make(map[string]string, len(fieldNames))

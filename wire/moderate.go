@@ -6,7 +6,7 @@ import "strconv"
 const PreviewSample = 5
 
 // Moderate is what a moderator does to a room: it erases messages or undoes that, or decides about a held message. Exactly one of
-// Erase, Undo, UndoBy, Approve and Reject is set.
+// Erase, Undo, Approve and Reject is set.
 // Repeating the same ID in the same room never erases or undoes twice.
 type Moderate struct {
 	Room  string     `json:"room"`
@@ -18,7 +18,6 @@ type Moderate struct {
 
 	Approve *HeldID `json:"approve,omitempty"` // posts the held message
 	Reject  *HeldID `json:"reject,omitempty"`
-	UndoBy  string  `json:"undo_by,omitempty"` // undoes what this moderator did within UndoWindow
 }
 
 // A Selection describes messages of a room. Exactly one of SenderID, AddressOf and Newcomers is set.
@@ -148,12 +147,6 @@ func parseModerate(f fields) (Frame, string, *CodedError) {
 			return m, decision.name, bad
 		}
 	}
-	if m.UndoBy, bad = f.string("undo_by"); bad == nil && m.UndoBy != "" {
-		bad = CheckID(m.UndoBy)
-	}
-	if bad != nil {
-		return m, "undo_by", bad
-	}
 	return m, "", m.Check()
 }
 
@@ -176,14 +169,14 @@ func (f *fields) heldID(name string) (*HeldID, *CodedError) {
 // Check checks that the request asks for exactly one thing, and has what that needs.
 func (m *Moderate) Check() *CodedError {
 	things := 0
-	for _, is := range [...]bool{m.Erase != nil, m.Undo > 0, m.UndoBy != "", m.Approve != nil, m.Reject != nil} {
+	for _, is := range [...]bool{m.Erase != nil, m.Undo > 0, m.Approve != nil, m.Reject != nil} {
 		if is {
 			things++
 		}
 	}
 	switch {
 	case things != 1:
-		return &CodedError{Code: BadRequest, Reason: "it must have exactly one of erase, undo, undo_by, approve and reject"}
+		return &CodedError{Code: BadRequest, Reason: "it must have exactly one of erase, undo, approve and reject"}
 	case m.Erase == nil && (m.Dry || m.To > 0):
 		return &CodedError{Code: BadRequest, Reason: "dry and to belong to erase; leave them out"}
 	case m.Erase != nil && !m.Dry && m.To == 0:

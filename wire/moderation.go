@@ -3,7 +3,6 @@ package wire
 import (
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Each room has a room of its moderators, and one of its owners, in which they find what is to be decided and what was done.
@@ -74,9 +73,6 @@ const (
 	HeldRejected = "rejected" // by a moderator
 	HeldExpired  = "expired"  // nobody has decided in time
 )
-
-// UndoWindow is how far back a Moderate with UndoBy undoes, as long as erasures can be undone.
-const UndoWindow = 23 * time.Hour
 
 // HeldID names a held message.
 type HeldID struct {
