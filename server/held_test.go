@@ -140,6 +140,12 @@ func TestHeldOnEveryTransport(t *testing.T) {
 		t.Errorf("a plain client receives %q", got)
 	}
 	h.nowhere("heldtext")
+	if answer, ok := h.http("guest", http.MethodPost, "/api/v1/rooms/open/moderate", fmt.Sprintf(`{"id":"w1","approve":{"by":%q,"held":"p1"}}`, h.by("guest")), "Content-Type", "application/json"); ok {
+		t.Errorf("a guest approves over HTTP: %s", answer)
+	}
+	if answer, ok := h.http("owner", http.MethodPost, "/api/v1/rooms/open/moderate", fmt.Sprintf(`{"id":"w2","approve":{"by":%q,"held":"p1"}}`, h.by("guest")), "Content-Type", "application/json"); !ok {
+		t.Errorf("approving over HTTP: %s", answer)
+	}
 	var all []wire.Message
 	for range 3 {
 		all = append(all, frame[wire.Message](h.owner))

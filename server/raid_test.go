@@ -282,7 +282,7 @@ func TestSelections(t *testing.T) {
 		`{"erase":{},"dry":true}`:                                   "exactly one of by",
 		`{"erase":{"address_of":2}}`:                                "erase needs to",
 		`{"erase":{"address_of":-2},"dry":true}`:                    "",
-		`{"erase":{"address_of":2},"to":5,"undo":2}`:                "exactly one of erase and undo",
+		`{"erase":{"address_of":2},"to":5,"undo":2}`:                "exactly one of erase, undo",
 		`{"erase":{"address_of":2},"to":5,"id":"` + "no id!" + `"}`: "id",
 	} {
 		if status, got := r.do(http.MethodPost, "/api/v1/rooms/den/moderate", body, owner, there); status/100 != 4 || !strings.Contains(got, want) {

@@ -8,7 +8,8 @@ import (
 	"ramai/wire"
 )
 
-// moderate answers POST /api/v1/rooms/ROOM/moderate, which erases messages, says what that would erase, or undoes it.
+// moderate answers POST /api/v1/rooms/ROOM/moderate, which erases messages, says what that would erase, or undoes it, or
+// decides about a held message.
 func (w *web) moderate(out http.ResponseWriter, r *http.Request) {
 	frame, ok := w.readRequest(out, r, wire.Moderate{}.Type(), &chat.Message{Room: r.PathValue("room")})
 	if !ok {
@@ -17,6 +18,8 @@ func (w *web) moderate(out http.ResponseWriter, r *http.Request) {
 	ask, _ := frame.(wire.Moderate)
 	a := actorOf(r)
 	switch {
+	case ask.Approve != nil || ask.Reject != nil:
+		w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Judge(a, &ask, reply) })
 	case ask.Undo > 0:
 		w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Undo(a, &ask, reply) })
 	case ask.Dry:
