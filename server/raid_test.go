@@ -21,7 +21,6 @@ type raid struct {
 	tb   testing.TB
 	base string
 	room string
-	ids  int
 
 	mu   sync.Mutex
 	last map[uint64]string // guarded by mu: what was posted by raiders, by number

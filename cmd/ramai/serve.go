@@ -85,7 +85,7 @@ a power failure loses no message that was delivered.`,
 	f.StringVar(&cfg.Tokens.Issuer, "jwt-issuer", "", "the iss of accepted tokens; required with --jwt-key and --jwt-jwks")
 	f.StringVar(&cfg.Tokens.Audience, "jwt-audience", "", "the aud of accepted tokens, which names this server; required with --jwt-key and --jwt-jwks")
 	f.Var(list[string]{&cfg.AllowOrigins, "origin", parseOrigin}, "allow-origin", "origin of other websites that may connect, for example https://example.org (repeatable)")
-	f.StringSliceVar(&cfg.Cluster.Members, "cluster", nil, "serve the same rooms as other servers: the addresses HOST:PORT of all members, 3 or 5, separated by commas; see docs/CLUSTER.md")
+	f.StringSliceVar(&cfg.Cluster.Members, "cluster", nil, "serve the same rooms as other servers (a preview): the addresses HOST:PORT of all members, 3 or 5, separated by commas; see docs/CLUSTER.md")
 	f.StringVar(&cfg.Cluster.Listen, "cluster-listen", "", "address and port to listen on for the other members; default: the address in --cluster that belongs to this machine")
 	f.Var((*path)(&cfg.Cluster.SecretFile), "cluster-secret-file", "file with the secret that all members of the cluster share, at least 32 random bytes")
 	f.BoolVar(&o.check, "check", false, "print the settings, check that the server could start, and exit")
