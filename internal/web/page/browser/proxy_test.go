@@ -108,7 +108,7 @@ func TestBehindCookie(t *testing.T) {
 	srv.start()
 	b.waitFor("!document.querySelector('.status.live')")
 	b.send("kept meanwhile")
-	b.waitForText(".banner", "sign in")
+	b.waitForText(".banner", "sign-in page")
 	b.screenshot("gate")
 	eval[bool](b, "fetch('/login').then((r) => r.ok)") // as in another tab
 	b.click(".banner button")
