@@ -141,6 +141,26 @@ func (e *fileEraser) moderate() {
 	}
 }
 
+// reject rejects messages that wait for a moderator. Nobody can bring them back, so their texts must leave all files.
+func (e *fileEraser) reject() {
+	const author = "authorauthorauthoraut0"
+	room := "/api/v1/rooms/" + e.rooms[0]
+	e.callAs(eraserSession, http.MethodPut, room+"/state/hold", `{"id":"hold","value":"all"}`)
+	for i := range 10 {
+		secret := e.secret()
+		e.traces = append(e.traces, []byte(secret[3:]))
+		resp, answer := call(e.t, http.MethodPost, e.base+room+"/messages", fmt.Sprintf(`{"id":"held%d","text":%q}`, i, e.text(secret)),
+			"Content-Type", "application/json", "Authorization", "Bearer "+author)
+		if resp.StatusCode != http.StatusForbidden || !strings.Contains(answer, string(wire.Held)) {
+			e.t.Fatalf("a message that is held: %d %s", resp.StatusCode, answer)
+		}
+		if hits, body := found(e.t, e.base+"/api/v1/search?q="+secret); len(hits.Hits) != 0 {
+			e.t.Fatalf("a message that is held is found: %s", body)
+		}
+		e.callAs(eraserSession, http.MethodPost, room+"/moderate", fmt.Sprintf(`{"id":"reject%d","reject":{"by":%q,"held":"held%d"}}`, i, wire.SenderIDOf(author), i))
+	}
+}
+
 // noteChecksums adds the checksums of the records that have a secret, and of their ids, to what must leave the files: a
 // short text could be guessed from them.
 func (e *fileEraser) noteChecksums(secret string) {
@@ -247,7 +267,7 @@ func (e *fileEraser) left() (left []string) {
 	return left
 }
 
-// What was edited, deleted, or erased by a moderator is not found by those who read meanwhile, and later it is in no file of the
+// What was edited, deleted, erased or rejected by a moderator is not found by those who read meanwhile, and later it is in no file of the
 // data folder: not the text, not a word in the index, not a checksum from which a short text could be guessed. (What a moderator
 // has erased can be undone for a while, so only the index must not have it.) The server that removes it is a later one, seven
 // hours ahead, which is restarted before it has run for long.
@@ -279,6 +299,7 @@ func TestErasedFromFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.moderate()
+		e.reject()
 		found(t, e.base+"/api/v1/search?q=common")
 		left := e.left() // the write-ahead log has some; a server that stops may remove the last
 		s.stop()

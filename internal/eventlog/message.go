@@ -1,8 +1,6 @@
 package eventlog
 
-import (
-	"ramai/wire"
-)
+import "ramai/wire"
 
 // A messageBody is the content of a message's row. Its encoding begins with a byte for the version. The text follows if
 // there is nothing else, and otherwise all of it.
