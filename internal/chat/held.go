@@ -37,5 +37,7 @@ func (s *Service) Report(a *Actor, f *wire.Report, r Reply) error {
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), 1); wait > 0 {
 		return rateLimited(wait)
 	}
-	return s.submit(eventlog.Command{Kind: eventlog.Report, SenderID: a.sender(), Room: f.Room, ID: f.ID, Body: eventlog.ReportBody{Of: f.Of, Text: f.Text}}, &r)
+	return s.submit(s.withOrigin(a, eventlog.Command{
+		Kind: eventlog.Report, SenderID: a.sender(), Room: f.Room, ID: f.ID, Body: eventlog.ReportBody{Of: f.Of, Text: f.Text},
+	}), &r)
 }

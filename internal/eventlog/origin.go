@@ -62,7 +62,9 @@ func checkOrigins(c *Command) error {
 }
 
 // hasOrigin reports whether a kind of command has an origin: rules about addresses apply to it.
-func (k Kind) hasOrigin() bool { return k == Say || k == Change || k == Mark || k == Set }
+func (k Kind) hasOrigin() bool {
+	return k == Say || k == Change || k == Mark || k == Set || k == Report
+}
 
 // The table Origins has, by room and number, the origin of a message, and the time since which its key is used.
 

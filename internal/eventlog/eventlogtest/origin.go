@@ -193,6 +193,10 @@ func testAddressRules(t *testing.T, j *tested) {
 	permitted("an edit", edit, wire.RuleAddress)
 	deletion := from(eventlog.Command{Kind: eventlog.Change, SenderID: guest, Room: "den", ID: id(), Body: eventlog.ChangeBody{Of: spam}}, 1, 0)
 	permitted("a deletion", deletion, "")
+	report := func(of uint64) eventlog.Command {
+		return from(eventlog.Command{Kind: eventlog.Report, SenderID: guest, Room: "den", ID: id(), Body: eventlog.ReportBody{Of: of}}, 1, 0)
+	}
+	permitted("a report", report(16), "")
 	j.expect(commands(ruled(mod, "slow", wire.SlowKey, wire.NumberValue(3600), 0)), fmt.Sprint("saved ", j.Bounds("den").Last+1))
 	permitted("a second message", from(say(guest, "den", id(), "x"), 2, 0), "")
 	permitted("a second message", from(say(guest, "den", id(), "x"), 2, 0), wire.SlowKey)
@@ -213,6 +217,7 @@ func testAddressRules(t *testing.T, j *tested) {
 	until = j.at + 2*day
 	deletion.ID = id()
 	permitted("a deletion", deletion, wire.RuleAddress)
+	permitted("a report", report(own), wire.RuleAddress)
 	for by, refuses := range map[string]bool{guest: true, sender("guest2"): true, sender("trusted"): false, mod: false, eventlog.OperatorSender: false} {
 		for _, origins := range [][2]eventlog.Origin{{{1}}, {{9}, {1}}, {{2}}, {}} {
 			want := refuses && (origins[0] == eventlog.Origin{1} || origins[1] == eventlog.Origin{1})
