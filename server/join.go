@@ -182,7 +182,7 @@ func (j *joining) report(ctx context.Context, waiting string) {
 	}
 	if sentence != j.reported {
 		j.reported = sentence
-		j.cfg.Logger.Info(sentence, "connected", len(j.node.Peers())+1, "members", len(j.cfg.Cluster.Members))
+		j.cfg.Logger.Info("this member cannot serve yet", "reason", sentence, "connected", len(j.node.Peers())+1, "members", len(j.cfg.Cluster.Members))
 	}
 }
 
@@ -240,7 +240,7 @@ func (s *Server) runMember() {
 		if level > s.store.Level() {
 			_, err := runCommands(s.eventlog.Submit, s.quit, eventlog.Command{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: level}})
 			if err == nil {
-				s.cfg.Logger.Info("all members have been upgraded", "level", level)
+				s.cfg.Logger.Info("all members have this version of the program, and use what is new in it")
 			}
 		}
 		if time.Since(trimmed) >= trimInterval {

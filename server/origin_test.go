@@ -221,8 +221,9 @@ func TestMutedAddress(t *testing.T) {
 	spammer.say(`{"type":"join","room":"den"}`)
 	frame[wire.Joined](spammer)
 	owner.say(`{"type":"join","room":"~den","last":500}`)
+	records := receiveUntil(owner, `"room":"~den","n":3,"at"`)
 	owner.say(`{"type":"moderate","room":"den","id":"5","erase":{"address_of":2},"dry":true}`)
-	seen := map[string]string{"the moderators' room": receiveUntil(owner, `"type":"preview"`)}
+	seen := map[string]string{"the moderators' room": records + receiveUntil(owner, `"type":"preview"`)}
 	if all := seen["the moderators' room"]; !strings.Contains(all, `"key":"address"`) || !strings.Contains(all, `"addresses":1`) {
 		t.Errorf("the moderators' room and a preview: %s", all)
 	}
