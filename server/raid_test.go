@@ -206,9 +206,8 @@ func TestRaid(t *testing.T) {
 	check("erased", true)
 	late, _ := fromAddress(t, r.base, "192.0.2.77", wire.Hello{Session: sessionOf("late")})
 	late.say(`{"type":"join","room":"` + r.room + `","last":500}`)
-	late.say(`{"type":"who","room":"` + r.room + `","ref":"end"}`)
 	for what, body := range map[string]string{
-		"a replay":             receiveUntil(late, `"ref":"end"`),
+		"a replay":             receiveUntil(late, fmt.Sprintf(`"changed","room":%q,"n":%d,`, r.room, erased.N)),
 		"a search":             second(r.do(http.MethodGet, "/api/v1/search?q=raidcanary", "", moderator, moderatorAddr)),
 		"the page":             second(r.do(http.MethodGet, "/r/"+r.room, "", moderator, moderatorAddr)),
 		"the list of rooms":    second(r.do(http.MethodGet, "/api/v1/rooms", "", moderator, moderatorAddr)),
