@@ -133,6 +133,30 @@ func (a *access) deletable() uint64 {
 	return post(a.t, a.base, "den", "canary that is deleted", "Ramai-Session", a.session("author")).N
 }
 
+// held makes a message of the guest wait for a moderator, and returns it as moderate names it.
+func (a *access) held() string {
+	a.t.Helper()
+	a.set("den", "hold", `"all"`)
+	defer a.set("den", "hold", "null")
+	id := a.id()
+	_, got := call(a.t, http.MethodPost, a.base+"/api/v1/rooms/den/messages", `{"id":"`+id+`","text":"canary that waits"}`, "Content-Type", "application/json", "Ramai-Session", a.session("author"))
+	if !strings.Contains(got, `"code":"held"`) {
+		a.t.Fatalf("a message that is held: %s", got)
+	}
+	return fmt.Sprintf(`{"by":%q,"held":%q}`, wire.SenderIDOf(a.session("author")), id)
+}
+
+// invite returns an invite of the owner.
+func (a *access) invite() string {
+	a.t.Helper()
+	_, got := call(a.t, http.MethodPost, a.base+"/api/v1/rooms/den/invites", `{"role":"reader","uses":1}`, "Content-Type", "application/json", "Ramai-Session", a.session("owner"))
+	var invited wire.Invited
+	if err := json.Unmarshal([]byte(got), &invited); err != nil || invited.Invite == "" {
+		a.t.Fatalf("an invite: %s", got)
+	}
+	return invited.Invite
+}
+
 // typing reports whether the owner sees that the sender with a role is typing.
 func (a *access) typing(role string) (string, bool) {
 	marker := "m" + role // types after the sender: then it is known whether the sender does
@@ -287,6 +311,7 @@ func accessVerbs() []verb {
 			return a.http(role, method, path, body, "Content-Type", "application/json", "Idempotency-Key", a.id())
 		}
 	}
+	author := wire.SenderIDOf((*access).session(nil, "author"))
 	return []verb{
 		{"join", readers, cells{
 			"v1":        ask(`{"type":"join","room":"den"}`),
@@ -350,6 +375,41 @@ func accessVerbs() []verb {
 		{"open the room", owners, cells{
 			"v1":   ask(`{"type":"set","room":"den","id":"ID","key":"everyone","value":"none"}`),
 			"http": put(http.MethodPut, "/api/v1/rooms/den/state/everyone", `{"value":"none"}`),
+		}, elsewhere("", "")},
+		{"preview an erasure", moderators, cells{
+			"v1":   ask(`{"type":"moderate","room":"den","id":"ID","erase":{"by":"` + author + `"},"dry":true}`),
+			"http": put(http.MethodPost, "/api/v1/rooms/den/moderate", `{"erase":{"by":"`+author+`"},"dry":true}`),
+		}, elsewhere("", "")},
+		{"approve", moderators, cells{
+			"v1": func(a *access, role string) (string, bool) {
+				return a.ask(role, fmt.Sprintf(`{"type":"moderate","room":"den","id":"%s","approve":%s}`, a.id(), a.held()))
+			},
+			"http": func(a *access, role string) (string, bool) {
+				return a.http(role, http.MethodPost, "/api/v1/rooms/den/moderate", `{"approve":`+a.held()+`}`, "Content-Type", "application/json")
+			},
+		}, elsewhere("", "")},
+		{"report", readers, cells{
+			"v1": func(a *access, role string) (string, bool) {
+				return a.ask(role, fmt.Sprintf(`{"type":"report","room":"den","of":%d,"text":"look"}`, a.deletable()))
+			},
+		}, elsewhere("", "HTTP has no reports")},
+		{"the moderators' room", moderators, cells{
+			"v1": ask(`{"type":"join","room":"~den"}`), "http": get("/api/v1/rooms/~den/messages"),
+		}, elsewhere("", "")},
+		{"the owners' room", owners, cells{
+			"v1": ask(`{"type":"join","room":"~~den"}`), "http": get("/api/v1/rooms/~~den/messages"),
+		}, elsewhere("", "")},
+		{"invite", moderators, cells{
+			"v1":   ask(`{"type":"invite","room":"den","id":"ID","role":"reader","uses":1}`),
+			"http": put(http.MethodPost, "/api/v1/rooms/den/invites", `{"role":"reader","uses":1}`),
+		}, elsewhere("", "")},
+		{"redeem", "++++++++-", cells{ // the last one: nobody has the role none after it
+			"v1": func(a *access, role string) (string, bool) {
+				return a.ask(role, `{"type":"redeem","room":"den","invite":"`+a.invite()+`"}`)
+			},
+			"http": func(a *access, role string) (string, bool) {
+				return a.http(role, http.MethodPost, "/api/v1/rooms/den/redeem", `{"invite":"`+a.invite()+`"}`, "Content-Type", "application/json")
+			},
 		}, elsewhere("", "")},
 	}
 }
