@@ -489,3 +489,19 @@ func TestSessionsAfterRestart(t *testing.T) {
 		t.Errorf("the sender is %s", by)
 	}
 }
+
+// TestSignInIsKnown: a client that has signed in is known at once, by the session that it was given.
+func TestSignInIsKnown(t *testing.T) {
+	t.Parallel()
+	base := start(t, func(c *server.Config) { acceptTokens(t, c) }).URL
+	for i := range 100 {
+		p, welcome := greeted(t, base, wire.Hello{Token: newToken(t, fmt.Sprint("user", i), "")})
+		if !welcome.Known {
+			t.Fatalf("sign-in %d: %+v", i, welcome)
+		}
+		p.CloseNow()
+		if got := byOf(t, base, welcome.Session); got != welcome.SenderID {
+			t.Fatalf("sign-in %d: the session is of %s, want %s", i, got, welcome.SenderID)
+		}
+	}
+}

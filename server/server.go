@@ -330,12 +330,12 @@ func (s *Server) addAddressKey() error {
 
 // feed implements eventlog.Feed.
 func (s *Server) feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
+	s.noteSessions(outcomes) // first: a client uses a session as soon as the hub has told it that the session is stored
 	s.hub.Feed(outcomes, submissions)
 	s.metrics.Decided(outcomes)
 	s.index.Note(len(outcomes))
 	s.noteRenames(outcomes, submissions)
 	s.noteMarks(outcomes)
-	s.noteSessions(outcomes)
 	s.noteErasures(outcomes)
 	s.noteForgotten(outcomes)
 }
