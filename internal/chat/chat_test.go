@@ -45,6 +45,20 @@ func TestSay(t *testing.T) {
 	}
 }
 
+// TestLinksInOptions: rules about links apply to the options of a poll, too.
+func TestLinksInOptions(t *testing.T) {
+	c := newestLevel(t, RateLimits{})
+	for option, want := range map[string]bool{"https://example.com": true, "no link": false} {
+		m := Message{Room: wire.Lobby, ID: fmt.Sprint(want), Text: "which?", As: wire.Poll, Options: []string{"yes", option}}
+		if err := c.Say(&ann, &m, c.reply()); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.step()[0].Command.Link; got != want {
+			t.Errorf("a poll with the option %q has a link: %v", option, got)
+		}
+	}
+}
+
 // TestBadTexts: an invalid message is refused at once, and nothing is submitted or charged.
 func TestBadTexts(t *testing.T) {
 	c := newServer(t, RateLimits{PerSecond: 1, Burst: 1, Address: 1})

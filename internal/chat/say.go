@@ -1,6 +1,8 @@
 package chat
 
 import (
+	"slices"
+
 	"ramai/internal/eventlog"
 	"ramai/wire"
 )
@@ -39,8 +41,13 @@ func (s *Service) Say(a *Actor, m *Message, r Reply) error {
 	rules := s.cfg.Store.Level() >= eventlog.RulesLevel
 	return s.submit(s.withOrigin(a, eventlog.Command{
 		Kind: eventlog.Say, SenderID: a.sender(), Room: m.Room, ID: m.ID, Text: m.Text, Re: m.Re, Once: m.Once, RegisterKey: s.registerKey(a), Body: m.body(),
-		Link: rules && wire.HasLink(m.Text), Transient: rules && a.Protocol == Plain,
+		Link: rules && m.hasLink(), Transient: rules && a.Protocol == Plain,
 	}), &r)
+}
+
+// hasLink reports whether the text or an option of a poll has a link.
+func (m *Message) hasLink() bool {
+	return wire.HasLink(m.Text) || slices.ContainsFunc(m.Options, wire.HasLink)
 }
 
 // body is the body of a message's command, nil if it is only a text.
