@@ -8,8 +8,8 @@ import (
 )
 
 // A message that the room holds back has no number there until a moderator approves it. Meanwhile its text is a record of the
-// room of the moderators, and the table Held has what else is needed. What became of it is in HeldVerdicts as long as its id
-// may be repeated.
+// room of the moderators, and the table Held has what else is needed. What became of it is in HeldVerdicts as long as its id, or
+// the decision, may be repeated.
 
 // Limits of held messages.
 const (
@@ -139,6 +139,15 @@ func (c *Delta) heldBefore(tx Tx, o *Outcome) (bool, error) {
 			return true, nil
 		}
 		o.hold(wire.Time(h.At), isHeld)
+		return true, nil
+	}
+	if p := c.posting[say.Room+"\x00"+key]; p != nil { // approved in this batch: it has no number yet, and its id is not stored
+		if p.sum != saySum(say) {
+			o.refuse(wire.IDReused, "this id was used for another text in this room; use a new id")
+			return true, nil
+		}
+		o.Status, o.At = Repeat, c.at
+		p.repeats = append(p.repeats, o)
 		return true, nil
 	}
 	v, found, err := c.decisionOf(tx, say.Room, key)

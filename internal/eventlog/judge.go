@@ -147,9 +147,9 @@ func (m *heldMessage) approve(o *Outcome) error {
 	}
 	action := &wire.Action{Do: wire.DoApprove}
 	as := SayAs{As: m.As, Options: message.Options}
+	posting := &approvedSay{as: as, name: name, sum: m.Sum, judge: o, action: action}
 	say := Command{
-		Kind: Say, SenderID: m.senderID, Room: m.room, ID: m.id, Text: message.Text, Re: m.Re, Once: m.Once, Transient: m.Transient,
-		Body: &approvedSay{as: as, name: name, sum: m.Sum, judge: o, action: action},
+		Kind: Say, SenderID: m.senderID, Room: m.room, ID: m.id, Text: message.Text, Re: m.Re, Once: m.Once, Transient: m.Transient, Body: posting,
 	}
 	copy(say.Origin[:], m.Origin)
 	rules := m.rulesOf(m.room)
@@ -171,6 +171,7 @@ func (m *heldMessage) approve(o *Outcome) error {
 		return nil
 	}
 	m.derive(say)
+	m.posting[m.room+"\x00"+m.key()] = posting
 	return m.close(o, Approved, action)
 }
 
@@ -180,10 +181,8 @@ func (m *heldMessage) close(o *Outcome, v Decision, action *wire.Action) error {
 	if err := m.deleteHeld(m.tx, Held, m.room, m.key()); err != nil {
 		return err
 	}
-	if !m.Once {
-		if err := m.addHeld(m.tx, HeldVerdicts, m.room, m.key(), heldDecision{Decision: v, At: int64(m.at)}); err != nil {
-			return err
-		}
+	if err := m.addHeld(m.tx, HeldVerdicts, m.room, m.key(), heldDecision{Decision: v, At: int64(m.at)}); err != nil {
+		return err
 	}
 	by := m.senderID
 	if o != nil && v != Withdrawn {
@@ -214,6 +213,8 @@ type approvedSay struct {
 	sum    int64
 	judge  *Outcome     // gets the number
 	action *wire.Action // gets it, too
+
+	repeats []*Outcome // of the message, later in the same batch: they get it, too
 }
 
 func (*approvedSay) kind() Kind { return Say }
@@ -230,11 +231,19 @@ func (b *approvedSay) decideDerived(c *Delta, tx Tx, o *Outcome) error {
 		if _, _, err := tx.PutID(c.ids.Number, IDKeyOf(say.Room, say.SenderID, say.ID), IDEntry{N: o.N, At: o.At, Sum: b.sum}); err != nil {
 			return err
 		}
+	}
+	// Unless the entry was deleted in the same batch, with the room or with what is stored of the sender.
+	if _, found, err := c.decisionOf(tx, say.Room, key); err != nil {
+		return err
+	} else if found {
 		if err := c.putHeld(tx, HeldVerdicts, say.Room, key, heldDecision{Decision: Approved, N: o.N, At: int64(c.at)}); err != nil {
 			return err
 		}
 	}
 	b.judge.N, b.judge.At, b.action.Of = o.N, o.At, o.N
+	for _, repeat := range b.repeats {
+		repeat.N, repeat.At = o.N, o.At
+	}
 	o.Judged = &Judged{Room: say.Room, SenderID: say.SenderID, ID: say.ID, N: o.N, At: o.At}
 	return c.addMessage(tx, o, b.as)
 }

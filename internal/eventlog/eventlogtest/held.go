@@ -105,6 +105,36 @@ func testHeldAtOnce(t *testing.T, j *tested) {
 	}
 }
 
+// testHeldRepeatAtOnce: a message that is repeated in the batch that approves it is posted once, whether or not the room still holds
+// messages.
+func testHeldRepeatAtOnce(t *testing.T, j *tested) {
+	holding(j)
+	guest, owner, last := sender("guest"), sender("owner"), j.Bounds("den").Last
+	j.expect(commands(say(guest, "den", "h1", "one"), say(guest, "den", "h2", "two")), "held", "held")
+	j.expect(commands(judge(owner, guest, "h1", eventlog.Approved), say(guest, "den", "h1", "one"), say(guest, "den", "h1", "other")),
+		fmt.Sprint("saved ", last+1), fmt.Sprint("repeat ", last+1), "refused id_reused")
+	j.expect(commands(ruled(owner, "free", wire.HoldKey, wire.Value{}, 0), judge(owner, guest, "h2", eventlog.Approved), say(guest, "den", "h2", "two")),
+		fmt.Sprint("saved ", last+2), fmt.Sprint("saved ", last+3), fmt.Sprint("repeat ", last+3))
+	if got := j.Bounds("den").Last; got != last+3 || len(j.waiting()) != 0 {
+		t.Errorf("the newest number is %d, want %d, and %v wait", got, last+3, j.waiting())
+	}
+	j.expect(commands(say(guest, "den", "h1", "one"), say(guest, "den", "h2", "two")), fmt.Sprint("repeat ", last+1), fmt.Sprint("repeat ", last+3))
+}
+
+// testHeldOnce: a decision can be repeated, too, if the message cannot.
+func testHeldOnce(t *testing.T, j *tested) {
+	holding(j)
+	guest, owner, n := sender("guest"), sender("owner"), j.Bounds("den").Last+1
+	for _, id := range []string{"o1", "o2"} {
+		c := say(guest, "den", id, "once")
+		c.Once = true
+		j.expect(commands(c), "held")
+	}
+	approve, reject := judge(owner, guest, "o1", eventlog.Approved), judge(owner, guest, "o2", eventlog.Rejected)
+	j.expect(commands(approve, reject), fmt.Sprint("saved ", n), "saved 0")
+	j.expect(commands(approve, reject), fmt.Sprint("repeat ", n), "repeat 0")
+}
+
 // testHeldLimits: a sender has at most 20 messages that wait, and a room 1000.
 func testHeldLimits(t *testing.T, j *tested) {
 	holding(j)

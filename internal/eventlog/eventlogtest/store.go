@@ -64,6 +64,8 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"actions of moderators", testActions},
 		{"held messages", testHeld},
 		{"held and decided at once", testHeldAtOnce},
+		{"approved and repeated at once", testHeldRepeatAtOnce},
+		{"held once", testHeldOnce},
 		{"limits of held messages", testHeldLimits},
 		{"expired held messages", testHeldExpires},
 		{"reports", testReports},
