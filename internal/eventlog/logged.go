@@ -67,9 +67,10 @@ func refusedInBase(room string) *wire.CodedError {
 	return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("the rules of %s are those of %s; do this in %s", room, base, base)}
 }
 
-// logAction adds a record of what a command does.
+// logAction adds a record of what a command does in a room. What is deleted in the room of its moderators or owners, which have no
+// moderators of their own, is in that room.
 func (c *Delta) logAction(o *Outcome, action *wire.Action) {
-	if c.state.level < HoldLevel {
+	if c.state.level < HoldLevel || !counted(o.Command.Room) {
 		return
 	}
 	sender := o.Command.SenderID

@@ -152,7 +152,7 @@ const (
 
 // fieldsOf returns the level from which the optional fields of a command exist.
 func fieldsOf(c *Command) uint64 {
-	if !c.Origin.IsZero() {
+	if !c.Origin.IsZero() || !counted(c.Room) { // programs below know no rooms of moderators
 		return HoldLevel
 	}
 	switch body := c.Body.(type) {

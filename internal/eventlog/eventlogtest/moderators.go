@@ -98,6 +98,9 @@ func summarizeRecords(outcomes []eventlog.Outcome) string {
 
 // testModeratorsRoom: the rooms of moderators and owners have the rules of their room, and nothing that belongs there.
 func testModeratorsRoom(t *testing.T, j *tested) {
+	if got := mustApply(j, say(eventlog.OperatorSender, "~lobby", "early", "x")); len(got) != 0 {
+		t.Errorf("below the level, a message in a room of moderators has the outcomes %v", got)
+	}
 	withRoles(j)
 	for _, role := range roles {
 		by := sender(role)
@@ -134,6 +137,14 @@ func testModeratorsRoom(t *testing.T, j *tested) {
 	del := erase(eventlog.OperatorSender, "x9", log.N)
 	del.Room = "~den"
 	j.expect(commands(del), "refused not_allowed")
+	for _, room := range []string{"~den", "~~den"} { // what is deleted there is recorded in no other room
+		j.saves(say(owner, room, "talk", "hello"))
+		del := erase(eventlog.OperatorSender, "del", j.Bounds(room).Last)
+		del.Room = room
+		if o := j.apply(del)[0]; o.Status != eventlog.Saved || len(j.derived) > 0 {
+			t.Errorf("deleting a message of %s is %s, and derives\n%s", room, summary(o), summarizeRecords(j.derived))
+		}
+	}
 	j.saves(ruled(eventlog.OperatorSender, "ban", wire.PersonPrefix+sender("moderator"), wire.TextValue(wire.Ban), 0))
 	if j.CanRead("~den", sender("moderator"), j.at) {
 		t.Error("a moderator who is banned reads the room of the moderators")
