@@ -229,13 +229,13 @@ func (x *Exposure) meet(e *erasure) {
 	}
 }
 
-// delay makes a reply wait for the pending erasures of a room. It returns false if there are none.
-func (x *erasures) delay(room string, s *eventlog.Submission, o *eventlog.Outcome) bool {
+// delay makes a reply wait for the pending erasures of some rooms. It returns false if there are none.
+func (x *erasures) delay(rooms []string, s *eventlog.Submission, o *eventlog.Outcome) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var l *lateReply
 	for _, e := range x.pending {
-		if e.room != room {
+		if !slices.Contains(rooms, e.room) {
 			continue
 		}
 		if l == nil {

@@ -135,6 +135,30 @@ func TestRepeatWaits(t *testing.T) {
 	}
 }
 
+// TestDecisionWaits: the answer to a decision about a held message, and to its repetition, waits for the members of the room of the
+// moderators, where the message was.
+func TestDecisionWaits(t *testing.T) {
+	st := newHarness(t, 1<<20)
+	s := st.Join("~den", JSON, &countingMember{})
+	st.publish("~den", "held")
+	st.rewrite("~den", 1, "")
+	judge, closes := eventlog.Command{Kind: eventlog.Judge, Room: "den"}, eventlog.Command{Kind: eventlog.Change, Room: "~den"}
+	replies := 0
+	to := &eventlog.ReplyTo{Deliver: func(*eventlog.Submission, *eventlog.Outcome) { replies++ }}
+	st.Feed(
+		[]eventlog.Outcome{{Command: &judge, Status: eventlog.Saved}, {Command: &closes, Status: eventlog.Saved, Replaced: []eventlog.Record{st.store.rewritten[1]}}},
+		[]eventlog.Submission{{Command: judge, ReplyTo: to}, {}},
+	)
+	again := st.feed(eventlog.Judge, "den", eventlog.Repeat)
+	if replies > 0 || again() {
+		t.Error("a reply before the members have passed")
+	}
+	pass(s, 0)
+	if replies != 1 || !again() {
+		t.Errorf("%d replies, and that to the repetition was delivered (%v)", replies, again())
+	}
+}
+
 // TestChangedTextIsRead: after a change, readers get the new text from the buffers, in every encoding, and from backfills
 // that they hold.
 func TestChangedTextIsRead(t *testing.T) {

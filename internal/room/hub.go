@@ -134,7 +134,8 @@ func (h *Hub) Wait() { h.jobs.Wait() }
 
 // Feed implements eventlog.Feed. It appends outcomes to the buffers, and revokes permissions, in the order of the commands; then
 // it delivers the replies, and then wakes the members. A
-// reply waits for the erasures of its room if the command has rewritten records, or repeats one that may have.
+// reply waits for the erasures of its room, or of that of the moderators, if the command has rewritten records there, or repeats one that
+// may have.
 // Other replies are in the order of their commands: the newest answer to a mark says what the mark is.
 func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submission) {
 	var r *Room
@@ -171,7 +172,7 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 	}
 	for i := range submissions {
 		reply, o := submissions[i].ReplyTo, &outcomes[i]
-		if reply == nil || mayErase(o) && h.erasures.delay(o.Command.Room, &submissions[i], o) {
+		if reply == nil || mayErase(o) && h.erasures.delay(erasesIn(o.Command), &submissions[i], o) {
 			continue
 		}
 		reply.Deliver(&submissions[i], o)
@@ -191,10 +192,26 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 	h.budget.Trim()
 }
 
-// mayErase reports whether the reply to a command has to wait for the erasures of its room: it has erased something, or repeats
-// a command that did.
+// mayErase reports whether the reply to a command has to wait for erasures: it has erased something, or repeats a command that did.
 func mayErase(o *eventlog.Outcome) bool {
-	return len(o.Replaced) > 0 || o.Rewritten.To > 0 || o.Status == eventlog.Repeat && (o.Command.Kind == eventlog.Change || o.Command.Kind == eventlog.Erase)
+	switch {
+	case len(o.Replaced) > 0 || o.Rewritten.To > 0:
+		return true
+	case o.Command.Kind == eventlog.Judge: // a command that it derives erases the held message
+		return o.Status != eventlog.Refused
+	}
+	return o.Status == eventlog.Repeat && (o.Command.Kind == eventlog.Change || o.Command.Kind == eventlog.Erase)
+}
+
+// erasesIn returns the rooms in which a command erases records: held messages are in the room of the moderators.
+func erasesIn(c *eventlog.Command) []string {
+	switch c.Kind {
+	case eventlog.Judge:
+		return []string{wire.ModeratorsRoom(c.Room)}
+	case eventlog.Erase: // it also rejects what its senders have waiting
+		return []string{c.Room, wire.ModeratorsRoom(c.Room)}
+	}
+	return []string{c.Room}
 }
 
 // append appends a record to the buffers of r.
