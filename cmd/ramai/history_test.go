@@ -35,15 +35,23 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
-		p.mu.Lock()
-		p.asked = append(p.asked, strings.Replace(string(request), `{"type":"history","room":"tea"`, "", 1))
-		page := p.pages[0]
-		p.pages = p.pages[1:]
-		p.mu.Unlock()
-		if conn.Write(r.Context(), websocket.MessageText, wire.Append(nil, page)) != nil {
+		if conn.Write(r.Context(), websocket.MessageText, wire.Append(nil, p.answer(string(request), welcome))) != nil {
 			return
 		}
 	}
+}
+
+// answer returns the welcome for a hello, and for any other request the next page.
+func (p *pages) answer(request string, welcome wire.Welcome) wire.Frame {
+	if strings.HasPrefix(request, `{"type":"hello"`) {
+		return welcome
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, strings.Replace(request, `{"type":"history","room":"tea"`, "", 1))
+	page := p.pages[0]
+	p.pages = p.pages[1:]
+	return page
 }
 
 // TestHistoryAfterRestore: the output belongs to one history, even if the server was reset to an older one between two
