@@ -1,5 +1,6 @@
 # make test   everything that CI checks; installs missing tools on Debian
 # make race-all  all tests but those in the browser with the race detector; make test leaves out some where it would find nothing
+# make browser-all  the page in a browser, each test on a laptop and a phone; make test runs each on one of them
 # make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x is a number of executions)
 # make build  the static binary, bin/ramai
 # make deb    a Debian package, bin/ramai_*.deb; as root, also installs it once into a separate root
@@ -15,7 +16,7 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 300x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser terminal paths beside shortfuzz fuzz cross bench docs looks vendor
+.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser browser-all terminal paths beside shortfuzz fuzz cross bench docs looks vendor
 
 test: tools format vet page terminal race sequential browser beside $(if $(shell command -v dpkg-deb),deb)
 
@@ -84,6 +85,9 @@ race-all:
 # The page in a browser. This occupies two processors, so it runs alone, and without the race detector: server and session are
 # tested with it above.
 browser:
+	$(GO) test -vet=off -shuffle=on -short ./internal/web/page/browser
+
+browser-all:
 	$(GO) test -vet=off -shuffle=on ./internal/web/page/browser
 
 # Checks the page's types and third-party files, and tests its parts that need no browser.
