@@ -123,7 +123,7 @@ type Delta struct {
 	pending  map[string]int            // messages of a room that are pending; 0: none
 	tallies  map[string]TallyTime      // the newest of each room; zero: none
 
-	held    map[string]int          // entries of a room in Held and HeldVerdicts; 0: none
+	held    map[string]int          // entries of a room in Held and HeldDecisions; 0: none
 	holding map[string]*logBody     // messages that the batch holds, by room and key
 	posting map[string]*approvedSay // held messages that the batch approves, by room and key
 	derived []*Command              // see derive.go

@@ -19,20 +19,20 @@ type Table uint8
 
 // The tables of entries. Each is owned by the file of the kind that writes it.
 const (
-	Senders      Table = 1  // of a room: when senders first tried to post, and when they last did
-	Proofs       Table = 2  // senders by the digest of a proof
-	Sessions     Table = 3  // senders by the digest of a session
-	SenderProofs Table = 4  // proofs and sessions by sender
-	Invites      Table = 5  // of a room, by digest
-	Redemptions  Table = 6  // of a room: who redeemed which invite
-	Held         Table = 8  // of a room: messages that wait for a moderator
-	HeldVerdicts Table = 9  // of a room: what became of them, by id
-	Reports      Table = 10 // of a room: reported messages
-	Erasures     Table = 11 // of a room: what moderators erased
-	Vault        Table = 12 // of a room: erased messages that can be restored
-	Origins      Table = 13 // of a room: hashes of the addresses that messages came from
-	AddressKeys  Table = 14 // keys of those hashes
-	Creators     Table = 16 // of rooms in which only the creator has posted
+	Senders       Table = 1  // of a room: when senders first tried to post, and when they last did
+	Proofs        Table = 2  // senders by the digest of a proof
+	Sessions      Table = 3  // senders by the digest of a session
+	SenderProofs  Table = 4  // proofs and sessions by sender
+	Invites       Table = 5  // of a room, by digest
+	Redemptions   Table = 6  // of a room: who redeemed which invite
+	Held          Table = 8  // of a room: messages that wait for a moderator
+	HeldDecisions Table = 9  // of a room: what became of them, by id
+	Reports       Table = 10 // of a room: reported messages
+	Erasures      Table = 11 // of a room: what moderators erased
+	Vault         Table = 12 // of a room: erased messages that can be restored
+	Origins       Table = 13 // of a room: hashes of the addresses that messages came from
+	AddressKeys   Table = 14 // keys of those hashes
+	Creators      Table = 16 // of rooms in which only the creator has posted
 )
 
 // MaxEntries is how many entries one call of Entries returns at most.

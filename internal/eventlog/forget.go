@@ -131,7 +131,7 @@ func (f *forgetting) entry(t Table, key string) error {
 	if err != nil || !found || !(&Entry{Table: t, Key: key, Value: value}).Names(f.by) {
 		return err
 	}
-	if t == Held || t == HeldVerdicts {
+	if t == Held || t == HeldDecisions {
 		return f.deleteHeld(f.tx, t, f.room, key)
 	}
 	return f.tx.DeleteEntry(t, f.room, key)

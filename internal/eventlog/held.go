@@ -8,7 +8,7 @@ import (
 )
 
 // A message that the room holds back has no number there until a moderator approves it. Meanwhile its text is a record of the
-// room of the moderators, and the table Held has what else is needed. What became of it is in HeldVerdicts as long as its id, or
+// room of the moderators, and the table Held has what else is needed. What became of it is in HeldDecisions as long as its id, or
 // the decision, may be repeated.
 
 // Limits of held messages.
@@ -18,7 +18,7 @@ const (
 	HeldLife      = 7 * 24 * time.Hour // after which a message that nobody has decided about is rejected
 )
 
-// heldKey returns the key of a sender's message in Held and HeldVerdicts.
+// heldKey returns the key of a sender's message in Held and HeldDecisions.
 func heldKey(senderID, id string) string { return senderID + "\x00" + id }
 
 // A heldEntry is the value of an entry in Held.
@@ -45,7 +45,7 @@ const (
 	Expired
 )
 
-// A heldDecision is the value of an entry in HeldVerdicts. It has no trace of the text.
+// A heldDecision is the value of an entry in HeldDecisions. It has no trace of the text.
 type heldDecision struct {
 	_        struct{} `cbor:",toarray"`
 	Decision Decision
@@ -80,7 +80,7 @@ func decodeEntry[V any](e *Entry) (v V, err error) {
 	return v, nil
 }
 
-// heldIn returns how many entries Held and HeldVerdicts have of a room.
+// heldIn returns how many entries Held and HeldDecisions have of a room.
 func (c *Delta) heldIn(room string) int { return latest(c.held, c.state.held, room) }
 
 func (c *Delta) putHeld(tx Tx, t Table, room, key string, value any) error {
@@ -115,11 +115,11 @@ func (c *Delta) decisionOf(tx Tx, room, key string) (v heldDecision, found bool,
 	if c.heldIn(room) == 0 {
 		return v, false, nil
 	}
-	value, found, err := tx.Entry(HeldVerdicts, room, key)
+	value, found, err := tx.Entry(HeldDecisions, room, key)
 	if err != nil || !found {
 		return v, false, err
 	}
-	v, err = decodeEntry[heldDecision](&Entry{Table: HeldVerdicts, Room: room, Key: key, Value: value})
+	v, err = decodeEntry[heldDecision](&Entry{Table: HeldDecisions, Room: room, Key: key, Value: value})
 	return v, err == nil, err
 }
 

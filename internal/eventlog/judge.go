@@ -181,7 +181,7 @@ func (m *heldMessage) close(o *Outcome, v Decision, action *wire.Action) error {
 	if err := m.deleteHeld(m.tx, Held, m.room, m.key()); err != nil {
 		return err
 	}
-	if err := m.addHeld(m.tx, HeldVerdicts, m.room, m.key(), heldDecision{Decision: v, At: int64(m.at)}); err != nil {
+	if err := m.addHeld(m.tx, HeldDecisions, m.room, m.key(), heldDecision{Decision: v, At: int64(m.at)}); err != nil {
 		return err
 	}
 	by := m.senderID
@@ -236,7 +236,7 @@ func (b *approvedSay) decideDerived(c *Delta, tx Tx, o *Outcome) error {
 	if _, found, err := c.decisionOf(tx, say.Room, key); err != nil {
 		return err
 	} else if found {
-		if err := c.putHeld(tx, HeldVerdicts, say.Room, key, heldDecision{Decision: Approved, N: o.N, At: int64(c.at)}); err != nil {
+		if err := c.putHeld(tx, HeldDecisions, say.Room, key, heldDecision{Decision: Approved, N: o.N, At: int64(c.at)}); err != nil {
 			return err
 		}
 	}
@@ -268,12 +268,7 @@ func (b *closeHeld) decideDerived(c *Delta, tx Tx, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	if refused == nil && row.N != 0 && !message.Gone {
-		refused = c.number(o)
-	} else {
-		refused = isHeld // its text is gone already, and there is nothing to record
-	}
-	if refused != nil {
+	if refused != nil || row.N == 0 || message.Gone || c.number(o) != nil { // its text is gone already, or the room has no number left
 		o.N = 0
 		return nil
 	}

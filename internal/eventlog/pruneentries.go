@@ -79,14 +79,14 @@ func (pruneEntriesKind) decodeBody(data []byte, c *Command) error {
 
 // overIn reports for each table whose entries end whether one is over at a time.
 var overIn = map[Table]func(e *Entry, at wire.Time) (bool, error){
-	Senders:      senderOver,
-	Sessions:     sessionOver,
-	Invites:      inviteOver,
-	Held:         heldOver,
-	HeldVerdicts: decisionOver,
-	Reports:      reportOver,
-	Redemptions:  redemptionOver,
-	Origins:      originOver,
+	Senders:       senderOver,
+	Sessions:      sessionOver,
+	Invites:       inviteOver,
+	Held:          heldOver,
+	HeldDecisions: decisionOver,
+	Reports:       reportOver,
+	Redemptions:   redemptionOver,
+	Origins:       originOver,
 }
 
 func (pruneEntriesKind) name() string { return "prune_entries" }
@@ -176,7 +176,7 @@ func (c *Delta) pruneEntry(tx Tx, o *Outcome, e *Entry) error {
 		return c.pruneSession(tx, o, e)
 	case Held:
 		return c.expireHeld(tx, e)
-	case HeldVerdicts:
+	case HeldDecisions:
 		return c.deleteHeld(tx, e.Table, e.Room, e.Key)
 	}
 	return tx.DeleteEntry(e.Table, e.Room, e.Key)

@@ -179,7 +179,7 @@ func testHeldExpires(t *testing.T, j *tested) {
 	}
 	j.expect(commands(say(guest, "den", "h1", "one")), "refused held")
 	j.at += wire.Time(wire.IDLife / time.Millisecond)
-	j.apply(prune(eventlog.HeldVerdicts))
+	j.apply(prune(eventlog.HeldDecisions))
 	j.expect(commands(say(guest, "den", "h1", "one")), "held")
 }
 

@@ -193,7 +193,7 @@ func (r *reader) load() (*saved, error) {
 		{"SELECT rooms.name, key, value, n, until FROM settings JOIN rooms ON rooms.id = settings.room", s.addSetting},
 		{fmt.Sprintf("SELECT room, key, value FROM entries WHERE tab = %d", eventlog.Erasures), s.addErasure},
 		{fmt.Sprintf("SELECT key, value FROM entries WHERE tab = %d", eventlog.AddressKeys), s.addAddressKey},
-		{fmt.Sprintf("SELECT room, count(*) FROM entries WHERE tab IN (%d, %d) GROUP BY room", eventlog.Held, eventlog.HeldVerdicts), s.addHeld},
+		{fmt.Sprintf("SELECT room, count(*) FROM entries WHERE tab IN (%d, %d) GROUP BY room", eventlog.Held, eventlog.HeldDecisions), s.addHeld},
 	} {
 		if err := r.each(table.query, table.row); err != nil {
 			return nil, err
