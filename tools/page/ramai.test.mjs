@@ -995,6 +995,25 @@ test("over HTTP, a token is used until it is refused", async () => {
 	assert.deepEqual(refused, ["the token has expired"]);
 });
 
+test("over HTTP, a refusal that is older than an invite does not close the room", async () => {
+	const room = connect("http://chat.test/r/tea", { via: "http" });
+	client = room.client;
+	await settled();
+	const refusal = { code: "not_allowed", reason: "only people with a role can read this room", rule: "room" };
+	await polls()[0].answer(refusal, 403);
+	const [old] = streams();
+	const redeemed = client.request({ type: "redeem", room: "tea", invite: "I" });
+	await requests.find((a) => a.method === "POST").answer({ role: "guest" });
+	await redeemed;
+	await old.answer(refusal, 403);
+	const [stream] = streams();
+	await stream.stream();
+	await stream.send(joined("tea", 4));
+	assert.deepEqual([room.left, room.live, room.head, streams().length], [null, true, 4, 1]);
+	await stream.send({ type: "left", room: "tea", code: "not_allowed", reason: "banned", rule: "person" });
+	assert.equal(room.left?.rule, "person");
+});
+
 test("a message that waits for a moderator is settled by the decision, which a new connection asks for", async () => {
 	const { room, socket } = await overSocket();
 	const [a, b, c] = ["a", "b", "c"].map((text) => room.say(text));

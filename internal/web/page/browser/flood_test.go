@@ -104,6 +104,7 @@ func TestFlood(t *testing.T) {
 	scrolling := eval[[]float64](b, scrolled)
 	b.waitForText(".jump-buttons", "new")
 	b.press("End", ctrl)
+	b.waitFor(fmt.Sprintf("%s > %d", number, left))
 	b.click(".banner.flood button")
 	b.waitForText(".banner.flood", "Paused")
 	const paused = "Number(document.querySelector('.banner.flood span').textContent.replace(/\\D/g, ''))"

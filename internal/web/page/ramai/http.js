@@ -168,6 +168,7 @@ export class HTTPConnection {
 	/** @param {{room: Room, stop: AbortController}} stream */
 	async #read(stream) {
 		const { room, stop } = stream;
+		const { role } = room;
 		this.#lastReceived = Date.now();
 		const url = new URL(`/api/v1/rooms/${room.name}/stream`, this.#api.base);
 		if (room.log) url.searchParams.set("after", formatPosition(room.position));
@@ -183,7 +184,8 @@ export class HTTPConnection {
 		}
 		if (this.#stream !== stream) return;
 		if (failed instanceof Refusal && failed.code === "not_allowed") {
-			room.receive({ ...failed, type: "left" });
+			if (room.role !== role) this.#read(stream); // the refusal is older than the role, which an invite gave meanwhile
+			else room.receive({ ...failed, type: "left" });
 		} else if (!failed && room.left) {
 			// the stream said so; nothing follows
 		} else if (failed instanceof Refusal && failed.code === "rate_limited") { // the rest of the connection is fine
@@ -224,7 +226,7 @@ export class HTTPConnection {
 		const room = others().find((r) => !r.live) ?? others()[this.#polls++ % others().length];
 		let refused = false;
 		if (room) {
-			const { log } = room;
+			const { log, role } = room;
 			try {
 				const page = await room.history(log ? { after: formatPosition(room.position), limit: 500 } : { limit: Math.max(1, room.last) });
 				if (!this.closed && this.#rooms.get(room.name) === room && room.log === log) {
@@ -233,7 +235,7 @@ export class HTTPConnection {
 				}
 			} catch (error) {
 				refused = true; // or unreachable, which the stream will notice too
-				if (error instanceof Refusal && error.code === "not_allowed" && !this.closed) room.receive({ ...error, type: "left" });
+				if (error instanceof Refusal && error.code === "not_allowed" && room.role === role && !this.closed) room.receive({ ...error, type: "left" });
 			}
 		}
 		if (this.closed) return;
