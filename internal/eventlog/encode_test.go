@@ -120,6 +120,14 @@ func exampleHeld() []eventlog.Command {
 	}
 }
 
+// exampleMembers returns commands about the members of a cluster.
+func exampleMembers() []eventlog.Command {
+	return []eventlog.Command{
+		{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: "m-1", Address: "10.0.0.1:6222", Version: "1.0", Level: 6, Size: 3, Applied: 600}},
+		{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: "m-1", Gone: true}},
+	}
+}
+
 func ptr[T any](v T) *T { return &v }
 
 func exampleBatch() *eventlog.Batch {
@@ -141,6 +149,7 @@ func TestEncodingIsStable(t *testing.T) {
 	addresses := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: examples5()}
 	held := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleHeld()}
 	checkGolden(t, "testdata/held.hex", held)
+	checkGolden(t, "testdata/members.hex", &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleMembers()})
 	for file, batch := range map[string]*eventlog.Batch{"testdata/data.hex": data, "testdata/batch5.hex": addresses, "testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules, "testdata/invites.hex": invites} {
 		checkGolden(t, file, batch)
 	}
@@ -169,7 +178,7 @@ func checkGolden(t *testing.T, file string, batch *eventlog.Batch) {
 // TestEveryKind: every kind has an example, so that each has an encoding and its own name.
 func TestEveryKind(t *testing.T) {
 	encoded, names := map[eventlog.Kind]bool{eventlog.Start: true}, map[string]bool{}
-	for _, c := range slices.Concat(examples(), examples4(), examples5(), exampleInvites(), exampleData(), exampleHeld()) {
+	for _, c := range slices.Concat(examples(), examples4(), examples5(), exampleInvites(), exampleData(), exampleHeld(), exampleMembers()) {
 		encoded[c.Kind] = true
 	}
 	for _, kind := range eventlog.Kinds() {

@@ -33,6 +33,7 @@ const (
 	Origins       Table = 13 // of a room: hashes of the addresses that messages came from
 	AddressKeys   Table = 14 // keys of those hashes
 	Creators      Table = 16 // of rooms in which only the creator has posted
+	Members       Table = 17 // of a cluster, by name
 )
 
 // MaxEntries is how many entries one call of Entries returns at most.

@@ -83,7 +83,7 @@ func CanForget(senderID string) bool {
 // erased is not: it is deleted within VaultLife.
 func (e *Entry) Names(senderID string) bool {
 	switch e.Table {
-	case Erasures, Vault, Origins, AddressKeys:
+	case Erasures, Vault, Origins, AddressKeys, Members:
 		return false
 	}
 	return strings.Contains(e.Key, senderID) || strings.Contains(e.Value, senderID)
@@ -91,7 +91,7 @@ func (e *Entry) Names(senderID string) bool {
 
 // Tables returns all tables of entries.
 func Tables() (tables []Table) {
-	for t := Senders; t <= Creators; t++ {
+	for t := Senders; t <= Members; t++ {
 		tables = append(tables, t)
 	}
 	return tables

@@ -259,7 +259,7 @@ func (l *Log) newBatch(commands []Command, start bool) *Batch {
 
 // refuses returns why a command must not be applied to data in this state; empty: it may. Maintenance continues.
 func (h Health) refuses(c *Command, maintenance bool) string {
-	if maintenance && !c.Kind.grows() || c.Kind == Start || c.Kind == Barrier || c.Kind == Level || c.Kind == Configure {
+	if maintenance && !c.Kind.grows() || c.Kind == Start || c.Kind == Barrier || c.Kind == Level || c.Kind == Configure || c.Kind == Member {
 		return ""
 	}
 	room := ""

@@ -61,13 +61,14 @@ const (
 	Forget         Kind = 33
 
 	RotateAddressKeys Kind = 32
+	Member            Kind = 34
 )
 
 // HoldLevel is the level from which messages can be held, and rooms have rooms for their moderators.
 const HoldLevel = 5
 
 // Current is this version of the program.
-var Current = &Program{level: HoldLevel, kinds: []leveledKind{
+var Current = &Program{level: MemberLevel, kinds: []leveledKind{
 	Say:            {sayKind{}, 0},
 	ReserveName:    {reserveNameKind{}, 0},
 	ReleaseName:    {releaseNameKind{}, 0},
@@ -102,6 +103,7 @@ var Current = &Program{level: HoldLevel, kinds: []leveledKind{
 	Judge:          {judgeKind{}, HoldLevel},
 
 	RotateAddressKeys: {rotateAddressKeysKind{}, HoldLevel},
+	Member:            {memberKind{}, MemberLevel},
 }}
 
 // ErrLevel is wrapped in errors of a program whose level is below the stored one. Only a newer program helps.

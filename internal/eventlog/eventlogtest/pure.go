@@ -290,6 +290,12 @@ func anyCommand() *rapid.Generator[eventlog.Command] {
 			return eventlog.Command{Kind: eventlog.RestoreStep, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
 		case eventlog.RotateAddressKeys:
 			return rotateAddressKeys(rapid.StringMatching("[kl]{32}").Draw(t, "address key"))
+		case eventlog.Member:
+			name := rapid.SampledFrom([]string{eventlog.LocalNode, "b"}).Draw(t, "member")
+			if rapid.Bool().Draw(t, "gone") {
+				return eventlog.Command{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: name, Gone: true}}
+			}
+			return announce(name, rapid.SampledFrom([]string{"a:1", "b:1"}).Draw(t, "address"), rapid.Uint64Range(0, 9).Draw(t, "applied"))
 		case eventlog.Barrier:
 			return eventlog.Command{Kind: eventlog.Barrier}
 		case eventlog.RenewKeys:

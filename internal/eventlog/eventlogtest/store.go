@@ -97,6 +97,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"signing out", testSignOut},
 		{"unused sessions", testPruneSessions},
 		{"roles of tokens", testClaimedRoles},
+		{"members", testMembers},
 		{"forgotten senders", testForget},
 		{"forgetting others", testForgetOthers},
 		{"names and sessions", testSignInNames},
