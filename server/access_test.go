@@ -380,6 +380,10 @@ func accessVerbs() []verb {
 			"v1":   ask(`{"type":"moderate","room":"den","id":"ID","erase":{"by":"` + author + `"},"dry":true}`),
 			"http": put(http.MethodPost, "/api/v1/rooms/den/moderate", `{"erase":{"by":"`+author+`"},"dry":true}`),
 		}, elsewhere("", "")},
+		{"undo what a moderator did", owners, cells{
+			"v1":   ask(`{"type":"moderate","room":"den","id":"ID","undo_by":{"by":"` + author + `"},"dry":true}`),
+			"http": put(http.MethodPost, "/api/v1/rooms/den/moderate", `{"undo_by":{"by":"`+author+`"},"dry":true}`),
+		}, elsewhere("", "")},
 		{"approve", moderators, cells{
 			"v1": func(a *access, role string) (string, bool) {
 				return a.ask(role, fmt.Sprintf(`{"type":"moderate","room":"den","id":"%s","approve":%s}`, a.id(), a.held()))

@@ -77,6 +77,8 @@ func Append(dst []byte, f Frame) []byte {
 			f.Sample = []Message{}
 		}
 		return appendJSON(dst, f)
+	case Undone:
+		return appendJSON(dst, f.Listed())
 	case Presence:
 		if f.Names == nil {
 			f.Names = []string{}

@@ -5,16 +5,18 @@ import "strconv"
 // PreviewSample is how many messages a Preview shows.
 const PreviewSample = 5
 
-// Moderate is what a moderator does to a room: it erases messages or undoes that, or decides about a held message. Exactly one of
-// Erase, Undo, Approve and Reject is set.
+// Moderate is what a moderator does to a room: it erases messages or undoes that, decides about a held message, or undoes what another
+// moderator did. Exactly one of Erase, Undo, UndoBy, Approve and Reject is set.
 // Repeating the same ID in the same room never erases or undoes twice.
 type Moderate struct {
 	Room  string     `json:"room"`
 	ID    string     `json:"id"`
 	Erase *Selection `json:"erase,omitempty"`
-	To    uint64     `json:"to,omitempty"`  // with Erase: messages with higher numbers are not erased; 0 only with Dry
-	Dry   bool       `json:"dry,omitempty"` // with Erase: nothing is erased, and the answer is a Preview
+	To    uint64     `json:"to,omitempty"`  // with Erase: messages with higher numbers are not erased; with UndoBy: what has a higher number in the moderators' room stays; 0 only with Dry
+	Dry   bool       `json:"dry,omitempty"` // with Erase and UndoBy: nothing is done, and the answer is a Preview, or what an Undone would say
 	Undo  uint64     `json:"undo,omitempty"`
+
+	UndoBy *ActionsOf `json:"undo_by,omitempty"` // an owner undoes what a moderator did; answered by Undone
 
 	Approve *HeldID `json:"approve,omitempty"` // posts the held message
 	Reject  *HeldID `json:"reject,omitempty"`
@@ -124,6 +126,11 @@ func parseModerate(f fields) (Frame, string, *CodedError) {
 			return m, "erase", bad
 		}
 	}
+	if f.value("undo_by") != nil {
+		if m.UndoBy, bad = f.actionsOf("undo_by"); bad != nil {
+			return m, "undo_by", bad
+		}
+	}
 	if f.value("to") != nil {
 		if m.To, bad = f.target("to"); bad != nil {
 			return m, "to", bad
@@ -169,16 +176,18 @@ func (f *fields) heldID(name string) (*HeldID, *CodedError) {
 // Check checks that the request asks for exactly one thing, and has what that needs.
 func (m *Moderate) Check() *CodedError {
 	things := 0
-	for _, is := range [...]bool{m.Erase != nil, m.Undo > 0, m.Approve != nil, m.Reject != nil} {
+	for _, is := range [...]bool{m.Erase != nil, m.Undo > 0, m.UndoBy != nil, m.Approve != nil, m.Reject != nil} {
 		if is {
 			things++
 		}
 	}
 	switch {
 	case things != 1:
-		return &CodedError{Code: BadRequest, Reason: "it must have exactly one of erase, undo, approve and reject"}
-	case m.Erase == nil && (m.Dry || m.To > 0):
-		return &CodedError{Code: BadRequest, Reason: "dry and to belong to erase; leave them out"}
+		return &CodedError{Code: BadRequest, Reason: "it must have exactly one of erase, undo, undo_by, approve and reject"}
+	case m.Erase == nil && m.UndoBy == nil && (m.Dry || m.To > 0):
+		return &CodedError{Code: BadRequest, Reason: "dry and to belong to erase and undo_by; leave them out"}
+	case m.UndoBy != nil && !m.Dry && m.To == 0:
+		return &CodedError{Code: BadRequest, Reason: "undo_by needs to, the number up to which actions are undone, as the answer has it; send the same with dry: true to get one"}
 	case m.Erase != nil && !m.Dry && m.To == 0:
 		return &CodedError{Code: BadRequest, Reason: "erase needs to, the number up to which messages are erased, as a preview has it; send the same with dry: true to get one"}
 	}

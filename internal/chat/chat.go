@@ -52,8 +52,9 @@ type Service struct {
 	guesses    *guesses
 	hasher     *hasher
 	identities identities
-	jobs       sync.WaitGroup // sign-ins
+	jobs       sync.WaitGroup // of signIns and undoing
 	signIns    *fairqueue.Queue
+	undoing    *fairqueue.Queue
 	catchUp    catchUp
 }
 
@@ -61,6 +62,7 @@ type Service struct {
 func New(cfg Config) *Service {
 	return &Service{
 		cfg: cfg, rates: NewRates(cfg.Rates), guesses: newGuesses(), hasher: newHasher(cfg.Hash), identities: newIdentities(), signIns: fairqueue.New(maxSignIns),
+		undoing: fairqueue.New(maxUndoing),
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"ramai/wire"
 )
 
-// moderate erases messages, or undoes that. It waits behind no fence: a client sends an unanswered request again.
+// moderate erases messages, undoes that or what a moderator did, or decides about a held message. It waits behind no fence: a client sends an unanswered request again.
 func (v v1) moderate(r wire.Request, f wire.Moderate) {
 	if f.Approve != nil || f.Reject != nil {
 		v.submitModeration(r, func(reply chat.Reply) error { return v.env.Chat.Judge(&v.publisher.actor, &f, reply) })
@@ -16,11 +16,31 @@ func (v v1) moderate(r wire.Request, f wire.Moderate) {
 		v.submitModeration(r, func(reply chat.Reply) error { return v.env.Chat.Undo(&v.publisher.actor, &f, reply) })
 		return
 	}
+	if f.UndoBy != nil {
+		if err := v.env.Chat.UndoBy(v.actor(), &f, v.receiveUndone(r)); err != nil {
+			v.refuseWith(r, err)
+		}
+		return
+	}
 	if err := v.env.Chat.Select(v.actor(), f.Room, *f.Erase, f.To, v.receiveSelected(r, f)); err != nil {
 		v.refuseWith(r, err)
 		return
 	}
 	v.reading = true
+}
+
+// receiveUndone returns the receiver of what was undone. Requests are read meanwhile.
+func (v v1) receiveUndone(r wire.Request) func(wire.Undone, error) {
+	return func(u wire.Undone, err error) {
+		v.enqueue(func() {
+			if refused := chat.Refusal(err); refused != nil {
+				v.refuse(r, refused)
+				return
+			}
+			u.Ref = r.Ref
+			v.send(u)
+		})
+	}
 }
 
 // submitModeration submits a command. If the queue is full, it is submitted later.

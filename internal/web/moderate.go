@@ -8,8 +8,8 @@ import (
 	"ramai/wire"
 )
 
-// moderate answers POST /api/v1/rooms/ROOM/moderate, which erases messages, says what that would erase, or undoes it, or
-// decides about a held message.
+// moderate answers POST /api/v1/rooms/ROOM/moderate, which erases messages, says what that would erase, or undoes it or what a
+// moderator did, or decides about a held message.
 func (w *web) moderate(out http.ResponseWriter, r *http.Request) {
 	frame, ok := w.readRequest(out, r, wire.Moderate{}.Type(), &chat.Message{Room: r.PathValue("room")})
 	if !ok {
@@ -22,6 +22,13 @@ func (w *web) moderate(out http.ResponseWriter, r *http.Request) {
 		w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Judge(a, &ask, reply) })
 	case ask.Undo > 0:
 		w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Undo(a, &ask, reply) })
+	case ask.UndoBy != nil:
+		switch undone, refused, _ := later(func(done func(wire.Undone, error)) error { return w.Chat.UndoBy(a, &ask, done) }); {
+		case refused != nil:
+			w.fail(out, refused)
+		default:
+			answer(out, http.StatusOK, undone.Listed())
+		}
 	case ask.Dry:
 		w.preview(out, a, &ask)
 	default:

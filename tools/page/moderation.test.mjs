@@ -15,7 +15,6 @@ const { newcomersOf } = await import("../../internal/web/page/raid.js");
 const { silenceOf } = await import("../../internal/web/page/rules.js");
 const { transcriptLines } = await import("../../internal/web/page/transcript.js");
 const { actionText } = await import("../../internal/web/page/actionwords.js");
-const { undoPlan } = await import("../../internal/web/page/undoperson.js");
 for (const part of ["later", "moderation"]) addTexts((await import(`../../internal/web/page/lang/en-${part}.js`)).default);
 
 const later = (/** @type {number} */ ms) => new Date(Date.now() + ms).toISOString();
@@ -101,29 +100,4 @@ test("what was done is said in the language of the page", () => {
 		[{ do: "dance" }, "dance"],
 	]) assert.equal(actionText(/** @type {any} */ (action)), want);
 	assert.match(actionText({ do: "set", key: "lock", value: "on", until: "2026-11-25T15:00:00Z" }), /^Locked the room · until .*2026/);
-});
-
-test("everything by one moderator is undone, unless somebody else has changed it since", () => {
-	const now = Date.parse("2026-11-25T15:00:00Z");
-	const at = (/** @type {number} */ hours) => new Date(now - hours * 3_600_000).toISOString();
-	const done = (/** @type {string} */ by, /** @type {object} */ action, hours = 1) => /** @type {any} */ ({ by, at: at(hours), action });
-	const set = (/** @type {string} */ key, /** @type {any} */ value, /** @type {any} */ before) => ({ do: "set", key, value, before });
-	const { steps, rest } = undoPlan([
-		done("anna", set("slow", 5, undefined)),
-		done("budi", set("slow", 10, 5)),
-		done("budi", set("slow", 30, 10)),
-		done("budi", set("lock", "on", undefined)),
-		done("anna", set("lock", undefined, "on")),
-		done("budi", set("newcomer", 60, undefined)),
-		done("budi", set("newcomer", undefined, 60)),
-		done("budi", set("person/citra", "ban", undefined)),
-		done("budi", { do: "erase", erasure: 1, count: 3 }),
-		done("budi", { do: "erase", erasure: 2, count: 4 }),
-		done("anna", { do: "undo", erasure: 2 }),
-		done("budi", { do: "erase", erasure: 3, count: 5 }, 24),
-		done("budi", { do: "delete", of: 9 }),
-		done("anna", { do: "delete", of: 10 }),
-	], "budi", now);
-	assert.deepEqual(steps.map(({ key, value, erasure }) => [key, value, erasure]), [["slow", 5, undefined], ["person/citra", null, undefined], [undefined, undefined, 1]]);
-	assert.deepEqual(rest.map((a) => [a.do, a.of ?? a.erasure]), [["erase", 3], ["delete", 9]]);
 });

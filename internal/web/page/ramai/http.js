@@ -275,7 +275,7 @@ export class HTTPConnection {
 	/** See Client.request. @param {any} frame @returns {Promise<any>} */
 	async request({ type, room, id = "", ...fields }) {
 		if (type !== "redeem" && type !== "invite" && type !== "moderate") throw new Refusal("unavailable", "there is no connection over a WebSocket");
-		const answer = await request(this.#api, "POST", `${room}/${type === "invite" ? "invites" : type}`, fields, id, type !== "moderate" ? "role" : fields.dry ? "count" : "n", this.#closed.signal);
+		const answer = await request(this.#api, "POST", `${room}/${type === "invite" ? "invites" : type}`, fields, id, type !== "moderate" ? "role" : fields.dry || fields.undo_by ? "count" : "n", this.#closed.signal);
 		if (type === "redeem") this.#rooms.get(room)?.receive({ type: "role", ...answer });
 		return answer;
 	}

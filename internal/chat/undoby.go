@@ -1,0 +1,115 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// Limits of one request that undoes what a moderator did.
+const (
+	maxUndoSteps    = 1000
+	maxUndoErasures = 10 // each hides messages until it is done, and all reads of the room consult it
+	undoBatch       = 32 // steps that are submitted at once
+	maxUndoing      = 2  // requests that are carried out at once
+	undoTimeout     = 20 * time.Second
+)
+
+// UndoBy undoes what a moderator did, for an owner of the room, in the background, and calls done on another goroutine. If it returns an
+// error, done is not called. It submits an ordinary command for each setting and erasure, so that each is decided and recorded like those
+// of clients. Repeating it undoes what is left.
+func (s *Service) UndoBy(a *Actor, m *wire.Moderate, done func(wire.Undone, error)) error {
+	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
+		return rateLimited(wait)
+	}
+	if err := s.mayUndoBy(a.sender(), m.Room); err != nil {
+		return err
+	}
+	actor := Actor{SenderID: a.SenderID, Addr: a.Addr}
+	s.jobs.Add(1)
+	s.undoing.Go(Network(a.Addr.Addr()), func() {
+		defer s.jobs.Done()
+		done(s.undoBy(&actor, m))
+	})
+	return nil
+}
+
+// mayUndoBy refuses senders who are not owners of a room.
+func (s *Service) mayUndoBy(senderID, room string) error {
+	if base, _ := wire.BaseRoom(room); base != room {
+		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("what was done in %s is undone there; send this for the room %s", base, base)}
+	}
+	if role, _ := s.cfg.Store.Role(room, senderID, wire.TimeOf(s.cfg.Now())); role >= wire.RoleOwner {
+		return nil
+	}
+	return &wire.CodedError{
+		Code: wire.NotAllowed, Reason: fmt.Sprintf("only owners of the room %s undo what a moderator did", room),
+		Rule: wire.RuleRole, Params: wire.Params{wire.ParamRole: wire.TextValue(wire.RoleOwner.String())},
+	}
+}
+
+func (s *Service) undoBy(a *Actor, m *wire.Moderate) (wire.Undone, error) {
+	plan := newUndoPlan(s.cfg.Store, m, a.sender(), wire.TimeOf(s.cfg.Now()))
+	err := plan.make()
+	s.rates.Worked(s.cfg.Now(), key(a.SenderID), a.Addr.Addr(), plan.looked/recordsPerWork)
+	if err != nil && Refusal(err) == nil {
+		s.cfg.Logger.Error("cannot read what a moderator did", "room", m.Room, "err", err)
+		err = s.Unreadable(m.Room)
+	}
+	if err == nil {
+		err = s.mayUndoBy(a.sender(), m.Room) // after reading, so that nothing is shown to a former owner
+	}
+	if err == nil {
+		err = s.MayRead(a, m.Room)
+	}
+	if err != nil {
+		return wire.Undone{}, err
+	}
+	u := wire.Undone{Room: m.Room, ID: m.ID, Dry: m.Dry, To: plan.to, Rest: sample(plan.rest), RestCount: len(plan.rest)}
+	if m.Dry {
+		u.Count, u.Steps = len(plan.steps), sample(plan.steps)
+		return u, nil
+	}
+	steps := plan.portion()
+	u.More = len(steps) < len(plan.steps)
+	return u, s.takeSteps(a, m, steps, &u)
+}
+
+// sample returns the first steps of a list.
+func sample(steps []wire.UndoStep) []wire.UndoStep { return steps[:min(len(steps), wire.UndoSample)] }
+
+// takeSteps submits commands, a few at a time, and notes their outcomes.
+func (s *Service) takeSteps(a *Actor, m *wire.Moderate, steps []wire.UndoStep, u *wire.Undone) error {
+	ctx, cancel := context.WithTimeout(context.Background(), undoTimeout)
+	defer cancel()
+	for some := range slices.Chunk(steps, undoBatch) {
+		var decided []<-chan *eventlog.Outcome
+		for i := range some {
+			to, outcome := eventlog.ReplyOnce()
+			if err := s.submit(s.withOrigin(a, undoCommand(a.sender(), m, &some[i])), &Reply{Fence: 1, To: to}); err != nil {
+				return errUndoStopped
+			}
+			decided = append(decided, outcome)
+		}
+		for i, outcome := range decided {
+			select {
+			case o, known := <-outcome:
+				if !known {
+					return errUndoStopped
+				}
+				noteOutcome(u, &some[i], o)
+			case <-ctx.Done():
+				return errUndoStopped
+			}
+		}
+	}
+	return nil
+}
+
+var errUndoStopped = &wire.CodedError{
+	Code: wire.Unavailable, RetryAfter: time.Second, Reason: "the server is busy, stopping, or cannot write to its disk now, and it is unknown how much was undone; send the same again",
+}

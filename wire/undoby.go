@@ -1,0 +1,79 @@
+package wire
+
+// UndoSample is how many steps an Undone shows of each kind.
+const UndoSample = 50
+
+// ActionsOf selects what a sender has done in a room as its moderator.
+type ActionsOf struct {
+	SenderID string `json:"by"`
+	Since    *Time  `json:"since,omitempty"` // only what was done at this time or later
+}
+
+// Check checks the form of the selection.
+func (a *ActionsOf) Check() *CodedError {
+	if bad := CheckID(a.SenderID); bad != nil {
+		return &CodedError{Code: bad.Code, Reason: "by must be a sender: " + bad.Reason}
+	}
+	return nil
+}
+
+// Undone answers a Moderate with UndoBy. With Dry, it says what would be undone. A setting that somebody else has changed since is in
+// none of the lists: it stays as it is.
+type Undone struct {
+	Room  string `json:"room"`
+	ID    string `json:"id"`
+	Dry   bool   `json:"dry,omitempty"`
+	To    uint64 `json:"to"`    // number of the newest record of the moderators' room that was looked at; for the Moderate that undoes it
+	Count int    `json:"count"` // steps that were taken; with Dry: that would be
+
+	Steps     []UndoStep `json:"steps"`                // those that were refused; with Dry: all. At most UndoSample, the newest action first
+	Failed    int        `json:"failed,omitempty"`     // steps that were refused
+	Rest      []UndoStep `json:"rest"`                 // actions that cannot be undone, at most UndoSample, the newest one first
+	RestCount int        `json:"rest_count,omitempty"` // how many there are
+	More      bool       `json:"more,omitempty"`       // there are more steps than one request takes: send the same again
+
+	Ref string `json:"ref,omitempty"`
+}
+
+// An UndoStep undoes an action, or several changes of one setting. With a Key, the setting gets Value, or none, until a time; without one,
+// the erasure of the action is undone. One of Undone.Rest has only N and Action.
+type UndoStep struct {
+	N         uint64 `json:"n"`      // number of the action in the moderators' room; of several, the newest one
+	Action    Action `json:"action"` // what is undone
+	Key       string `json:"key,omitempty"`
+	Value     Value  `json:"value,omitzero"`
+	Until     Time   `json:"until,omitzero"`
+	AddressOf uint64 `json:"address_of,omitempty"` // with the key AddressKey
+
+	Code   Code   `json:"code,omitempty"` // why the step was refused
+	Reason string `json:"reason,omitempty"`
+}
+
+var _ = answer[Undone]()
+
+// Type implements Frame.
+func (Undone) Type() string { return "undone" }
+
+// Listed returns u with empty lists instead of none.
+func (u Undone) Listed() Undone {
+	if u.Steps == nil {
+		u.Steps = []UndoStep{}
+	}
+	if u.Rest == nil {
+		u.Rest = []UndoStep{}
+	}
+	return u
+}
+
+// actionsOf returns a selection of actions.
+func (f *fields) actionsOf(name string) (*ActionsOf, *CodedError) {
+	v := f.value(name)
+	if v.Kind() != '{' {
+		return nil, wrongKind("an object", v)
+	}
+	var a ActionsOf
+	if err := ParseJSON(v, &a); err != nil {
+		return nil, err
+	}
+	return &a, a.Check()
+}
