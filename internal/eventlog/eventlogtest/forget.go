@@ -95,7 +95,62 @@ func testForget(t *testing.T, j *tested) {
 	}
 	allowChanges(j)
 	anna, bert := derived("laptop"), derived("bert")
+	storePerson(j, anna, bert)
 	canaries := []string{anna, "Annabel", "canary"}
+	for _, canary := range canaries {
+		if found := j.mentions(canary, personRooms...); len(found) == 0 {
+			t.Fatalf("there is no %q before, so the test proves nothing", canary)
+		}
+	}
+	before := map[string][]eventlog.Record{"lobby": j.all("lobby"), "den": j.all("den")}
+	outcomes := j.apply(j.forgets(anna, personRooms...)...)
+	if r := outcomes[0].Roles; r == nil || !slices.Contains(r.Senders, anna) {
+		t.Errorf("the outcome changes the roles %+v, want that of %s", r, anna)
+	}
+	for _, o := range outcomes[:2] {
+		if bounds := j.Bounds(o.Command.Room); !o.HasRecord() || o.Rewritten.From != 1 || o.Rewritten.To != bounds.Last {
+			t.Errorf("in %s it has the record %v, and has rewritten %v, want 1 to %d", o.Command.Room, o.HasRecord(), o.Rewritten, bounds.Last)
+		}
+	}
+	for _, canary := range canaries {
+		for _, found := range j.mentions(canary, personRooms...) {
+			if !strings.HasPrefix(found, "an entry: {Table:11") { // the erasure, which expires with the vault
+				t.Errorf("%q is left in %s", canary, found)
+			}
+		}
+	}
+	if got := j.vault(); got != 0 {
+		t.Errorf("the vault has %d messages", got)
+	}
+	checkForgottenRooms(t, j, before, bert)
+	checkForgottenState(t, j, anna, bert)
+	// The name is free, and nothing more is found.
+	j.expect(commands(reserve(bert, "Annabel")), "done")
+	for _, c := range j.forgets(anna, personRooms...) {
+		if body := c.Body.(eventlog.ForgetBody); len(body.Numbers) > 0 || len(body.Entries) > 0 {
+			t.Errorf("%+v is found again", body)
+		}
+		if o := mustApply(j, c)[0]; o.HasRecord() || o.Rewritten.To > 0 || len(o.Renamed) > 0 {
+			t.Errorf("repeated, it has the outcome %+v", o)
+		}
+	}
+	// The undo of an erasure does not bring anything back.
+	j.expect(commands(restore("r1", 16)), "saved 20")
+	j.steps(false)
+	if found := j.mentions("canary", "lobby"); len(found) > 0 {
+		t.Errorf("after the undo there is %s", found)
+	}
+}
+
+// personRooms are the rooms in which storePerson stores something.
+var personRooms = []string{"lobby", "den", "~lobby", "~den"}
+
+// storePerson stores something of every kind of anna, who is called Annabel, among messages of bert.
+func storePerson(j *tested, anna, bert string) {
+	j.t.Helper()
+	operator := func(room, id, key string, value wire.Value) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.Set, SenderID: eventlog.OperatorSender, Room: room, ID: id, Body: eventlog.SetBody{Key: key, Value: value}}
+	}
 	named := say(anna, "lobby", "canary-id", "canary one")
 	named.RegisterKey = names.Key("Annabel")
 	poll := say(anna, "lobby", "p", "canary poll")
@@ -106,8 +161,9 @@ func testForget(t *testing.T, j *tested) {
 	j.apply(change(anna, "e1", 1, "canary two"), erase(anna, "e2", 3))                     // 6, 7
 	j.apply(markIn("lobby", anna, 2, "up", true), markIn("lobby", anna, 2, "❤️", true), markIn("lobby", bert, 2, "up", true), markIn("lobby", bert, 1, "up", true))
 	j.at += 2000
-	j.apply(tally("lobby"))                                                                                                                                                                               // 8
-	j.apply(set(eventlog.OperatorSender, "s3", "role/"+anna, `"moderator"`), set(eventlog.OperatorSender, "s4", "person/"+anna, `"mute"`), set(eventlog.OperatorSender, "s5", "role/"+bert, `"trusted"`)) // 9 to 11
+	j.apply(tally("lobby")) // 8
+	j.apply(operator("lobby", "s3", "role/"+anna, wire.TextValue("moderator")), operator("lobby", "s4", "person/"+anna, wire.TextValue("mute")),
+		operator("lobby", "s5", "role/"+bert, wire.TextValue("trusted"))) // 9 to 11
 	j.apply(say(anna, "den", "d1", "canary den"), say(bert, "den", "d2", "honest"), say(anna, "den", "d3", "canary den 3"))
 	j.apply(eventlog.Command{Kind: eventlog.Set, SenderID: anna, Room: "den", ID: "d4", Body: eventlog.SetBody{Key: wire.SlowKey, Value: wire.NumberValue(1)}})
 	j.at += 2000
@@ -116,43 +172,23 @@ func testForget(t *testing.T, j *tested) {
 	j.apply(eventlog.Command{Kind: eventlog.Invite, SenderID: anna, Room: "den", ID: "i1", Body: invite})
 	invite.Digest = eventlog.DigestOf("another")
 	j.apply(eventlog.Command{Kind: eventlog.Invite, SenderID: eventlog.OperatorSender, Room: "lobby", ID: "i2", Body: invite})
-	j.apply(eventlog.Command{Kind: eventlog.Set, SenderID: eventlog.OperatorSender, Room: "lobby", ID: "s6", Body: eventlog.SetBody{Key: "role/" + anna}})
+	j.apply(operator("lobby", "s6", "role/"+anna, wire.Value{}))
 	j.apply(eventlog.Command{Kind: eventlog.Redeem, SenderID: anna, Room: "lobby", Body: eventlog.RedeemBody{Invite: invite.Digest}}) // 13
 	j.signsIn(signIn("canary subject", "laptop", "laptop 2"), anna)
 	j.signsIn(newSession(anna, "phone"), anna)
 	j.apply(say(anna, "lobby", "x1", "canary in the vault"), say(anna, "lobby", "x2", "canary spam")) // muted: refused
-	j.apply(eventlog.Command{Kind: eventlog.Set, SenderID: eventlog.OperatorSender, Room: "lobby", ID: "s7", Body: eventlog.SetBody{Key: "person/" + anna}})
+	j.apply(operator("lobby", "s7", "person/"+anna, wire.Value{}))
 	j.apply(say(anna, "lobby", "x3", "canary in the vault"))
 	j.apply(eraseBy("er1", 15, 15, anna))
 	j.steps(false)
 	if got := j.vault(); got != 1 {
-		t.Fatalf("the vault has %d messages, want 1", got)
+		j.t.Fatalf("the vault has %d messages, want 1", got)
 	}
-	for _, canary := range canaries {
-		if found := j.mentions(canary, "lobby", "den", "~lobby", "~den"); len(found) == 0 {
-			t.Fatalf("there is no %q before, so the test proves nothing", canary)
-		}
-	}
-	before := map[string][]eventlog.Record{"lobby": j.all("lobby"), "den": j.all("den")}
-	outcomes := j.apply(j.forgets(anna, "lobby", "den", "~lobby", "~den")...)
-	if r := outcomes[0].Roles; r == nil || !slices.Contains(r.Senders, anna) {
-		t.Errorf("the outcome changes the roles %+v, want that of %s", r, anna)
-	}
-	for _, o := range outcomes[:2] {
-		if bounds := j.Bounds(o.Command.Room); !o.HasRecord() || o.Rewritten.From != 1 || o.Rewritten.To != bounds.Last {
-			t.Errorf("in %s it has the record %v, and has rewritten %v, want 1 to %d", o.Command.Room, o.HasRecord(), o.Rewritten, bounds.Last)
-		}
-	}
-	for _, canary := range canaries {
-		for _, found := range j.mentions(canary, "lobby", "den", "~lobby", "~den") {
-			if !strings.HasPrefix(found, "an entry: {Table:11") { // the erasure, which expires with the vault
-				t.Errorf("%q is left in %s", canary, found)
-			}
-		}
-	}
-	if got := j.vault(); got != 0 {
-		t.Errorf("the vault has %d messages", got)
-	}
+}
+
+// checkForgottenRooms checks the rooms of storePerson after the person was erased: before are their former records.
+func checkForgottenRooms(t *testing.T, j *tested, before map[string][]eventlog.Record, bert string) {
+	t.Helper()
 	for room, rows := range before {
 		for i, r := range j.all(room)[:len(rows)] {
 			if err := r.Check(); err != nil {
@@ -176,19 +212,6 @@ func testForget(t *testing.T, j *tested) {
 			t.Errorf("the first message of %s is %+v", room, m)
 		}
 	}
-	if mine, err := j.Marks("lobby", anna, 0, 100); err != nil || len(mine) > 0 {
-		t.Errorf("the marks %v are left (%v)", mine, err)
-	}
-	j.at += 2000
-	j.apply(tally("lobby"))
-	if m := j.frames("lobby")[1].(wire.Message); !reflect.DeepEqual(m.Tally, wire.Counts{"up": 1}) {
-		t.Errorf("the counts of another's message are %v", m.Tally)
-	}
-	j.wantSession("laptop", anna) // nothing is known of it
-	if role, _ := j.Role("den", anna, j.at); role != wire.RoleGuest {
-		t.Errorf("the role is %v", role)
-	}
-	j.wantSettings("lobby", "role/"+bert+` "trusted"`, `topic "Tea"`)
 	// The log of actions says what was done, without the person.
 	kept := 0
 	for _, r := range append(j.all("~lobby"), j.all("~den")...) {
@@ -204,22 +227,24 @@ func testForget(t *testing.T, j *tested) {
 	if kept != 4 {
 		t.Errorf("of 4 actions about the person, %d are kept", kept)
 	}
-	// The name is free, and nothing more is found.
-	j.expect(commands(reserve(bert, "Annabel")), "done")
-	for _, c := range j.forgets(anna, "lobby", "den", "~lobby", "~den") {
-		if body := c.Body.(eventlog.ForgetBody); len(body.Numbers) > 0 || len(body.Entries) > 0 {
-			t.Errorf("%+v is found again", body)
-		}
-		if o := mustApply(j, c)[0]; o.HasRecord() || o.Rewritten.To > 0 || len(o.Renamed) > 0 {
-			t.Errorf("repeated, it has the outcome %+v", o)
-		}
+}
+
+// checkForgottenState checks what is known of people after the person of storePerson was erased.
+func checkForgottenState(t *testing.T, j *tested, anna, bert string) {
+	t.Helper()
+	if mine, err := j.Marks("lobby", anna, 0, 100); err != nil || len(mine) > 0 {
+		t.Errorf("the marks %v are left (%v)", mine, err)
 	}
-	// The undo of an erasure does not bring anything back.
-	j.expect(commands(restore("r1", 16)), "saved 20")
-	j.steps(false)
-	if found := j.mentions("canary", "lobby"); len(found) > 0 {
-		t.Errorf("after the undo there is %s", found)
+	j.at += 2000
+	j.apply(tally("lobby"))
+	if m := j.frames("lobby")[1].(wire.Message); !reflect.DeepEqual(m.Tally, wire.Counts{"up": 1}) {
+		t.Errorf("the counts of another's message are %v", m.Tally)
 	}
+	j.wantSession("laptop", anna) // nothing is known of it
+	if role, _ := j.Role("den", anna, j.at); role != wire.RoleGuest {
+		t.Errorf("the role is %v", role)
+	}
+	j.wantSettings("lobby", "role/"+bert+` "trusted"`, `topic "Tea"`)
 }
 
 // testForgetOthers: a command that names what is not the sender's changes nothing.

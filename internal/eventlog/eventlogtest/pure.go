@@ -172,139 +172,173 @@ func aStart() *rapid.Generator[eventlog.Command] {
 
 func startKind(k eventlog.Kind) bool { return k == eventlog.Start }
 
+// anyCommand draws a command of any kind but Start. Messages are drawn more often.
 func anyCommand() *rapid.Generator[eventlog.Command] {
 	return rapid.Custom(func(t *rapid.T) eventlog.Command {
 		by := rapid.SampledFrom(someSenders).Draw(t, "by")
-		switch kind := rapid.SampledFrom(append(slices.DeleteFunc(eventlog.Kinds(), startKind), eventlog.Say, eventlog.Say)).Draw(t, "kind"); kind {
-		case eventlog.Say:
-			e := say(by, rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
-			e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
-			e.RegisterKey = rapid.SampledFrom([]string{"", names.Key("Queen"), names.Key("QUEEN"), names.Key("King")}).Draw(t, "own")
-			e.Link, e.Transient = rapid.Bool().Draw(t, "link"), rapid.IntRange(0, 5).Draw(t, "transient") == 0
-			e.Origin = rapid.SampledFrom([]eventlog.Origin{{}, {1}, {2}}).Draw(t, "origin")
-			e.Re = rapid.SampledFrom([]uint64{0, 0, 0, 1, 2, 5}).Draw(t, "re")
-			e.Body = rapid.SampledFrom([]eventlog.Body{nil, nil, nil, eventlog.SayAs{As: wire.Question}, eventlog.SayAs{As: wire.Poll, Options: []string{"yes", "no"}}, eventlog.SayAs{As: wire.Notice}}).Draw(t, "as")
-			return e
-		case eventlog.Change:
-			body := eventlog.ChangeBody{Of: rapid.Uint64Range(1, 8).Draw(t, "of")}
-			if rapid.IntRange(0, 3).Draw(t, "edit") > 0 {
-				text := rapid.StringMatching("[xyz]").Draw(t, "new text")
-				body.Text, body.Link = &text, rapid.Bool().Draw(t, "link")
-			}
-			return eventlog.Command{Kind: eventlog.Change, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: rapid.StringMatching("[a-h]").Draw(t, "id"), Body: body}
-		case eventlog.Set:
-			n := rapid.Uint64Range(1, 8).Draw(t, "n")
-			body := rapid.SampledFrom([]eventlog.SetBody{
-				{Key: "topic", Value: wire.TextValue("Tea")}, {Key: "topic"}, {Key: "pin", Value: wire.Value{Numbers: []uint64{n, n + 1}}}, {Key: "stage", Value: wire.NumberValue(n)},
-				{Key: wire.LockKey, Value: wire.TextValue(wire.LockOn), Until: start + wire.Time(n)*hour}, {Key: wire.SlowKey, Value: wire.NumberValue(n * 3600)}, {Key: wire.NewcomerKey, Value: wire.NumberValue(n * 3600)}, {Key: wire.SlowKey},
-				{Key: wire.PresetKey, Value: wire.TextValue(wire.PresetStream), Until: start + wire.Time(n)*hour}, {Key: wire.EveryoneKey, Value: wire.TextValue("reader"), Until: start + wire.Time(n)*hour}, {Key: wire.HoldKey, Value: wire.TextValue(wire.HoldFirst)}, {Key: wire.HoldKey},
-				{Key: wire.PersonPrefix + someSenders[n%3], Value: wire.TextValue(wire.Mute), Until: start + wire.Time(n)*hour}, {Key: wire.PersonPrefix + someSenders[n%3], Value: wire.TextValue(wire.Ban)}, {Key: wire.PersonPrefix + someSenders[n%3]},
-				{Key: wire.RolePrefix + someSenders[n%3], Value: wire.TextValue(wire.Role(1 + n%6).String())}, {Key: wire.RolePrefix + someSenders[n%3], Value: wire.TextValue("moderator"), Until: start + wire.Time(n)*hour}, {Key: wire.RolePrefix + someSenders[n%3]},
-				{Key: wire.AddressKey, Value: wire.TextValue(wire.Mute), AddressOf: n}, {Key: wire.AddressKey, Value: wire.TextValue(wire.Ban), AddressOf: n, Until: start + wire.Time(n)*hour}, {Key: wire.AddressKey, AddressOf: n},
-				{Key: fmt.Sprint("question/", n), Value: wire.TextValue(wire.Answered)}, {Key: fmt.Sprint("poll/", n), Value: wire.TextValue(wire.Hidden)},
-			}).Draw(t, "setting")
-			if rapid.IntRange(0, 3).Draw(t, "by the operator") == 0 {
-				by = eventlog.OperatorSender
-			}
-			return eventlog.Command{Kind: eventlog.Set, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: rapid.StringMatching("[a-h]").Draw(t, "id"), Body: body}
-		case eventlog.Invite:
-			return anyInvite(t)
-		case eventlog.Redeem:
-			return anyRedeem(t, by)
-		case eventlog.ReserveName:
-			e := reserve(by, rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name"))
-			if rapid.Bool().Draw(t, "bound") {
-				return bound(by, e.Body.(eventlog.ReserveNameBody).Name)
-			}
-			return e
-		case eventlog.ExpireName:
-			return expire(by)
-		case eventlog.Configure:
-			limits := eventlog.Limits{MaxRooms: rapid.IntRange(0, len(someRooms)).Draw(t, "rooms"), EditWindow: time.Duration(rapid.IntRange(0, 40).Draw(t, "hours to edit")) * time.Hour}
-			return eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}
-		case eventlog.RotateIDs:
-			return rotateIDs(rapid.Uint64Range(0, 5).Draw(t, "generation"))
-		case eventlog.RemoveRoom:
-			return remove(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 6).Draw(t, "to"))
-		case eventlog.UnregisterName:
-			return unregister(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
-		case eventlog.Trim:
-			return trim(rapid.SampledFrom(someRooms).Draw(t, "room"), rapid.Uint64Range(0, 12).Draw(t, "to"))
-		case eventlog.ReleaseName:
-			return release(by)
-		case eventlog.PruneIDs:
-			return pruneIDs()
-		case eventlog.Mark:
-			return markIn(rapid.SampledFrom(someRooms).Draw(t, "room"), by, rapid.Uint64Range(1, 8).Draw(t, "of"), rapid.SampledFrom([]string{"up", "👍", "❤️"}).Draw(t, "key"), rapid.IntRange(0, 3).Draw(t, "on") > 0)
-		case eventlog.Tally:
-			return tally(rapid.SampledFrom(someRooms).Draw(t, "room"))
-		case eventlog.SignIn, eventlog.SignOut:
-			return anySession(t, kind)
-		case eventlog.PruneEntries:
-			body := eventlog.PruneEntriesBody{Keys: []string{wire.LockKey, wire.SlowKey, wire.EveryoneKey, wire.PersonPrefix + by, wire.RolePrefix + by}}
-			switch rapid.IntRange(0, 2).Draw(t, "table") {
-			case 1:
-				body = eventlog.PruneEntriesBody{Table: eventlog.Senders, Keys: someSenders}
-			case 2:
-				body = eventlog.PruneEntriesBody{Table: eventlog.Origins}
-			}
-			if rapid.IntRange(0, 2).Draw(t, "sessions") == 0 {
-				digest := eventlog.SessionDigest(rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "session"))
-				return eventlog.Command{Kind: eventlog.PruneEntries, Body: eventlog.PruneEntriesBody{Table: eventlog.Sessions, Keys: []string{string(digest[:])}}}
-			}
-			return eventlog.Command{Kind: eventlog.PruneEntries, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
-		case eventlog.Forget:
-			return aForget(t, rapid.SampledFrom(append(slices.Clone(someSenders), derived("one"))).Draw(t, "forgotten"))
-		case eventlog.PruneMarks:
-			return pruneMarks()
-		case eventlog.Erase:
-			from, senders := rapid.Uint64Range(1, 8).Draw(t, "from"), rapid.SampledFrom([][]string{{"anna"}, {"bert"}, {"anna", "carl"}}).Draw(t, "senders")
-			c := eraseBy(rapid.StringMatching("[a-h]").Draw(t, "id"), from, from+rapid.Uint64Range(0, 4).Draw(t, "count"), senders...)
-			c.Room = rapid.SampledFrom(someRooms).Draw(t, "room")
-			if body := c.Body.(eventlog.EraseBody); rapid.IntRange(0, 2).Draw(t, "of") == 0 {
-				body.Of = [][2]uint64{{from, from}}
-				if body.To > from+1 {
-					body.Of = append(body.Of, [2]uint64{from + 2, body.To})
-				}
-				c.Body = body
-			}
-			return c
-		case eventlog.Restore:
-			c := restore(rapid.StringMatching("[a-h]").Draw(t, "id"), rapid.Uint64Range(1, 8).Draw(t, "erasure"))
-			c.Room = rapid.SampledFrom(someRooms).Draw(t, "room")
-			return c
-		case eventlog.EraseStep:
-			body := eventlog.EraseStepBody{Erasure: rapid.Uint64Range(1, 8).Draw(t, "erasure"), Next: rapid.Uint64Range(1, 4).Draw(t, "next")}
-			return eventlog.Command{Kind: eventlog.EraseStep, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
-		case eventlog.Report:
-			return eventlog.Command{Kind: eventlog.Report, SenderID: by, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: "r", Body: eventlog.ReportBody{Of: rapid.Uint64Range(1, 8).Draw(t, "of")}}
-		case eventlog.Judge:
-			body := eventlog.JudgeBody{
-				SenderID: rapid.SampledFrom(someSenders).Draw(t, "author"), ID: rapid.StringMatching("[a-d]").Draw(t, "held"), Decision: eventlog.Decision(rapid.IntRange(1, 3).Draw(t, "decision")),
-			}
-			return eventlog.Command{
-				Kind: eventlog.Judge, SenderID: rapid.SampledFrom([]string{by, eventlog.OperatorSender}).Draw(t, "judge"), Room: rapid.SampledFrom(someRooms).Draw(t, "room"), ID: "j", Body: body,
-			}
-		case eventlog.RestoreStep:
-			body := eventlog.RestoreStepBody{Erasure: rapid.Uint64Range(1, 8).Draw(t, "erasure"), Next: rapid.Uint64Range(1, 4).Draw(t, "next")}
-			return eventlog.Command{Kind: eventlog.RestoreStep, Room: rapid.SampledFrom(someRooms).Draw(t, "room"), Body: body}
-		case eventlog.RotateAddressKeys:
-			return rotateAddressKeys(rapid.StringMatching("[kl]{32}").Draw(t, "address key"))
-		case eventlog.Member:
-			name := rapid.SampledFrom([]string{eventlog.LocalNode, "b"}).Draw(t, "member")
-			if rapid.Bool().Draw(t, "gone") {
-				return eventlog.Command{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: name, Gone: true}}
-			}
-			return announce(name, rapid.SampledFrom([]string{"a:1", "b:1"}).Draw(t, "address"), rapid.Uint64Range(0, 9).Draw(t, "applied"))
-		case eventlog.Barrier:
-			return eventlog.Command{Kind: eventlog.Barrier}
-		case eventlog.RenewKeys:
-			key := rapid.SampledFrom([]string{names.Key("Queen"), names.Key("QUEEN"), names.Key("King"), "another"})
-			return renew(eventlog.RenewedKey{Old: key.Draw(t, "old"), New: key.Draw(t, "new")})
-		case eventlog.Level:
-			return raiseLevel(eventlog.Current.Level())
-		default:
-			panic(fmt.Sprintf("no commands of the kind %v are drawn; add some here", kind))
+		kind := rapid.SampledFrom(append(slices.DeleteFunc(eventlog.Kinds(), startKind), eventlog.Say, eventlog.Say)).Draw(t, "kind")
+		draw, ok := draws[kind]
+		if !ok {
+			panic(fmt.Sprintf("no commands of the kind %v are drawn; add some to draws", kind))
 		}
+		return draw(t, by)
 	})
+}
+
+// draws draw a command of each kind. by is the sender of commands that have one.
+var draws = map[eventlog.Kind]func(t *rapid.T, by string) eventlog.Command{
+	eventlog.Say:    aSay,
+	eventlog.Change: aChange,
+	eventlog.Set:    aSet,
+	eventlog.Invite: func(t *rapid.T, _ string) eventlog.Command { return anyInvite(t) },
+	eventlog.Redeem: anyRedeem,
+	eventlog.ReserveName: func(t *rapid.T, by string) eventlog.Command {
+		name := rapid.SampledFrom([]string{"Queen", "QUEEN", "King"}).Draw(t, "name")
+		if rapid.Bool().Draw(t, "bound") {
+			return bound(by, name)
+		}
+		return reserve(by, name)
+	},
+	eventlog.ExpireName:  func(_ *rapid.T, by string) eventlog.Command { return expire(by) },
+	eventlog.ReleaseName: func(_ *rapid.T, by string) eventlog.Command { return release(by) },
+	eventlog.UnregisterName: func(t *rapid.T, _ string) eventlog.Command {
+		return unregister(rapid.SampledFrom([]string{"Queen", "King"}).Draw(t, "name"))
+	},
+	eventlog.RenewKeys: func(t *rapid.T, _ string) eventlog.Command {
+		key := rapid.SampledFrom([]string{names.Key("Queen"), names.Key("QUEEN"), names.Key("King"), "another"})
+		return renew(eventlog.RenewedKey{Old: key.Draw(t, "old"), New: key.Draw(t, "new")})
+	},
+	eventlog.Configure: func(t *rapid.T, _ string) eventlog.Command {
+		limits := eventlog.Limits{MaxRooms: rapid.IntRange(0, len(someRooms)).Draw(t, "rooms"), EditWindow: time.Duration(rapid.IntRange(0, 40).Draw(t, "hours to edit")) * time.Hour}
+		return eventlog.Command{Kind: eventlog.Configure, Body: eventlog.ConfigureBody{Limits: limits}}
+	},
+	eventlog.RotateIDs: func(t *rapid.T, _ string) eventlog.Command {
+		return rotateIDs(rapid.Uint64Range(0, 5).Draw(t, "generation"))
+	},
+	eventlog.RotateAddressKeys: func(t *rapid.T, _ string) eventlog.Command {
+		return rotateAddressKeys(rapid.StringMatching("[kl]{32}").Draw(t, "address key"))
+	},
+	eventlog.RemoveRoom: func(t *rapid.T, _ string) eventlog.Command {
+		return remove(someRoom(t), rapid.Uint64Range(0, 6).Draw(t, "to"))
+	},
+	eventlog.Trim: func(t *rapid.T, _ string) eventlog.Command {
+		return trim(someRoom(t), rapid.Uint64Range(0, 12).Draw(t, "to"))
+	},
+	eventlog.Mark: func(t *rapid.T, by string) eventlog.Command {
+		key := rapid.SampledFrom([]string{"up", "👍", "❤️"}).Draw(t, "key")
+		return markIn(someRoom(t), by, rapid.Uint64Range(1, 8).Draw(t, "of"), key, rapid.IntRange(0, 3).Draw(t, "on") > 0)
+	},
+	eventlog.Tally:        func(t *rapid.T, _ string) eventlog.Command { return tally(someRoom(t)) },
+	eventlog.SignIn:       func(t *rapid.T, _ string) eventlog.Command { return anySession(t, eventlog.SignIn) },
+	eventlog.SignOut:      func(t *rapid.T, _ string) eventlog.Command { return anySession(t, eventlog.SignOut) },
+	eventlog.PruneIDs:     func(*rapid.T, string) eventlog.Command { return pruneIDs() },
+	eventlog.PruneMarks:   func(*rapid.T, string) eventlog.Command { return pruneMarks() },
+	eventlog.PruneEntries: aPruneEntries,
+	eventlog.Forget: func(t *rapid.T, _ string) eventlog.Command {
+		return aForget(t, rapid.SampledFrom(append(slices.Clone(someSenders), derived("one"))).Draw(t, "forgotten"))
+	},
+	eventlog.Erase: anErase,
+	eventlog.Restore: func(t *rapid.T, _ string) eventlog.Command {
+		c := restore(someID(t), rapid.Uint64Range(1, 8).Draw(t, "erasure"))
+		c.Room = someRoom(t)
+		return c
+	},
+	eventlog.EraseStep: func(t *rapid.T, _ string) eventlog.Command {
+		body := eventlog.EraseStepBody{Erasure: rapid.Uint64Range(1, 8).Draw(t, "erasure"), Next: rapid.Uint64Range(1, 4).Draw(t, "next")}
+		return eventlog.Command{Kind: eventlog.EraseStep, Room: someRoom(t), Body: body}
+	},
+	eventlog.RestoreStep: func(t *rapid.T, _ string) eventlog.Command {
+		body := eventlog.RestoreStepBody{Erasure: rapid.Uint64Range(1, 8).Draw(t, "erasure"), Next: rapid.Uint64Range(1, 4).Draw(t, "next")}
+		return eventlog.Command{Kind: eventlog.RestoreStep, Room: someRoom(t), Body: body}
+	},
+	eventlog.Report: func(t *rapid.T, by string) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.Report, SenderID: by, Room: someRoom(t), ID: "r", Body: eventlog.ReportBody{Of: rapid.Uint64Range(1, 8).Draw(t, "of")}}
+	},
+	eventlog.Judge: func(t *rapid.T, by string) eventlog.Command {
+		judge := rapid.SampledFrom([]string{by, eventlog.OperatorSender}).Draw(t, "judge")
+		body := eventlog.JudgeBody{
+			SenderID: rapid.SampledFrom(someSenders).Draw(t, "author"), ID: rapid.StringMatching("[a-d]").Draw(t, "held"), Decision: eventlog.Decision(rapid.IntRange(1, 3).Draw(t, "decision")),
+		}
+		return eventlog.Command{Kind: eventlog.Judge, SenderID: judge, Room: someRoom(t), ID: "j", Body: body}
+	},
+	eventlog.Member: func(t *rapid.T, _ string) eventlog.Command {
+		name := rapid.SampledFrom([]string{eventlog.LocalNode, "b"}).Draw(t, "member")
+		if rapid.Bool().Draw(t, "gone") {
+			return eventlog.Command{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: name, Gone: true}}
+		}
+		return announce(name, rapid.SampledFrom([]string{"a:1", "b:1"}).Draw(t, "address"), rapid.Uint64Range(0, 9).Draw(t, "applied"))
+	},
+	eventlog.Barrier: func(*rapid.T, string) eventlog.Command { return eventlog.Command{Kind: eventlog.Barrier} },
+	eventlog.Level:   func(*rapid.T, string) eventlog.Command { return raiseLevel(eventlog.Current.Level()) },
+}
+
+func someRoom(t *rapid.T) string { return rapid.SampledFrom(someRooms).Draw(t, "room") }
+
+// someID draws an id of a command that is not a message.
+func someID(t *rapid.T) string { return rapid.StringMatching("[a-h]").Draw(t, "id") }
+
+func aSay(t *rapid.T, by string) eventlog.Command {
+	e := say(by, someRoom(t), rapid.StringMatching("[a-d]").Draw(t, "id"), rapid.StringMatching("[xy]").Draw(t, "text"))
+	e.Once = rapid.IntRange(0, 3).Draw(t, "once") == 0
+	e.RegisterKey = rapid.SampledFrom([]string{"", names.Key("Queen"), names.Key("QUEEN"), names.Key("King")}).Draw(t, "own")
+	e.Link, e.Transient = rapid.Bool().Draw(t, "link"), rapid.IntRange(0, 5).Draw(t, "transient") == 0
+	e.Origin = rapid.SampledFrom([]eventlog.Origin{{}, {1}, {2}}).Draw(t, "origin")
+	e.Re = rapid.SampledFrom([]uint64{0, 0, 0, 1, 2, 5}).Draw(t, "re")
+	e.Body = rapid.SampledFrom([]eventlog.Body{nil, nil, nil, eventlog.SayAs{As: wire.Question}, eventlog.SayAs{As: wire.Poll, Options: []string{"yes", "no"}}, eventlog.SayAs{As: wire.Notice}}).Draw(t, "as")
+	return e
+}
+
+func aChange(t *rapid.T, by string) eventlog.Command {
+	body := eventlog.ChangeBody{Of: rapid.Uint64Range(1, 8).Draw(t, "of")}
+	if rapid.IntRange(0, 3).Draw(t, "edit") > 0 {
+		text := rapid.StringMatching("[xyz]").Draw(t, "new text")
+		body.Text, body.Link = &text, rapid.Bool().Draw(t, "link")
+	}
+	return eventlog.Command{Kind: eventlog.Change, SenderID: by, Room: someRoom(t), ID: someID(t), Body: body}
+}
+
+func aSet(t *rapid.T, by string) eventlog.Command {
+	n := rapid.Uint64Range(1, 8).Draw(t, "n")
+	body := rapid.SampledFrom([]eventlog.SetBody{
+		{Key: "topic", Value: wire.TextValue("Tea")}, {Key: "topic"}, {Key: "pin", Value: wire.Value{Numbers: []uint64{n, n + 1}}}, {Key: "stage", Value: wire.NumberValue(n)},
+		{Key: wire.LockKey, Value: wire.TextValue(wire.LockOn), Until: start + wire.Time(n)*hour}, {Key: wire.SlowKey, Value: wire.NumberValue(n * 3600)}, {Key: wire.NewcomerKey, Value: wire.NumberValue(n * 3600)}, {Key: wire.SlowKey},
+		{Key: wire.PresetKey, Value: wire.TextValue(wire.PresetStream), Until: start + wire.Time(n)*hour}, {Key: wire.EveryoneKey, Value: wire.TextValue("reader"), Until: start + wire.Time(n)*hour}, {Key: wire.HoldKey, Value: wire.TextValue(wire.HoldFirst)}, {Key: wire.HoldKey},
+		{Key: wire.PersonPrefix + someSenders[n%3], Value: wire.TextValue(wire.Mute), Until: start + wire.Time(n)*hour}, {Key: wire.PersonPrefix + someSenders[n%3], Value: wire.TextValue(wire.Ban)}, {Key: wire.PersonPrefix + someSenders[n%3]},
+		{Key: wire.RolePrefix + someSenders[n%3], Value: wire.TextValue(wire.Role(1 + n%6).String())}, {Key: wire.RolePrefix + someSenders[n%3], Value: wire.TextValue("moderator"), Until: start + wire.Time(n)*hour}, {Key: wire.RolePrefix + someSenders[n%3]},
+		{Key: wire.AddressKey, Value: wire.TextValue(wire.Mute), AddressOf: n}, {Key: wire.AddressKey, Value: wire.TextValue(wire.Ban), AddressOf: n, Until: start + wire.Time(n)*hour}, {Key: wire.AddressKey, AddressOf: n},
+		{Key: fmt.Sprint("question/", n), Value: wire.TextValue(wire.Answered)}, {Key: fmt.Sprint("poll/", n), Value: wire.TextValue(wire.Hidden)},
+	}).Draw(t, "setting")
+	if rapid.IntRange(0, 3).Draw(t, "by the operator") == 0 {
+		by = eventlog.OperatorSender
+	}
+	return eventlog.Command{Kind: eventlog.Set, SenderID: by, Room: someRoom(t), ID: someID(t), Body: body}
+}
+
+func aPruneEntries(t *rapid.T, by string) eventlog.Command {
+	body := eventlog.PruneEntriesBody{Keys: []string{wire.LockKey, wire.SlowKey, wire.EveryoneKey, wire.PersonPrefix + by, wire.RolePrefix + by}}
+	switch rapid.IntRange(0, 2).Draw(t, "table") {
+	case 1:
+		body = eventlog.PruneEntriesBody{Table: eventlog.Senders, Keys: someSenders}
+	case 2:
+		body = eventlog.PruneEntriesBody{Table: eventlog.Origins}
+	}
+	if rapid.IntRange(0, 2).Draw(t, "sessions") == 0 {
+		digest := eventlog.SessionDigest(rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "session"))
+		return eventlog.Command{Kind: eventlog.PruneEntries, Body: eventlog.PruneEntriesBody{Table: eventlog.Sessions, Keys: []string{string(digest[:])}}}
+	}
+	return eventlog.Command{Kind: eventlog.PruneEntries, Room: someRoom(t), Body: body}
+}
+
+func anErase(t *rapid.T, _ string) eventlog.Command {
+	from, senders := rapid.Uint64Range(1, 8).Draw(t, "from"), rapid.SampledFrom([][]string{{"anna"}, {"bert"}, {"anna", "carl"}}).Draw(t, "senders")
+	c := eraseBy(someID(t), from, from+rapid.Uint64Range(0, 4).Draw(t, "count"), senders...)
+	c.Room = someRoom(t)
+	if body := c.Body.(eventlog.EraseBody); rapid.IntRange(0, 2).Draw(t, "of") == 0 {
+		body.Of = [][2]uint64{{from, from}}
+		if body.To > from+1 {
+			body.Of = append(body.Of, [2]uint64{from + 2, body.To})
+		}
+		c.Body = body
+	}
+	return c
 }

@@ -55,77 +55,79 @@ func (j *tested) saves(c eventlog.Command) bool {
 	return outcomes[0].Status == eventlog.Saved
 }
 
-// testWhoMayAct tries every action of every role on every role: "+" is allowed, "-" is refused. The columns are the roles of
+// whoMayAct says for every action and every role on whom it may act: "+" is allowed, "-" is refused. The columns are the roles of
 // the other sender, from none to owner, the operator, and the sender itself.
+const whoMayAct = `
+	mute      none      ------- -
+	mute      reader    ------- -
+	mute      guest     ------- -
+	mute      trusted   ------- -
+	mute      moderator ++++---  -
+	mute      owner     +++++--  -
+	mute      operator  ++++++-  -
+	unban     none      ------- -
+	unban     reader    ------- -
+	unban     guest     ------- -
+	unban     trusted   ------- -
+	unban     moderator ++++---  -
+	unban     owner     +++++--  -
+	unban     operator  ++++++-  -
+	guest     none      ------- -
+	guest     reader    ------- -
+	guest     guest     ------- -
+	guest     trusted   ------- +
+	guest     moderator ++++---  +
+	guest     owner     +++++--  +
+	guest     operator  ++++++-  -
+	trusted   none      ------- -
+	trusted   reader    ------- -
+	trusted   guest     ------- -
+	trusted   trusted   ------- -
+	trusted   moderator ++++---  +
+	trusted   owner     +++++--  +
+	trusted   operator  ++++++-  -
+	moderator none      ------- -
+	moderator reader    ------- -
+	moderator guest     ------- -
+	moderator trusted   ------- -
+	moderator moderator -------  -
+	moderator owner     +++++--  +
+	moderator operator  ++++++-  -
+	owner     none      ------- -
+	owner     reader    ------- -
+	owner     guest     ------- -
+	owner     trusted   ------- -
+	owner     moderator -------  -
+	owner     owner     +++++--  -
+	owner     operator  ++++++-  -
+	take      none      ------- -
+	take      reader    ------- -
+	take      guest     ------- +
+	take      trusted   ------- +
+	take      moderator ++++---  +
+	take      owner     +++++--  +
+	take      operator  ++++++-  -
+	delete    none      ------- -
+	delete    reader    ------- +
+	delete    guest     ------- +
+	delete    trusted   ------- +
+	delete    moderator ++++---  +
+	delete    owner     +++++--  +
+	delete    operator  +++++++  +
+	edit      none      ------- -
+	edit      reader    ------- -
+	edit      guest     ------- +
+	edit      trusted   ------- +
+	edit      moderator -------  +
+	edit      owner     -------  +
+	edit      operator  +++++++  +`
+
+// testWhoMayAct tries every action of whoMayAct.
 func testWhoMayAct(t *testing.T, j *tested) {
 	withRoles(j)
 	a := acting{tested: j}
-	table := `
-		mute      none      ------- -
-		mute      reader    ------- -
-		mute      guest     ------- -
-		mute      trusted   ------- -
-		mute      moderator ++++---  -
-		mute      owner     +++++--  -
-		mute      operator  ++++++-  -
-		unban     none      ------- -
-		unban     reader    ------- -
-		unban     guest     ------- -
-		unban     trusted   ------- -
-		unban     moderator ++++---  -
-		unban     owner     +++++--  -
-		unban     operator  ++++++-  -
-		guest     none      ------- -
-		guest     reader    ------- -
-		guest     guest     ------- -
-		guest     trusted   ------- +
-		guest     moderator ++++---  +
-		guest     owner     +++++--  +
-		guest     operator  ++++++-  -
-		trusted   none      ------- -
-		trusted   reader    ------- -
-		trusted   guest     ------- -
-		trusted   trusted   ------- -
-		trusted   moderator ++++---  +
-		trusted   owner     +++++--  +
-		trusted   operator  ++++++-  -
-		moderator none      ------- -
-		moderator reader    ------- -
-		moderator guest     ------- -
-		moderator trusted   ------- -
-		moderator moderator -------  -
-		moderator owner     +++++--  +
-		moderator operator  ++++++-  -
-		owner     none      ------- -
-		owner     reader    ------- -
-		owner     guest     ------- -
-		owner     trusted   ------- -
-		owner     moderator -------  -
-		owner     owner     +++++--  -
-		owner     operator  ++++++-  -
-		take      none      ------- -
-		take      reader    ------- -
-		take      guest     ------- +
-		take      trusted   ------- +
-		take      moderator ++++---  +
-		take      owner     +++++--  +
-		take      operator  ++++++-  -
-		delete    none      ------- -
-		delete    reader    ------- +
-		delete    guest     ------- +
-		delete    trusted   ------- +
-		delete    moderator ++++---  +
-		delete    owner     +++++--  +
-		delete    operator  +++++++  +
-		edit      none      ------- -
-		edit      reader    ------- -
-		edit      guest     ------- +
-		edit      trusted   ------- +
-		edit      moderator -------  +
-		edit      owner     -------  +
-		edit      operator  +++++++  +`
 	rows := 0
-	for line := range strings.Lines(table) {
+	for line := range strings.Lines(whoMayAct) {
 		cell := strings.Fields(line)
 		if len(cell) == 0 {
 			continue
