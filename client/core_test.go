@@ -29,6 +29,18 @@ func feed(t *testing.T, c *core, now time.Time, frames ...wire.Frame) []wire.Fra
 	return heard(c)
 }
 
+// states returns the states of messages after frames of the server.
+func states(t *testing.T, c *core, frames ...wire.Frame) []Sent {
+	t.Helper()
+	for _, f := range frames {
+		if err := c.received(time.Time{}, wire.Append(nil, f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, states := events(c)
+	return states
+}
+
 // heard returns the events so far, without states of messages.
 func heard(c *core) []wire.Frame {
 	frames, _ := events(c)

@@ -17,10 +17,9 @@ func TestModerate(t *testing.T) {
 	if got := sent(c, time.Time{}); len(got) != 1 || got[0] != want {
 		t.Fatalf("sends %q, want %s", got, want)
 	}
-	for _, f := range feed(t, c, time.Time{}, wire.Saved{Room: wire.Lobby, ID: id, N: 4}) {
-		if s, ok := f.(Sent); ok && (s.State != Saved || s.N != 4 || s.Moderate == nil || s.IsMessage()) {
-			t.Errorf("saved: %+v", s)
-		}
+	got := states(t, c, wire.Saved{Room: wire.Lobby, ID: id, N: 4})
+	if s := got[len(got)-1]; s.State != Saved || s.N != 4 || s.Moderate == nil || s.IsMessage() {
+		t.Errorf("saved: %+v", s)
 	}
 	if len(c.outbox.says) != 0 {
 		t.Error("the erasure is still in the outbox")

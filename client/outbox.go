@@ -136,6 +136,7 @@ func (c *core) saved(now time.Time, room, id string, n uint64, at time.Time) {
 		o.window = min(o.window+1, o.full)
 		o.echoed = now
 		c.emit(f, nil)
+		c.withdrawn(room, f.Withdraws)
 	} else if s, ok := o.release(room, id); ok {
 		f := s.sent(Saved)
 		f.N, f.At = n, at
@@ -151,6 +152,15 @@ func (c *core) onHeld(room, id string) {
 		o.remove(i)
 		c.emit(o.held[len(o.held)-1].sent(Held), nil)
 		c.failChanges(room, id, wire.NotAllowed, "the message is held for a moderator; it can be changed once it is approved")
+	}
+}
+
+// withdrawn ends the wait of a message that this client has withdrawn, unless the server has said so already.
+func (c *core) withdrawn(room, id string) {
+	if s, ok := c.outbox.release(room, id); ok {
+		f := s.sent(Failed)
+		f.Code, f.Reason = wire.Gone, "you have withdrawn the message"
+		c.emit(f, nil)
 	}
 }
 
@@ -303,10 +313,10 @@ func (c *core) refused(now time.Time, f wire.Refused, raw []byte) {
 	o.window, o.notBefore = 1, now.Add(wait)
 }
 
-// refusedByOlder handles the error that an older server answers to a change or a setting, and reports whether it is one.
+// refusedByOlder handles the error that an older server answers to what is no message, and reports whether it is one.
 func (c *core) refusedByOlder(f wire.Error) bool {
 	o := &c.outbox
-	i := slices.IndexFunc(o.says[:o.sent], func(s say) bool { return (s.changes() || s.key != "" || s.moderate != nil) && s.id == f.Ref })
+	i := slices.IndexFunc(o.says[:o.sent], func(s say) bool { return !s.isMessage() && s.id == f.Ref })
 	if f.Ref == "" || i < 0 {
 		return false
 	}

@@ -53,6 +53,8 @@ type Sent struct {
 	OfID    string
 	Deletes bool
 
+	Withdraws string // of the withdrawal of a message that is held: the id of that message
+
 	// Of a setting.
 	Key   string
 	Value wire.Value
@@ -76,8 +78,13 @@ type Sent struct {
 	RuleUntil wire.Time // the rule does not refuse it after that; 0: the rule has no end
 }
 
-// IsMessage reports whether it is a message: not a change, a setting, or what a moderator does.
-func (s Sent) IsMessage() bool { return !s.Changes() && s.Key == "" && s.Moderate == nil }
+// IsMessage reports whether it is a message: not a change, a withdrawal, a setting, or what a moderator does.
+func (s Sent) IsMessage() bool {
+	return !s.Changes() && s.Withdraws == "" && s.Key == "" && s.Moderate == nil
+}
+
+// Withdrawn reports whether it is a message that its sender has withdrawn while it was held, here or elsewhere. Its state is Failed.
+func (s Sent) Withdrawn() bool { return s.State == Failed && s.IsMessage() && s.Code == wire.Gone }
 
 // Changes reports whether it is a change of a message.
 func (s Sent) Changes() bool { return s.Of > 0 || s.OfID != "" }

@@ -34,11 +34,12 @@ func (c *Client) Post(m wire.Say) (id string, err error) {
 	return c.post(say{room: m.Room, id: m.ID, text: m.Text, re: m.Re, as: m.As, options: m.Options})
 }
 
-// A Change edits or deletes a message of this sender.
+// A Change edits or deletes a message of this sender, or withdraws one that is held for a moderator. One of Of, OfID and Held is set.
 type Change struct {
 	Room string
 	Of   uint64  // number of the message
-	OfID string  // instead of Of, the id of a message in the outbox: the change is sent after it
+	OfID string  // the id of a message in the outbox: the change is sent after it
+	Held string  // the id of a message that is held: it is withdrawn. Text must be nil
 	Text *string // the new text; nil deletes the message
 	ID   string  // 1 to 64 of [A-Za-z0-9_-]; empty: a new one
 }
@@ -46,12 +47,24 @@ type Change struct {
 // Change changes a message, whether the room is joined or not. It is queued and resent like a message, in order with the
 // messages, and its [Sent] events have its id. It fails under the same conditions as Post, and with the plain protocol.
 func (c *Client) Change(change Change) (id string, err error) {
-	s := say{room: change.Room, id: change.ID, of: change.Of, ofID: change.OfID, deletes: change.Text == nil}
+	s := say{room: change.Room, id: change.ID, of: change.Of, ofID: change.OfID, withdraws: change.Held}
+	if s.changes() {
+		s.deletes = change.Text == nil
+	}
 	if change.Text != nil {
 		s.text = *change.Text
 	}
-	if (s.of == 0) == (s.ofID == "") {
-		return "", &wire.CodedError{Code: wire.BadRequest, Reason: "a change needs the number of a message, or the id of one that is waiting"}
+	which := 0
+	for _, is := range [...]bool{s.of > 0, s.ofID != "", s.withdraws != ""} {
+		if is {
+			which++
+		}
+	}
+	switch {
+	case which != 1:
+		return "", &wire.CodedError{Code: wire.BadRequest, Reason: "a change needs the number of a message, or the id of one that is waiting or held"}
+	case s.withdraws != "" && change.Text != nil:
+		return "", &wire.CodedError{Code: wire.BadRequest, Reason: "a message that is held for a moderator can be withdrawn, but not edited"}
 	}
 	return c.post(s)
 }
@@ -64,6 +77,12 @@ func (c *Client) Edit(room string, n uint64, text string) (id string, err error)
 // Delete deletes message n: see [Client.Change].
 func (c *Client) Delete(room string, n uint64) (id string, err error) {
 	return c.Change(Change{Room: room, Of: n})
+}
+
+// Withdraw takes back a message of this sender that is held for a moderator, by its id: see [Client.Change]. If the message was posted
+// meanwhile, the withdrawal fails with the code gone.
+func (c *Client) Withdraw(room, id string) (withdrawal string, err error) {
+	return c.Change(Change{Room: room, Held: id})
 }
 
 // Set changes a setting of a room, whether the room is joined or not; a null value unsets it. If it has no ID, it gets a new one.
@@ -83,6 +102,11 @@ func (c *Client) post(s say) (id string, err error) {
 	}
 	if s.id != "" {
 		if err := wire.CheckID(s.id); err != nil {
+			return "", err
+		}
+	}
+	if s.withdraws != "" {
+		if err := wire.CheckID(s.withdraws); err != nil {
 			return "", err
 		}
 	}

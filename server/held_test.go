@@ -140,15 +140,29 @@ func TestHeldOnEveryTransport(t *testing.T) {
 		t.Errorf("a plain client receives %q", got)
 	}
 	h.nowhere("heldtext")
+	if answer, ok := h.http("guest", http.MethodPost, "/api/v1/rooms/open/messages", `{"text":"heldtext withdrawn","id":"p2"}`, "Content-Type", "application/json"); ok {
+		t.Errorf("HTTP answers %s", answer)
+	}
+	var all []wire.Message
+	for range 3 {
+		all = append(all, frame[wire.Message](h.owner))
+	}
+	if got := frame[wire.Message](h.owner); got.ID != "p2" {
+		t.Fatalf("the moderator receives %+v", got)
+	}
+	for _, step := range []struct{ role, id, want string }{{"known", "p2", "410"}, {"guest", "no%20id", "400"}, {"guest", "p2", "200"}, {"guest", "p2", "200"}} {
+		if answer, _ := h.http(step.role, http.MethodDelete, "/api/v1/rooms/open/held/"+step.id, ""); !strings.HasPrefix(answer, step.want) {
+			t.Errorf("a %s withdraws %s: %s, want %s", step.role, step.id, answer, step.want)
+		}
+	}
+	if answer, ok := h.http("owner", http.MethodGet, "/api/v1/rooms/~open/messages?limit=100", ""); !ok || strings.Contains(answer, "heldtext withdrawn") {
+		t.Errorf("the moderators read %s", answer)
+	}
 	if answer, ok := h.http("guest", http.MethodPost, "/api/v1/rooms/open/moderate", fmt.Sprintf(`{"id":"w1","approve":{"by":%q,"held":"p1"}}`, h.by("guest")), "Content-Type", "application/json"); ok {
 		t.Errorf("a guest approves over HTTP: %s", answer)
 	}
 	if answer, ok := h.http("owner", http.MethodPost, "/api/v1/rooms/open/moderate", fmt.Sprintf(`{"id":"w2","approve":{"by":%q,"held":"p1"}}`, h.by("guest")), "Content-Type", "application/json"); !ok {
 		t.Errorf("approving over HTTP: %s", answer)
-	}
-	var all []wire.Message
-	for range 3 {
-		all = append(all, frame[wire.Message](h.owner))
 	}
 	for _, waiting := range all {
 		if got := h.moderate(fmt.Sprintf(`"approve":{"by":%q,"held":%q}`, waiting.SenderID, waiting.ID)); !strings.Contains(got, `"saved"`) {

@@ -24,6 +24,8 @@ type Host interface {
 	Say(m wire.Say, line string)                                                   // posts a message; line is the command as it was typed
 	Set(c Change)                                                                  // changes a setting of the room, whose name is filled in, and shows what is so once it is saved
 	Moderate(m wire.Moderate, done func(n uint64) string)                          // erases messages, undoes that, or decides about a held message; once it is saved, shows what is so
+	Held() []Held                                                                  // messages of this user in the room that wait for a moderator, in order
+	Withdraw(id string)                                                            // takes one of them back, and shows what became of it
 	LastErasure() uint64                                                           // number of the newest erasure that this client has made in the room; 0: none
 	Inform(words string)                                                           // shows what was done
 	Warn(words string)                                                             // shows why nothing was done
@@ -31,6 +33,9 @@ type Host interface {
 	Choose(c Choice)                                                               // asks which one is meant
 	Ask(ask func(ctx context.Context, server Server) (func(h Host) Answer, error)) // asks the server, not in this goroutine, and shows the answer or the error
 }
+
+// Held is a message of this user that waits for a moderator.
+type Held struct{ ID, Text string }
 
 // Server answers requests. Its methods wait for the answer.
 type Server interface {

@@ -23,6 +23,7 @@ type fakeHost struct {
 	fail     error
 	role     wire.Role
 	erasure  uint64
+	held     []Held
 	preview  wire.Preview
 	answer   Answer
 	logged   []wire.Message // in the moderators' room
@@ -153,6 +154,8 @@ func (h *fakeHost) History(_ context.Context, ask wire.History) (wire.Page, erro
 
 func (h *fakeHost) Join(room string, _ int) error { h.note("join %s", room); return nil }
 
+func (h *fakeHost) Held() []Held        { return h.held }
+func (h *fakeHost) Withdraw(id string)  { h.note("withdraw %s", id) }
 func (h *fakeHost) LastErasure() uint64 { return h.erasure }
 
 func (h *fakeHost) Moderate(m wire.Moderate, done func(uint64) string) {

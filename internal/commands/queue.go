@@ -16,6 +16,7 @@ func queueCommands() []Command {
 	return []Command{
 		{Name: "approve", Args: "[WHICH]", Takes: []Kind{TextArg}, Needs: wire.RoleModerator, Help: "the messages that wait for a moderator; with a number, a name or all: post them", Run: decision(true)},
 		{Name: "reject", Args: "[WHICH]", Takes: []Kind{TextArg}, Needs: wire.RoleModerator, Help: "the same: refuse them, and say so to their authors", Run: decision(false)},
+		{Name: "withdraw", Args: "[all]", Takes: []Kind{TextArg}, Help: "take back your message that waits for a moderator, or all of them", Run: withdraw},
 		{Name: "report", Args: "[N] [TEXT]", Takes: []Kind{TextArg, TextArg}, Help: "report message N to the moderators; moderators: without N, the newest reports", Run: report},
 	}
 }
@@ -137,6 +138,26 @@ func judge(h Host, list []wire.Message, approve bool) {
 		h.Moderate(request, func(uint64) string {
 			return "the message of " + author(m) + either(approve, " is approved", " is rejected")
 		})
+	}
+}
+
+func withdraw(h Host, args string) {
+	held, all := h.Held(), strings.EqualFold(args, "all")
+	switch {
+	case args != "" && !all:
+		h.Warn(fmt.Sprintf("invalid %.20s (want all, or nothing: then you choose one)", args))
+	case len(held) == 0:
+		h.Warn("no message of yours waits for a moderator here")
+	case all || len(held) == 1:
+		for _, m := range held {
+			h.Withdraw(m.ID)
+		}
+	default:
+		c := Choice{Title: "which one?", Do: func(h Host, i int) { h.Withdraw(held[i].ID) }}
+		for _, m := range held {
+			c.Rows = append(c.Rows, Row{Text: m.Text})
+		}
+		h.Choose(c)
 	}
 }
 

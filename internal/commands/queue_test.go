@@ -57,6 +57,31 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// TestWithdraw: the author takes back the message that waits, all of them, or one that is chosen.
+func TestWithdraw(t *testing.T) {
+	h := newHost()
+	for _, step := range []struct {
+		held []Held
+		line string
+		want string
+	}{
+		{nil, "/withdraw", "! no message of yours waits for a moderator here"},
+		{[]Held{{"a", "one"}}, "/withdraw", "withdraw a"},
+		{[]Held{{"a", "one"}}, "/withdraw one", "! invalid one (want all, or nothing: then you choose one)"},
+		{[]Held{{"a", "one"}, {"b", "two"}}, "/withdraw ALL", "withdraw a\nwithdraw b"},
+		{[]Held{{"a", "one"}, {"b", "two"}}, "/withdraw", "? which one?\n   one\n   two"},
+	} {
+		h.held = step.held
+		if got := h.run(t, step.line); got != step.want {
+			t.Errorf("%s with %v: %s, want %s", step.line, step.held, got, step.want)
+		}
+	}
+	h.said = nil
+	if h.choice.Do(h, 1); strings.Join(h.said, "\n") != "withdraw b" {
+		t.Errorf("chosen: %s", h.said)
+	}
+}
+
 // TestReport: anybody reports a message, and moderators list what was reported.
 func TestReport(t *testing.T) {
 	h := newHost()

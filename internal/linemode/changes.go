@@ -100,6 +100,8 @@ func what(s client.Sent) string {
 		return "erasure"
 	case s.Moderate != nil:
 		return fmt.Sprintf("undoing erasure %d", s.Moderate.Undo)
+	case s.Withdraws != "":
+		return "withdrawal"
 	case s.Key != "":
 		return "setting " + s.Key
 	case s.Deletes:

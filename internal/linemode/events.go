@@ -119,9 +119,15 @@ func (r *runner) sent(f client.Sent) {
 			r.newestOwn = 0
 		}
 	case client.Held:
-		r.note("waits for a moderator: %s", what(f))
+		hint := ""
+		if r.Commands {
+			hint = "; /withdraw takes it back"
+		}
+		r.note("waits for a moderator%s: %s", hint, what(f))
 	case client.Failed:
-		if f.Unknown {
+		if f.Withdrawn() {
+			r.note("withdrawn: %s", what(f))
+		} else if f.Unknown {
 			r.unconfirmed = true
 			r.note("may or may not have been saved: %s", what(f))
 		} else {

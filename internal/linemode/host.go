@@ -96,6 +96,24 @@ func (h host) changes(id string, done func(n uint64) string) {
 	h.done[id] = done
 }
 
+func (h host) Held() (held []commands.Held) {
+	for _, s := range h.Client.PendingIn(h.Config.Room).Sent {
+		if s.State == client.Held {
+			held = append(held, commands.Held{ID: s.ID, Text: s.Text})
+		}
+	}
+	return held
+}
+
+func (h host) Withdraw(id string) {
+	withdrawal, err := h.Client.Withdraw(h.Config.Room, id)
+	if err != nil {
+		h.note("%v", err)
+		return
+	}
+	h.pending = append(h.pending, client.Sent{Room: h.Config.Room, ID: withdrawal, Withdraws: id})
+}
+
 func (h host) LastErasure() uint64 { return h.lastErasure }
 
 func (h host) Moderate(m wire.Moderate, done func(n uint64) string) {

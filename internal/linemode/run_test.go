@@ -88,6 +88,7 @@ func TestNotes(t *testing.T) {
 		client.Sent{ID: "1", Code: wire.Unavailable, Reason: "disk\nfull"},
 		client.Sent{ID: "1", Text: "one", State: client.Failed, Code: wire.TooLong, Reason: "too long"},
 		client.Sent{ID: "4", Text: "four", State: client.Held},
+		client.Sent{ID: "4", Text: "four", State: client.Failed, Code: wire.Gone, Reason: "you have withdrawn the message"},
 		wire.Restarting{},
 		client.Disconnected{Err: errors.New("gone\x1b[0m"), Wait: 1234567 * time.Microsecond},
 		wire.Welcome{SenderID: "me", Text: wire.Greeting, Name: "an\u202ena"},
@@ -110,6 +111,7 @@ func TestNotes(t *testing.T) {
 not saved yet: disk full
 refused: too long: one
 waits for a moderator: four
+withdrawn: four
 the server is restarting
 gone; trying again
 connected again

@@ -67,6 +67,9 @@ func (f *fakeChat) Change(c client.Change) (string, error) {
 	if c.Text != nil {
 		s.Text = *c.Text
 	}
+	if c.Held != "" {
+		return s.ID, f.note("withdraw %s %s", c.Room, c.Held)
+	}
 	if f.fail == nil {
 		f.pending.Sent = append(f.pending.Sent, s)
 	}

@@ -51,7 +51,7 @@ type commandAnswer struct {
 // commandChange is what a command has changed, until the server has answered.
 type commandChange struct {
 	line string
-	done func(n uint64) string // what is so once it is saved under a number
+	done func(n uint64) string // what is so once it is saved under a number; nil: it shows
 }
 
 func (h *host) Room() string             { return h.r.name }
@@ -100,6 +100,24 @@ func (h *host) changes(id string, done func(n uint64) string) {
 	h.r.commandChanges[id] = commandChange{h.line, done}
 }
 
+func (h *host) Held() (held []commands.Held) {
+	for _, s := range h.r.timeline.pending().Sent {
+		if s.State == client.Held {
+			held = append(held, commands.Held{ID: s.ID, Text: s.Text})
+		}
+	}
+	return held
+}
+
+func (h *host) Withdraw(id string) {
+	withdrawal, err := h.chat.Change(client.Change{Room: h.r.name, Held: id})
+	if err != nil {
+		h.warn("%s", h.reason(err))
+		return
+	}
+	h.changes(withdrawal, nil) // the message itself says that it is withdrawn
+}
+
 func (h *host) LastErasure() uint64 { return h.r.lastErasure }
 
 func (h *host) Moderate(m wire.Moderate, done func(n uint64) string) {
@@ -127,7 +145,7 @@ func (r *room) moderated(f client.Sent) {
 func (r *room) answered(f client.Sent, what string) {
 	by, ok := r.commandChanges[f.ID]
 	switch {
-	case f.State == client.Saved && ok:
+	case f.State == client.Saved && by.done != nil:
 		r.inform("%s", oneLine(by.done(f.N), r.method))
 	case f.State == client.Failed:
 		if ok {

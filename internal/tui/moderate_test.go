@@ -47,3 +47,24 @@ func TestWaitIsNotFrozen(t *testing.T) {
 	st.receive(client.Sent{Room: wire.Lobby, ID: "id-1", State: client.Failed, Code: wire.NotAllowed, Rule: wire.SlowKey, RuleUntil: wire.TimeOf(st.now.Add(90 * time.Second))})
 	st.has("slow mode: not posted; Up brings the text back", "› slow mode: you can post in 1 minute 30 seconds")
 }
+
+// TestWithdraw: a message that waits for a moderator says so, and its author takes it back.
+func TestWithdraw(t *testing.T) {
+	st := newClass(t, 80, 24, wire.RoleGuest, nil)
+	st.types("may I?")
+	st.press("enter")
+	held := client.Sent{Room: wire.Lobby, ID: "id-1", Text: "may I?", State: client.Held}
+	st.chat.pending.Sent = append(st.chat.pending.Sent, held)
+	st.receive(held)
+	st.has("may I?", "waits for a moderator; /withdraw takes it back")
+	st.types("/withdraw")
+	st.press("enter")
+	st.asked("withdraw lobby id-1")
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-2", Withdraws: "id-1", State: client.Failed, Code: wire.Gone, Reason: "it was approved"})
+	st.has("/withdraw: it was approved", "waits for a moderator")
+	withdrawn := held
+	withdrawn.State, withdrawn.Code, withdrawn.Reason = client.Failed, wire.Gone, "you have withdrawn the message"
+	st.receive(client.Sent{Room: wire.Lobby, ID: "id-2", Withdraws: "id-1", State: client.Saved}, withdrawn)
+	st.has("withdrawn: may I?")
+	st.hasNot("waits for a moderator")
+}

@@ -66,9 +66,12 @@ func (t *timeline) sending() (n int) {
 // changed handles the new state of a message that was posted here.
 func (t *timeline) changed(f client.Sent) {
 	t.head = max(t.head, f.N)
+	if f.Withdrawn() {
+		t.removeReceived(f.ID)
+	}
 	it := t.sent(f.ID)
 	if it == nil {
-		return // it was received already
+		return // it was received or withdrawn already
 	}
 	it.state, it.rendered.lines = f.State, nil
 	switch f.State {
@@ -82,7 +85,7 @@ func (t *timeline) changed(f client.Sent) {
 		it.reason, it.at, it.n = "", f.At, f.N
 		t.removeMissed()
 	case client.Held:
-		it.reason = "waits for a moderator"
+		it.reason = "waits for a moderator; /withdraw takes it back"
 	case client.Failed:
 		why := refusalOf(f)
 		if it.reason = t.refusalWords(why); why.Waits() { // the composer counts down

@@ -82,14 +82,19 @@ func (r *room) update(msg any) tea.Cmd {
 		case msg.Moderate != nil:
 			r.moderated(msg)
 			return nil
+		case msg.Withdraws != "":
+			r.answered(msg, "")
+			return nil
 		case msg.Changes():
 			r.changeSent(msg)
 			return nil
 		}
-		switch msg.State {
-		case client.Saved:
+		switch {
+		case msg.Withdrawn():
+			r.inform("withdrawn: %s", oneLine(msg.Text, r.method))
+		case msg.State == client.Saved:
 			r.posted(msg.At)
-		case client.Failed:
+		case msg.State == client.Failed:
 			r.refused(refusalOf(msg))
 		}
 		r.timeline.changed(msg)

@@ -41,3 +41,17 @@ func (w *web) change(out http.ResponseWriter, r *http.Request, m *chat.Message, 
 	c := &chat.Change{Room: m.Room, ID: m.ID, Of: of, Text: text}
 	w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Change(actorOf(r), c, reply) })
 }
+
+// deleteHeld answers DELETE /api/v1/rooms/ROOM/held/ID, which withdraws a message of the sender that waits for a moderator.
+func (w *web) deleteHeld(out http.ResponseWriter, r *http.Request) {
+	m, ok := w.readWithoutBody(out, r)
+	if !ok {
+		return
+	}
+	held := r.PathValue("id")
+	if bad := wire.CheckID(held); bad != nil {
+		w.fail(out, &wire.CodedError{Code: bad.Code, Reason: "the path must end with the id of the message: " + bad.Reason})
+		return
+	}
+	w.answerPost(out, http.StatusOK, func(reply chat.Reply) error { return w.Chat.Withdraw(actorOf(r), m.Room, m.ID, held, reply) })
+}

@@ -78,6 +78,7 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/api/v1/rooms/{room}/messages", w.api(methods{http.MethodGet: w.getMessages, http.MethodPost: w.postMessage}))
 	mux.HandleFunc("/api/v1/rooms/{room}/messages/{n}", w.api(methods{http.MethodPatch: w.patchMessage, http.MethodDelete: w.deleteMessage}))
 	mux.HandleFunc("/api/v1/rooms/{room}/messages/{n}/marks/{key}", w.api(methods{http.MethodPut: w.putMark, http.MethodDelete: w.deleteMark}))
+	mux.HandleFunc("/api/v1/rooms/{room}/held/{id}", w.api(methods{http.MethodDelete: w.deleteHeld}))
 	mux.HandleFunc("/api/v1/rooms/{room}/stream", w.api(methods{http.MethodGet: w.stream}))
 	mux.HandleFunc("/api/v1/rooms", w.api(methods{http.MethodGet: w.rooms}))
 	mux.HandleFunc("/api/v1/rooms/{room}/people", w.api(methods{http.MethodGet: w.people}))

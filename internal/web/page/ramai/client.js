@@ -216,7 +216,7 @@ export class Client extends Emitter {
 	}
 
 	/**
-	 * Sends a request that is not repeated over another connection; over HTTP, only redeem and invite. Resolves with the frame that answers it, and rejects with a Refusal.
+	 * Sends a request that is not repeated over another connection; over HTTP, only invite, redeem, moderate, and the withdrawal of a held message. Resolves with the frame that answers it, and rejects with a Refusal.
 	 * @param {object} frame @returns {Promise<any>}
 	 */
 	request(frame) {

@@ -274,6 +274,7 @@ export class HTTPConnection {
 
 	/** See Client.request. @param {any} frame @returns {Promise<any>} */
 	async request({ type, room, id = "", ...fields }) {
+		if (type === "change" && fields.held) return request(this.#api, "DELETE", `${room}/held/${fields.held}`, undefined, id, "n", this.#closed.signal);
 		if (type !== "redeem" && type !== "invite" && type !== "moderate") throw new Refusal("unavailable", "there is no connection over a WebSocket");
 		const answer = await request(this.#api, "POST", `${room}/${type === "invite" ? "invites" : type}`, fields, id, type !== "moderate" ? "role" : fields.dry || fields.undo_by ? "count" : "n", this.#closed.signal);
 		if (type === "redeem") this.#rooms.get(room)?.receive({ type: "role", ...answer });
