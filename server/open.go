@@ -43,7 +43,7 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	}
 	s.clock.newest = newest(s.store)
 	s.hub = room.NewHub(s.store, room.Options{
-		Budget: budget, Logger: cfg.Logger,
+		Budget: budget, Logger: cfg.Logger, Publish: cfg.member.publishPeople(),
 		CanRead: func(room, senderID string, addr netip.Addr) bool { return s.chat.CanRead(room, senderID, addr) },
 		RuleEnd: func(room string) time.Time {
 			if end := s.store.RuleEnd(room, wire.TimeOf(cfg.Now())); end != 0 {
@@ -56,6 +56,9 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	node, at := eventlog.LocalNode, cfg.Now
 	if m := cfg.member; m != nil {
 		if cfg.sequencer, err = m.open(s.store); err != nil {
+			return nil, err
+		}
+		if err := m.node.ReceivePeople(s.hub.Receive); err != nil {
 			return nil, err
 		}
 		node, at = m.name, m.node.Time
@@ -119,6 +122,9 @@ func (s *Server) abandon() error {
 	var err error
 	if s.reactor != nil {
 		s.reactor.Close()
+	}
+	if s.hub != nil {
+		s.hub.Withdraw()
 	}
 	if s.index != nil {
 		err = s.index.Close()

@@ -226,6 +226,7 @@ func (s *Server) tick() {
 	for {
 		select {
 		case <-s.quit:
+			s.hub.Withdraw()
 			return
 		case <-ticker.C:
 			s.hub.Tick(s.cfg.Now())

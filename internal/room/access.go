@@ -95,6 +95,7 @@ func (r *Room) regrantSender(by senderKey) {
 		if !r.hub.canRead(r.name, senderID, s.member.RemoteAddr().Addr()) {
 			change |= accessLost
 			delete(r.typing, senderID)
+			r.hub.exchange.stopTyping(r.name, senderID)
 		}
 		s.access.Or(change)
 		s.member.Interrupt()

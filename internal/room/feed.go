@@ -116,6 +116,7 @@ func (h *Hub) append(r *Room, record *eventlog.Record) {
 		buf.Append(h.frames)
 	}
 	delete(r.typing, record.SenderID)
+	h.exchange.stopTyping(r.name, record.SenderID)
 	r.people.spoke(keyOf(record.SenderID))
 	if !r.wakePending {
 		r.wakePending = true

@@ -60,6 +60,10 @@ type Options struct {
 	// If nil, no rule ends.
 	RuleEnd func(room string) time.Time
 
+	// Publish sends a digest of the people on this server to the other members of its cluster, which pass it to Receive. Digests may
+	// be lost; those of one member arrive in order. If nil, the server runs alone.
+	Publish func(digest []byte) error
+
 	// Go runs f, which may wait for the disk, on behalf of an address. If nil, a fairqueue.Queue is used.
 	Go func(from netip.Prefix, f func())
 }
@@ -78,6 +82,7 @@ type Hub struct {
 
 	backfills backfillQueue
 	erasures  erasures
+	exchange  *exchange // with the other members of a cluster; nil: the server runs alone
 
 	ruleEnds struct {
 		sync.Mutex                      // taken after mu
@@ -108,6 +113,7 @@ func NewHub(store eventlog.Store, opt Options) *Hub {
 	}
 	h.ruleEnds.rooms = make(map[string]time.Time)
 	h.backfills.pending = make(map[backfillKey]*pendingBackfill)
+	h.exchange = newExchange(&h.opt)
 	return h
 }
 
@@ -146,9 +152,19 @@ func (h *Hub) room(name string) *Room {
 
 // Join adds m to a room. The room need not exist; nothing is stored for it.
 func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
+	s, opened := h.join(name, enc, m)
+	if opened {
+		h.enterRemote(name)
+	}
+	return s
+}
+
+// join does what Join does, but for the people on other members. It reports whether it has opened the room.
+func (h *Hub) join(name string, enc Encoding, m Member) (s *Subscription, opened bool) {
 	h.mu.Lock()
 	r := h.rooms[name]
 	if r == nil {
+		opened = true
 		r = &Room{hub: h, name: strings.Clone(name), newest: h.store.Bounds(name).Last, typing: make(map[string]time.Time)}
 		r.state.Store(&State{})
 		h.rooms[name] = r
@@ -157,12 +173,13 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	r.mu.Lock()
 	h.mu.Unlock()
 	defer r.mu.Unlock()
-	s := &Subscription{room: r, enc: enc, member: m, index: int32(len(r.members)), passed: r.erased}
+	s = &Subscription{room: r, enc: enc, member: m, index: int32(len(r.members)), passed: r.erased}
 	s.position.Store(uint32(r.newest)) // until the member sets it
 	hadWatchers := r.hasWatchers()
 	r.members = append(r.members, s)
 	by := m.SenderID()
 	s.next = r.people.enter(keyOf(by), h.store.Name(by), s)
+	h.exchange.noteChange(r.name, keyOf(by))
 	r.readers[enc]++
 	if r.buffers[enc] == nil {
 		buf := fanout.New(h.budget, r.newest)
@@ -178,7 +195,7 @@ func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
 	s.presenceAtJoin = r.state.Load().PresenceVersion
 	r.presenceChanged, r.newWatcher = true, true
 	r.scheduleRefresh()
-	return s
+	return s, opened
 }
 
 // leave is called by Subscription.Leave. It closes buffers without readers and removes a room without members.
@@ -202,6 +219,7 @@ func (h *Hub) remove(s *Subscription) (unpassed []*erasure) {
 	r.members[last] = nil
 	r.members = r.members[:last]
 	r.people.exit(keyOf(s.member.SenderID()), s)
+	h.exchange.noteChange(r.name, keyOf(s.member.SenderID()))
 	r.presenceChanged = true
 	r.scheduleRefresh()
 	if r.readers[s.enc]--; r.readers[s.enc] == 0 {

@@ -31,9 +31,10 @@ type people struct {
 }
 
 type person struct {
-	name        string // or empty
-	folded      string // name for searching
-	connections int32
+	name        string        // or empty
+	folded      string        // name for searching
+	connections int32         // to this server
+	remote      bool          // connected to another member of the cluster
 	first       *Subscription // of its connections, which are linked by Subscription.next
 }
 
@@ -62,7 +63,33 @@ func (p *people) exit(by senderKey, s *Subscription) {
 			break
 		}
 	}
-	if who.connections--; who.connections > 0 {
+	who.connections--
+	p.update(by, who)
+}
+
+// setRemote records whether a sender is connected to another member of the cluster. It reports whether the sender has entered or
+// left by that. name returns the name of a sender.
+func (p *people) setRemote(by senderKey, remote bool, name func(senderID string) string) bool {
+	who, known := p.present[by]
+	if who.remote == remote {
+		return false
+	}
+	if !known {
+		who.name = name(string(by[:]))
+		who.folded = fold(who.name)
+		p.named.add(who)
+	}
+	if p.present == nil {
+		p.present = make(map[senderKey]person)
+	}
+	who.remote = remote
+	p.update(by, who)
+	return who.connections == 0
+}
+
+// update stores a person, or removes one who has left.
+func (p *people) update(by senderKey, who person) {
+	if who.connections > 0 || who.remote {
 		p.present[by] = who
 		return
 	}

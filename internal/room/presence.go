@@ -14,6 +14,9 @@ import (
 func (h *Hub) Tick(now time.Time) {
 	h.applyRenames()
 	h.endRules(now)
+	if h.exchange != nil {
+		h.exchangeDigests(now)
+	}
 	c := &h.changed
 	c.Lock()
 	rooms := c.rooms
@@ -72,6 +75,8 @@ func (h *Hub) Who(ask wire.Who) wire.Who {
 		defer r.mu.Unlock()
 		w.Count = len(r.people.present)
 		w.Matching, w.Names = r.people.search(ask.Prefix, limit)
+	} else {
+		h.whoRemote(&w, limit)
 	}
 	return w
 }
@@ -103,11 +108,11 @@ func (h *Hub) Count(name string) int {
 	if r := h.room(name); r != nil {
 		return r.count()
 	}
-	return 0
+	return len(h.exchange.in(name))
 }
 
-// Occupied reports whether a room has members.
-func (h *Hub) Occupied(name string) bool { return h.room(name) != nil }
+// Occupied reports whether a room has members, here or on another member of the cluster.
+func (h *Hub) Occupied(name string) bool { return h.room(name) != nil || len(h.exchange.in(name)) > 0 }
 
 // Typing records that a sender is typing, for the next few seconds.
 func (h *Hub) Typing(name, by string, now time.Time) {
@@ -117,6 +122,7 @@ func (h *Hub) Typing(name, by string, now time.Time) {
 		if _, shown := r.typing[by]; shown || len(r.typing) < maxTyping {
 			r.typing[by] = now.Add(typingLasts)
 			r.scheduleRefresh()
+			h.exchange.noteTyping(r.name)
 		}
 	}
 }

@@ -152,11 +152,11 @@ func (r *Room) refresh(now time.Time) bool {
 		}
 		r.presenceChanged, r.newWatcher = false, false
 	}
-	typing := r.typingFrame(now)
+	typing, count := r.typingFrame(now)
 	if len(r.typing) > 0 { // until they stop
 		r.scheduleRefresh()
 	}
-	if b := typing; !bytes.Equal(b, old.Typing) && (len(r.typing) > 0 || old.TypingVersion > 0) {
+	if b := typing; !bytes.Equal(b, old.Typing) && (count > 0 || old.TypingVersion > 0) {
 		next.Typing = b
 		next.TypingVersion++
 	}
@@ -167,8 +167,9 @@ func (r *Room) refresh(now time.Time) bool {
 	return true
 }
 
-// typingFrame removes senders that have stopped typing and returns a frame with the others. Called with mu held.
-func (r *Room) typingFrame(now time.Time) []byte {
+// typingFrame removes senders that have stopped typing and returns a frame with the others, and how many they are. Called with mu
+// held.
+func (r *Room) typingFrame(now time.Time) (frame []byte, count int) {
 	t := wire.Typing{Room: r.name, By: []wire.Sender{}}
 	for by, until := range r.typing {
 		if now.After(until) {
@@ -177,8 +178,15 @@ func (r *Room) typingFrame(now time.Time) []byte {
 		}
 		t.By = append(t.By, wire.Sender{SenderID: by, DisplayName: r.hub.store.Name(by)})
 	}
+	r.hub.exchange.typingIn(r.name, func(by senderKey) {
+		senderID := string(by[:])
+		twice := slices.ContainsFunc(t.By, func(s wire.Sender) bool { return s.SenderID == senderID })
+		if !twice && len(t.By) < maxTyping && r.people.present[by].remote {
+			t.By = append(t.By, wire.Sender{SenderID: senderID, DisplayName: r.hub.store.Name(senderID)})
+		}
+	})
 	slices.SortFunc(t.By, func(a, b wire.Sender) int { return bytes.Compare([]byte(a.SenderID), []byte(b.SenderID)) })
-	return wire.Append(nil, t)
+	return wire.Append(nil, t), len(t.By)
 }
 
 // Subscription is one member's membership in one room. Its methods are for that member alone.
