@@ -261,25 +261,35 @@ func (c *Delta) stepRange(e *Erasure) (from, to uint64) {
 	return from, min(e.To, from+EraseStepSize-1)
 }
 
-// eraseStep erases the next messages of an erasure. Those that are erased already, or were deleted, stay as they are.
-func (c *Delta) eraseStep(tx Tx, o *Outcome, e *Erasure) error {
-	from, to := c.stepRange(e)
+// rewriteStep calls rewrite with each message of an erasure from number from to number to, and returns a record of those for which it
+// returned true.
+func (c *Delta) rewriteStep(tx Tx, e *Erasure, from, to uint64, rewrite func(Tx, *Erasure, *Record) (bool, error)) (erasedRecord, error) {
 	record := erasedRecord{Erasure: e.N}
 	for n := from; n <= to; n++ {
 		row, err := tx.Record(e.Room, n)
 		if err != nil {
-			return err
+			return record, err
 		}
 		if row.Kind != Say || !e.has(n, row.SenderID) {
 			continue
 		}
-		erased, err := c.eraseRow(tx, e, &row)
+		rewritten, err := rewrite(tx, e, &row)
 		if err != nil {
-			return err
+			return record, err
 		}
-		if erased {
+		if rewritten {
 			record.add(n)
 		}
+	}
+	return record, nil
+}
+
+// eraseStep erases the next messages of an erasure. Those that are erased already, or were deleted, stay as they are.
+func (c *Delta) eraseStep(tx Tx, o *Outcome, e *Erasure) error {
+	from, to := c.stepRange(e)
+	record, err := c.rewriteStep(tx, e, from, to, c.eraseRow)
+	if err != nil {
+		return err
 	}
 	next := *e
 	next.Next = to + 1

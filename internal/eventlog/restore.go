@@ -119,22 +119,9 @@ func (restoreStepKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return nil
 	}
 	from, to := c.stepRange(e)
-	record := erasedRecord{Erasure: e.N}
-	for n := from; n <= to; n++ {
-		row, err := tx.Record(e.Room, n)
-		if err != nil {
-			return err
-		}
-		if row.Kind != Say || !e.has(n, row.SenderID) {
-			continue
-		}
-		restored, err := c.restoreRow(tx, e, &row)
-		if err != nil {
-			return err
-		}
-		if restored {
-			record.add(n)
-		}
+	record, err := c.rewriteStep(tx, e, from, to, c.restoreRow)
+	if err != nil {
+		return err
 	}
 	if err := c.appendStep(tx, o, &record); err != nil {
 		return err
