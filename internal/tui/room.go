@@ -75,30 +75,7 @@ func (r *room) update(msg any) tea.Cmd {
 	case client.Line:
 		r.line(msg)
 	case client.Sent:
-		switch {
-		case msg.Key != "":
-			r.settingSent(msg)
-			return nil
-		case msg.Moderate != nil:
-			r.moderated(msg)
-			return nil
-		case msg.Withdraws != "":
-			r.answered(msg, "")
-			return nil
-		case msg.Changes():
-			r.changeSent(msg)
-			return nil
-		}
-		switch {
-		case msg.Withdrawn():
-			r.inform("withdrawn: %s", oneLine(msg.Text, r.method))
-		case msg.State == client.Saved:
-			r.posted(msg.At)
-		case msg.State == client.Failed:
-			r.refused(refusalOf(msg))
-		}
-		r.timeline.changed(msg)
-		return r.postLines(msg)
+		return r.sent(msg)
 	case wire.Presence:
 		r.people.present, r.people.names = msg.Count, msg.Names
 	case wire.Typing:
@@ -130,14 +107,7 @@ func (r *room) update(msg any) tea.Cmd {
 			r.timeline.noteOutage(r.now())
 		}
 	case page:
-		switch msg.kind {
-		case original:
-			r.originalLoaded(msg)
-			return nil
-		case restored:
-			return r.restoredLoaded(msg)
-		}
-		return tea.Batch(r.timeline.loaded(msg), r.timeline.loadRestored(0))
+		return r.pageLoaded(msg)
 	case proof:
 		return r.proven(msg)
 	case settingsPage:
@@ -153,6 +123,46 @@ func (r *room) update(msg any) tea.Cmd {
 		return r.submitLines(msg.lines)
 	}
 	return nil
+}
+
+// sent handles the state of something that this user has posted.
+func (r *room) sent(f client.Sent) tea.Cmd {
+	switch {
+	case f.Key != "":
+		r.settingSent(f)
+		return nil
+	case f.Moderate != nil:
+		r.moderated(f)
+		return nil
+	case f.Withdraws != "":
+		r.answered(f, "")
+		return nil
+	case f.Changes():
+		r.changeSent(f)
+		return nil
+	}
+	switch {
+	case f.Withdrawn():
+		r.inform("withdrawn: %s", oneLine(f.Text, r.method))
+	case f.State == client.Saved:
+		r.posted(f.At)
+	case f.State == client.Failed:
+		r.refused(refusalOf(f))
+	}
+	r.timeline.changed(f)
+	return r.postLines(f)
+}
+
+// pageLoaded handles a page of history.
+func (r *room) pageLoaded(p page) tea.Cmd {
+	switch p.kind {
+	case original:
+		r.originalLoaded(p)
+		return nil
+	case restored:
+		return r.restoredLoaded(p)
+	}
+	return tea.Batch(r.timeline.loaded(p), r.timeline.loadRestored(0))
 }
 
 // hasUnsent reports whether the room has a draft, or messages that the server has not confirmed.
