@@ -26,7 +26,7 @@ func (v v1) redeem(r wire.Request, f wire.Redeem) {
 // set changes a setting. A password is hashed first; nothing is read from the client meanwhile, so that no later post overtakes it.
 func (v v1) set(r wire.Request, set *chat.Setting) {
 	if !set.HasPassword() {
-		v.post(r, set.Room, set.ID, nil, nil, set)
+		v.post(r, set.Room, set.ID, posting{setting: set})
 		return
 	}
 	v.reading = true
@@ -37,7 +37,7 @@ func (v v1) set(r wire.Request, set *chat.Setting) {
 				v.refuseWith(r, err)
 				return
 			}
-			v.post(r, set.Room, set.ID, nil, nil, set)
+			v.post(r, set.Room, set.ID, posting{setting: set})
 		})
 	}))
 }

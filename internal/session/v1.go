@@ -70,13 +70,14 @@ func (v v1) text(b []byte) {
 	v.sawRequest = true
 	switch f := r.Frame.(type) {
 	case wire.Say:
-		v.post(r, f.Room, f.ID, &chat.Message{Room: f.Room, ID: f.ID, Text: f.Text, Re: f.Re, As: f.As, Options: f.Options}, nil, nil)
+		m := chat.Message{Room: f.Room, ID: f.ID, Text: f.Text, Re: f.Re, As: f.As, Options: f.Options}
+		v.post(r, f.Room, f.ID, posting{message: &m})
 	case wire.Change:
 		if f.Held != "" {
 			v.withdraw(r, f)
 			return
 		}
-		v.post(r, f.Room, f.ID, nil, &chat.Change{Room: f.Room, ID: f.ID, Of: f.Of, Text: f.Text}, nil)
+		v.post(r, f.Room, f.ID, posting{change: &chat.Change{Room: f.Room, ID: f.ID, Of: f.Of, Text: f.Text}})
 	case wire.Set:
 		v.set(r, &chat.Setting{Room: f.Room, ID: f.ID, Key: f.Key, Value: f.Value, Until: f.Until, AddressOf: f.AddressOf})
 	case wire.Invite:
@@ -123,8 +124,26 @@ func (v v1) refuseWith(r wire.Request, err error) {
 	}
 }
 
-// post posts a message, a change or a setting; the others are nil.
-func (v v1) post(r wire.Request, room, id string, m *chat.Message, c *chat.Change, set *chat.Setting) {
+// posting is a message, a change or a setting that a client posts: one of the fields. It is no interface, because a message would
+// be allocated to be in one.
+type posting struct {
+	message *chat.Message
+	change  *chat.Change
+	setting *chat.Setting
+}
+
+func (p posting) submit(s *chat.Service, a *chat.Actor, reply chat.Reply) error {
+	switch {
+	case p.change != nil:
+		return s.Change(a, p.change, reply)
+	case p.setting != nil:
+		return s.Set(a, p.setting, reply)
+	}
+	return s.Say(a, p.message, reply)
+}
+
+// post posts what. Its answer names the room and the id.
+func (v v1) post(r wire.Request, room, id string, what posting) {
 	p := v.ensurePublisher()
 	if p.refusal != nil && (p.refusal.id != id || p.refusal.room != room) {
 		v.sayBehindFence(r)
@@ -134,7 +153,7 @@ func (v v1) post(r wire.Request, room, id string, m *chat.Message, c *chat.Chang
 	if p.refusal != nil && p.refusal.stored { // commands in flight were sent after the refused message, and must be sent again
 		reply.Fence++
 	}
-	err := v.submitPost(m, c, set, reply)
+	err := what.submit(v.env.Chat, &p.actor, reply)
 	if refused := chat.Refusal(err); refused != nil {
 		if chat.Wait(err) > 0 {
 			p.fence = reply.Fence
@@ -145,28 +164,19 @@ func (v v1) post(r wire.Request, room, id string, m *chat.Message, c *chat.Chang
 	}
 	p.refusal, p.fence = nil, reply.Fence
 	if !v.submitted(err) {
-		v.blockUntil(0, v.submitAgain(m, c, set, reply))
+		v.blockUntil(0, v.submitAgain(what, reply))
 	}
-}
-
-func (v v1) submitPost(m *chat.Message, c *chat.Change, set *chat.Setting, reply chat.Reply) error {
-	switch {
-	case c != nil:
-		return v.env.Chat.Change(&v.publisher.actor, c, reply)
-	case set != nil:
-		return v.env.Chat.Set(&v.publisher.actor, set, reply)
-	}
-	return v.env.Chat.Say(&v.publisher.actor, m, reply)
 }
 
 // submitAgain returns a function that submits a post once there is space in the queue. It copies the message, which would
 // be allocated in every case if the closure referred to it.
-func (v v1) submitAgain(m *chat.Message, c *chat.Change, set *chat.Setting, reply chat.Reply) func() bool {
-	var copied chat.Message
-	if m != nil {
-		copied = *m
+func (v v1) submitAgain(what posting, reply chat.Reply) func() bool {
+	again := posting{change: what.change, setting: what.setting}
+	if what.message != nil {
+		copied := *what.message
+		again.message = &copied
 	}
-	return func() bool { return v.submitted(v.submitPost(&copied, c, set, reply)) }
+	return func() bool { return v.submitted(again.submit(v.env.Chat, &v.publisher.actor, reply)) }
 }
 
 // sayBehindFence refuses a message that must be sent after the fenced one.
