@@ -37,16 +37,16 @@ type revoker struct {
 	sent      int // texts that were handed to a socket
 }
 
-// revokerReader is a client that only reads.
+// revokerReader is a reader with what it may read.
 type revokerReader struct {
-	eraserReader
-	secret, senderID string
-	banned           bool
-	role             wire.Role // RoleNone: that of everyone
-	until            wire.Time // of role; 0: it has no end
-	deniedSince      uint64    // what has a higher number must not be sent
-	denied           bool
-	left             int // frames left received
+	*reader
+	senderID    string
+	banned      bool
+	role        wire.Role // RoleNone: that of everyone
+	until       wire.Time // of role; 0: it has no end
+	deniedSince uint64    // what has a higher number must not be sent
+	denied      bool
+	left        int // frames left received
 }
 
 const den = "den"
@@ -59,12 +59,16 @@ func newRevoker(t *testing.T, seed uint64) *revoker {
 	}
 	e.harness.committed = e.committed
 	e.owner = e.v1()
-	for i, r := range []eraserReader{
-		{protocol: chat.V1}, {protocol: chat.V1, deflate: true}, {protocol: chat.V1}, {protocol: chat.Plain}, {protocol: chat.Plain, deflate: true},
-		{protocol: chat.Events}, {protocol: chat.Lines},
-	} {
-		secret := fmt.Sprintf("reader%016d", i)
-		e.readers = append(e.readers, &revokerReader{eraserReader: r, secret: secret, senderID: wire.SenderIDOf(secret)})
+	for i, r := range newReaders(e.harness, rng, den) {
+		r.client.Session = fmt.Sprintf("reader%016d", i)
+		reader := &revokerReader{reader: r, senderID: wire.SenderIDOf(r.client.Session)}
+		r.check = func(b []byte) { e.check(b, reader) }
+		r.onFrame = func(f wire.Frame) {
+			if _, is := f.(wire.Left); is {
+				reader.left++
+			}
+		}
+		e.readers = append(e.readers, reader)
 	}
 	return e
 }
@@ -84,7 +88,7 @@ func (e *revoker) committed() {
 		}
 	}
 	for range e.rng.IntN(4) {
-		e.act(e.readers[e.rng.IntN(len(e.readers))])
+		e.readers[e.rng.IntN(len(e.readers))].act()
 	}
 	if r := e.readers[e.rng.IntN(len(e.readers))]; e.rng.IntN(2) == 0 && r.link != nil && !r.link.closed {
 		for range 20 { // it reads everything that it can obtain
@@ -169,7 +173,7 @@ func (e *revoker) check(b []byte, r *revokerReader) {
 			e.t.Fatal(err)
 		}
 		if e.sent++; r.denied && e.textAt[text] > r.deniedSince {
-			e.t.Fatalf("protocol %v, deflated %v: message %d is sent, but the reader has lost the permission at %d; in %.300q", r.protocol, r.deflate, e.textAt[text], r.deniedSince, b)
+			e.t.Fatalf("protocol %v, deflated %v: message %d is sent, but the reader has lost the permission at %d; in %.300q", r.client.Protocol, r.client.Deflate, e.textAt[text], r.deniedSince, b)
 		}
 	}
 }
@@ -212,74 +216,6 @@ func (e *revoker) setSomething() {
 	}
 }
 
-// connect connects a reader that is not connected.
-func (e *revoker) connect(r *revokerReader) {
-	c := Client{Protocol: r.protocol, Deflate: r.deflate, Room: den, Last: e.rng.IntN(100), Session: r.secret}
-	stream := r.protocol == chat.Events || r.protocol == chat.Lines
-	if stream && e.rng.IntN(3) > 0 {
-		c.After = e.position()
-	}
-	r.link = e.harness.connect(c)
-	r.link.onWrite = func(b []byte) { e.check(b, r) }
-	if stream {
-		r.link.onBytes = func([]byte) {}
-	}
-	r.link.onFrame = func(f wire.Frame) {
-		if e.check(wire.Append(nil, f), r); f.Type() == (wire.Left{}).Type() {
-			r.left++
-		}
-	}
-	r.link.onLine = func(s string) { e.check([]byte(s), r) }
-	if r.protocol == chat.V1 {
-		e.join(r)
-	}
-}
-
-func (e *revoker) position() *wire.Position {
-	return &wire.Position{HistoryID: e.store.HistoryID(), N: uint64(e.rng.Int64N(int64(e.store.Bounds(den).Last) + 1))}
-}
-
-func (e *revoker) join(r *revokerReader) {
-	j := wire.Join{Room: den, After: e.position()}
-	if e.rng.IntN(3) == 0 {
-		last := e.rng.IntN(200)
-		j.After, j.Last = nil, &last
-	}
-	r.link.send(j)
-}
-
-// act makes a reader do something.
-func (e *revoker) act(r *revokerReader) {
-	if r.link == nil || r.link.closed {
-		e.connect(r)
-		return
-	}
-	l := r.link
-	switch k := e.rng.IntN(100); {
-	case k < 2:
-		l.end(nil)
-	case k < 9:
-		l.blocked = !l.blocked
-	case k < 18 && l.v1:
-		e.join(r)
-	case k < 20 && l.v1:
-		l.send(wire.Leave{Room: den})
-	case k < 30 && l.v1:
-		before := e.store.Bounds(den).Last + 2
-		before -= min(before, uint64(e.rng.IntN(60)))
-		l.send(wire.History{Room: den, Before: &before, Limit: 1 + e.rng.IntN(30)})
-	case k < 45:
-		l.receive(1 + e.rng.IntN(300))
-	case k < 75:
-		l.max = 1 + e.rng.IntN(3000)
-		l.next()
-	case l.unconfirmed != nil && (!l.blocked || e.rng.IntN(50) == 0):
-		l.write(e.rng.IntN(len(l.unconfirmed) + 1))
-	default:
-		l.interrupt()
-	}
-}
-
 func (e *revoker) step() {
 	switch k := e.rng.IntN(100); {
 	case k < 4:
@@ -305,7 +241,7 @@ func (e *revoker) step() {
 		e.clock = e.clock.Add(time.Duration(e.rng.IntN(400)) * time.Millisecond)
 		e.runTimers()
 	default:
-		e.act(e.readers[e.rng.IntN(len(e.readers))])
+		e.readers[e.rng.IntN(len(e.readers))].act()
 	}
 	e.owner.run()
 }
@@ -323,8 +259,8 @@ func (e *revoker) expectGone() {
 		if r.link == nil || r.link.closed || r.link.blocked || e.store.CanRead(den, r.senderID, at) {
 			continue
 		}
-		if len(r.link.s.cursors) > 0 || r.protocol != chat.V1 {
-			e.t.Fatalf("protocol %v: the reader is in %d rooms, and its connection is open, though it has lost the permission", r.protocol, len(r.link.s.cursors))
+		if len(r.link.s.cursors) > 0 || r.client.Protocol != chat.V1 {
+			e.t.Fatalf("protocol %v: the reader is in %d rooms, and its connection is open, though it has lost the permission", r.client.Protocol, len(r.link.s.cursors))
 		}
 	}
 }

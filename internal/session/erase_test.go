@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"ramai/internal/chat"
 	"ramai/internal/eventlog"
 	"ramai/wire"
 )
@@ -35,20 +34,13 @@ type eraser struct {
 	posted  map[string]int    // by id of an unanswered message: its text
 	changes int               // answered changes
 	heard   map[int]bool      // texts that were handed to a socket
-	readers []*eraserReader
+	readers []*reader
 
 	erasures  int            // by the operator, so far
 	moderated int            // texts that these have erased
 	erasure   uint64         // number of the operator's erasure that is not finished; 0: none
 	selection map[uint64]int // its messages, and their texts
 	undone    bool           // it is being undone
-}
-
-// eraserReader is a client that only reads.
-type eraserReader struct {
-	protocol chat.Protocol
-	deflate  bool
-	link     *link
 }
 
 // textNumber finds the number of a text in any part of it that is long enough.
@@ -62,11 +54,9 @@ func newEraser(t *testing.T, seed uint64) *eraser {
 	}
 	e.author = e.v1()
 	e.author.onFrame = e.answered
-	for _, r := range []eraserReader{
-		{protocol: chat.V1}, {protocol: chat.V1, deflate: true}, {protocol: chat.V1}, {protocol: chat.Plain}, {protocol: chat.Plain, deflate: true},
-		{protocol: chat.Events}, {protocol: chat.Lines},
-	} {
-		e.readers = append(e.readers, &r)
+	e.readers = newReaders(e.harness, rng, wire.Lobby)
+	for _, r := range e.readers {
+		r.check = func(b []byte) { e.check(b, r) }
 	}
 	return e
 }
@@ -78,14 +68,14 @@ func (e *eraser) text() string {
 }
 
 // check fails if b contains a text that is erased.
-func (e *eraser) check(b []byte, r *eraserReader) {
+func (e *eraser) check(b []byte, r *reader) {
 	for _, m := range textNumber.FindAllSubmatch(b, -1) {
 		text, err := strconv.Atoi(string(m[1]))
 		if err != nil {
 			e.t.Fatal(err)
 		}
 		if e.heard[text] = true; e.erased[text] {
-			e.t.Fatalf("protocol %v, deflated %v: text %d is sent after %d changes, in %.300q", r.protocol, r.deflate, text, e.changes, b)
+			e.t.Fatalf("protocol %v, deflated %v: text %d is sent after %d changes, in %.300q", r.client.Protocol, r.client.Deflate, text, e.changes, b)
 		}
 	}
 }
@@ -214,71 +204,6 @@ func (e *eraser) changeAfterRead() {
 	}
 }
 
-// connect connects a reader that is not connected. It resumes, or starts at some position.
-func (e *eraser) connect(r *eraserReader) {
-	c := Client{Protocol: r.protocol, Deflate: r.deflate, Room: wire.Lobby, Last: e.rng.IntN(100)}
-	stream := r.protocol == chat.Events || r.protocol == chat.Lines
-	if stream && e.rng.IntN(3) > 0 {
-		c.After = e.position()
-	}
-	r.link = e.harness.connect(c)
-	r.link.onWrite = func(b []byte) { e.check(b, r) }
-	if stream {
-		r.link.onBytes = func([]byte) {}
-	}
-	r.link.onFrame = func(f wire.Frame) { e.check(wire.Append(nil, f), r) }
-	r.link.onLine = func(s string) { e.check([]byte(s), r) }
-	if r.protocol == chat.V1 {
-		e.join(r)
-	}
-}
-
-func (e *eraser) position() *wire.Position {
-	last := e.store.Bounds(wire.Lobby).Last
-	return &wire.Position{HistoryID: e.store.HistoryID(), N: uint64(e.rng.Int64N(int64(last) + 1))}
-}
-
-func (e *eraser) join(r *eraserReader) {
-	j := wire.Join{Room: wire.Lobby, After: e.position()}
-	if e.rng.IntN(3) == 0 {
-		last := e.rng.IntN(200)
-		j.After, j.Last = nil, &last
-	}
-	r.link.send(j)
-}
-
-// act makes a reader do something.
-func (e *eraser) act(r *eraserReader) {
-	if r.link == nil || r.link.closed {
-		e.connect(r)
-		return
-	}
-	l := r.link
-	switch k := e.rng.IntN(100); {
-	case k < 3:
-		l.end(nil)
-	case k < 10:
-		l.blocked = !l.blocked
-	case k < 14 && l.v1:
-		e.join(r)
-	case k < 17 && l.v1:
-		l.send(wire.Leave{Room: wire.Lobby})
-	case k < 30 && l.v1:
-		before := e.store.Bounds(wire.Lobby).Last + 2
-		before -= min(before, uint64(e.rng.IntN(60)))
-		l.send(wire.History{Room: wire.Lobby, Before: &before, Limit: 1 + e.rng.IntN(30)})
-	case k < 45:
-		l.receive(1 + e.rng.IntN(300))
-	case k < 75:
-		l.max = 1 + e.rng.IntN(3000)
-		l.next()
-	case l.unconfirmed != nil && (!l.blocked || e.rng.IntN(50) == 0):
-		l.write(e.rng.IntN(len(l.unconfirmed) + 1))
-	default:
-		l.interrupt()
-	}
-}
-
 func (e *eraser) step() {
 	switch k := e.rng.IntN(100); {
 	case k < 4:
@@ -299,7 +224,7 @@ func (e *eraser) step() {
 		e.clock = e.clock.Add(time.Duration(e.rng.IntN(200)) * time.Millisecond)
 		e.runTimers()
 	default:
-		e.act(e.readers[e.rng.IntN(len(e.readers))])
+		e.readers[e.rng.IntN(len(e.readers))].act()
 	}
 	e.author.run()
 }
