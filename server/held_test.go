@@ -1,10 +1,12 @@
 package server_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"ramai/server"
 	"ramai/wire"
@@ -119,6 +121,74 @@ func TestHeld(t *testing.T) {
 		if answer, _ := h.http("owner", http.MethodGet, "/api/v1/rooms/~open/messages?limit=100", ""); strings.Contains(answer, "heldtext "+text) {
 			t.Errorf("the moderators still see the text %q", text)
 		}
+	}
+}
+
+// TestEraseHeld: an erasure rejects the held messages that belong to the selection, as the preview counts them, and no others.
+func TestEraseHeld(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *server.Config) { trustLoopback(c); c.InMemory = true })
+	r := &raid{tb: t, base: "http" + strings.TrimPrefix(s.url, "ws"), room: "den"}
+	owner, here, there := sessionOf("owner"), "198.51.100.7", "198.51.100.8"
+	r.say("hello", owner, moderatorAddr) // 1
+	r.say("old", sessionOf("ann"), here) // 2
+	r.set("hold", `{"value":"all"}`, owner)
+	hold := func(who, id, addr string) {
+		if status, got := r.do(http.MethodPost, "/api/v1/rooms/den/messages", fmt.Sprintf(`{"text":"%s","id":%q}`, id, id), sessionOf(who), addr); status != http.StatusForbidden || !strings.Contains(got, `"held"`) {
+			t.Fatalf("%s is not held: %d %s", id, status, got)
+		}
+	}
+	waiting := func() (ids string, newest wire.Message) {
+		_, body := r.do(http.MethodGet, "/api/v1/rooms/~den/messages?limit=500", "", owner, moderatorAddr)
+		var page wire.HistoryResponse
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range page.Messages {
+			if m.As == wire.HeldMessage && !m.Gone {
+				ids, newest = ids+" "+m.ID, m
+			}
+		}
+		return ids, newest
+	}
+	hold("ann", "ann1", here)
+	hold("bob", "bob1", there)
+	_, last := waiting()
+	since := last.At + 1
+	becomes(t, func() bool { return wire.TimeOf(time.Now()) > since })
+	hold("ann", "ann2", here)
+	hold("ann", "ann3", there)
+	hold("bob", "bob2", there)
+	hold("cid", "cid1", here)
+	for selection, want := range map[string]int{
+		fmt.Sprintf(`{"by":%q}`, by("ann")): 3, fmt.Sprintf(`{"by":%q,"since":%q}`, by("ann"), since): 2, fmt.Sprintf(`{"by":%q}`, by("dan")): 0,
+		`{"address_of":2}`: 3, fmt.Sprintf(`{"address_of":2,"since":%q}`, since): 2,
+		fmt.Sprintf(`{"newcomers":true,"since":%q}`, since): 2,
+	} {
+		var preview wire.Preview
+		if r.moderate(fmt.Sprintf(`{"erase":%s,"dry":true}`, selection), owner, &preview); preview.Held != want {
+			t.Errorf("%s has %d held messages, want %d", selection, preview.Held, want)
+		}
+	}
+	newcomers := fmt.Sprintf(`"erase":{"newcomers":true,"since":%q}`, since)
+	var preview wire.Preview
+	r.moderate("{"+newcomers+`,"dry":true}`, owner, &preview)
+	hold("cid", "cid2", here) // after the preview
+	request := fmt.Sprintf(`{%s,"to":%d,"held_to":%d,"id":"e1"}`, newcomers, preview.To, preview.HeldTo)
+	var first, again wire.PostResponse
+	r.moderate(request, owner, &first)
+	r.moderate(request, owner, &again)
+	if ids, _ := waiting(); ids != " ann1 bob1 ann2 ann3 cid2" || first.N == 0 || again.N != first.N {
+		t.Errorf("waiting are%s; the answers are %+v and %+v", ids, first, again)
+	}
+	for body, want := range map[string]string{`{"undo":3,"held_to":2}`: "held_to belongs to erase", `{"erase":{"by":"x"},"held_to":"2","dry":true}`: "held_to"} {
+		if status, got := r.do(http.MethodPost, "/api/v1/rooms/den/moderate", body, owner, moderatorAddr); status != http.StatusBadRequest || !strings.Contains(got, want) {
+			t.Errorf("%s: %d %s", body, status, got)
+		}
+	}
+	r.moderate(fmt.Sprintf(`{"erase":{"by":%q},"to":2}`, by("ann")), owner, &first) // a client that knows no held_to
+	if ids, _ := waiting(); ids != " bob1 cid2" {
+		t.Errorf("waiting are%s", ids)
 	}
 }
 

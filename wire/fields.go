@@ -24,7 +24,7 @@ type member struct {
 
 // fieldNames are the fields of all requests.
 var fieldNames = [...]string{"type", "ref", "room", "id", "text", "session", "after", "before", "last", "limit", "name", "at", "prefix", "re", "of", "as", "options", "key",
-	"on", "value", "until", "erase", "to", "dry", "undo", "undo_by", "address_of",
+	"on", "value", "until", "erase", "to", "held_to", "dry", "undo", "undo_by", "address_of",
 	"role", "uses", "invite", "password",
 	"token", "held", "code", "confirm", "all",
 	"approve", "reject"}

@@ -9,12 +9,13 @@ const PreviewSample = 5
 // moderator did. Exactly one of Erase, Undo, UndoBy, Approve and Reject is set.
 // Repeating the same ID in the same room never erases or undoes twice.
 type Moderate struct {
-	Room  string     `json:"room"`
-	ID    string     `json:"id"`
-	Erase *Selection `json:"erase,omitempty"`
-	To    uint64     `json:"to,omitempty"`  // with Erase: messages with higher numbers are not erased; with UndoBy: what has a higher number in the moderators' room stays; 0 only with Dry
-	Dry   bool       `json:"dry,omitempty"` // with Erase and UndoBy: nothing is done, and the answer is a Preview, or what an Undone would say
-	Undo  uint64     `json:"undo,omitempty"`
+	Room   string     `json:"room"`
+	ID     string     `json:"id"`
+	Erase  *Selection `json:"erase,omitempty"`
+	To     uint64     `json:"to,omitempty"`      // with Erase: messages with higher numbers are not erased; with UndoBy: what has a higher number in the moderators' room stays; 0 only with Dry
+	HeldTo uint64     `json:"held_to,omitempty"` // with Erase: held messages with higher numbers in the moderators' room are not rejected; 0: all of the selection are
+	Dry    bool       `json:"dry,omitempty"`     // with Erase and UndoBy: nothing is done, and the answer is a Preview, or what an Undone would say
+	Undo   uint64     `json:"undo,omitempty"`
 
 	UndoBy *ActionsOf `json:"undo_by,omitempty"` // an owner undoes what a moderator did; answered by Undone
 
@@ -76,6 +77,9 @@ type Preview struct {
 	Sample  []Message `json:"sample"`  // the newest ones, at most PreviewSample, ascending
 	To      uint64    `json:"to"`      // number for the Moderate that erases them
 
+	Held   int    `json:"held,omitempty"`    // messages of the selection that wait for a moderator: they would be rejected, and undoing the erasure does not bring them back
+	HeldTo uint64 `json:"held_to,omitempty"` // number for the Moderate that rejects them
+
 	Kept      int `json:"kept,omitempty"`      // of a selection by address or of newcomers: messages of moderators and owners, which would not be erased
 	Addresses int `json:"addresses,omitempty"` // of such a selection: addresses that the messages came from, as far as they are known
 	Present   int `json:"present,omitempty"`   // people who are in the room now from one of these addresses
@@ -136,6 +140,11 @@ func parseModerate(f fields) (Frame, string, *CodedError) {
 			return m, "to", bad
 		}
 	}
+	if f.value("held_to") != nil {
+		if m.HeldTo, bad = f.target("held_to"); bad != nil {
+			return m, "held_to", bad
+		}
+	}
 	if f.value("dry") != nil {
 		if m.Dry, bad = f.bool("dry"); bad != nil {
 			return m, "dry", bad
@@ -186,6 +195,8 @@ func (m *Moderate) Check() *CodedError {
 		return &CodedError{Code: BadRequest, Reason: "it must have exactly one of erase, undo, undo_by, approve and reject"}
 	case m.Erase == nil && m.UndoBy == nil && (m.Dry || m.To > 0):
 		return &CodedError{Code: BadRequest, Reason: "dry and to belong to erase and undo_by; leave them out"}
+	case m.Erase == nil && m.HeldTo > 0:
+		return &CodedError{Code: BadRequest, Reason: "held_to belongs to erase; leave it out"}
 	case m.UndoBy != nil && !m.Dry && m.To == 0:
 		return &CodedError{Code: BadRequest, Reason: "undo_by needs to, the number up to which actions are undone, as the answer has it; send the same with dry: true to get one"}
 	case m.Erase != nil && !m.Dry && m.To == 0:

@@ -17,6 +17,9 @@ type Selected struct {
 	Sample []wire.Message // the newest ones, at most wire.PreviewSample, ascending
 	Of     [][2]uint64    // their numbers, if the senders have others that were not selected; empty: all from From to To
 
+	Held   []eventlog.HeldKey // messages of the selection that wait for a moderator
+	HeldTo uint64             // number in the room of the moderators up to which these were looked at
+
 	Kept      int // messages of the selection that are left out, see wire.Preview
 	Addresses int // see wire.Preview
 	Present   int
@@ -26,20 +29,21 @@ type Selected struct {
 const recordsPerWork = 256
 
 // Select finds the messages that an erasure would erase, in the background, and calls done on another goroutine. If it returns
-// an error, done is not called. Records above to are not looked at; 0: all are.
-func (s *Service) Select(a *Actor, room string, selection wire.Selection, to uint64, done func(Selected, error)) error {
+// an error, done is not called. m has the selection, and the numbers up to which it is looked at.
+func (s *Service) Select(a *Actor, m *wire.Moderate, done func(Selected, error)) error {
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), readCost); wait > 0 {
 		return rateLimited(wait)
 	}
-	if err := s.mayModerate(a.sender(), room); err != nil {
+	if err := s.mayModerate(a.sender(), m.Room); err != nil {
 		return err
 	}
-	s.SelectAgain(a, room, selection, to, done)
+	s.SelectAgain(a, m, done)
 	return nil
 }
 
 // SelectAgain is Select for a selection that was already counted.
-func (s *Service) SelectAgain(a *Actor, room string, selection wire.Selection, to uint64, done func(Selected, error)) {
+func (s *Service) SelectAgain(a *Actor, m *wire.Moderate, done func(Selected, error)) {
+	room, selection, to, heldTo := m.Room, *m.Erase, m.To, m.HeldTo
 	sender, addr := key(a.SenderID), a.Addr.Addr()
 	reader := Actor{SenderID: a.SenderID, Addr: a.Addr}
 	s.cfg.Hub.Go(addr, func() {
@@ -47,7 +51,7 @@ func (s *Service) SelectAgain(a *Actor, room string, selection wire.Selection, t
 			done(Selected{}, err)
 			return
 		}
-		found, origins, looked, err := selectMessages(s.cfg.Store, room, &selection, to, wire.TimeOf(s.cfg.Now()))
+		found, origins, looked, err := selectMessages(s.cfg.Store, room, &selection, to, heldTo, wire.TimeOf(s.cfg.Now()))
 		if err == nil {
 			s.countPresent(room, &found, origins)
 		}
@@ -90,7 +94,7 @@ func (s *Selected) add(m *wire.Message, senders map[string]bool) {
 
 // Preview returns the answer to a request that selects messages.
 func (s *Selected) Preview(m *wire.Moderate) wire.Preview {
-	return wire.Preview{Room: m.Room, ID: m.ID, Count: s.Count, Senders: len(s.By), Sample: s.Sample, To: s.To, Kept: s.Kept, Addresses: s.Addresses, Present: s.Present}
+	return wire.Preview{Room: m.Room, ID: m.ID, Count: s.Count, Senders: len(s.By), Sample: s.Sample, To: s.To, Held: len(s.Held), HeldTo: s.HeldTo, Kept: s.Kept, Addresses: s.Addresses, Present: s.Present}
 }
 
 // Erase erases the messages that a selection has found. It returns what Say returns.
@@ -100,7 +104,7 @@ func (s *Service) Erase(a *Actor, m *wire.Moderate, found *Selected, r Reply) er
 
 // body returns the body of the command that erases what was found.
 func (s *Selected) body(selection *wire.Selection) eventlog.EraseBody {
-	return eventlog.EraseBody{By: s.By, From: s.From, To: max(s.To, 1), Count: uint64(s.Count), Asked: selection.String(), Of: s.Of}
+	return eventlog.EraseBody{By: s.By, From: s.From, To: max(s.To, 1), Count: uint64(s.Count), Asked: selection.String(), Of: s.Of, Held: s.Held}
 }
 
 // Undo undoes an erasure. It counts as a message, and returns what Say returns.

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"slices"
 
 	"ramai/internal/eventlog"
 	"ramai/wire"
@@ -27,8 +28,9 @@ type selector struct {
 	numbers map[uint64]bool               // of what was found, if origins are asked for
 }
 
-// selectMessages finds messages of a room with numbers up to to; 0: all. It also returns how many records it has looked at.
-func selectMessages(store eventlog.Store, room string, selection *wire.Selection, to uint64, at wire.Time) (Selected, map[eventlog.Origin]wire.Time, int, error) {
+// selectMessages finds messages of a room with numbers up to to, and held messages with numbers up to heldTo in the room of the
+// moderators; 0: all. It also returns how many records it has looked at.
+func selectMessages(store eventlog.Store, room string, selection *wire.Selection, to, heldTo uint64, at wire.Time) (Selected, map[eventlog.Origin]wire.Time, int, error) {
 	bounds := store.Bounds(room)
 	if to > bounds.Last {
 		return Selected{}, nil, 0, &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("there is no message %d in the room %s; the newest number is %d", to, room, bounds.Last)}
@@ -41,6 +43,9 @@ func selectMessages(store eventlog.Store, room string, selection *wire.Selection
 		s.to, s.found.To = bounds.Last, bounds.Last
 	}
 	err := s.run()
+	if err == nil {
+		err = s.findHeld(heldTo)
+	}
 	return s.found, s.origins, s.looked, err
 }
 
@@ -143,6 +148,32 @@ func (s *selector) note(m *wire.Message) {
 		s.found.add(m, s.senders)
 		s.numbers[m.N] = s.selection.Newcomers
 	}
+}
+
+// findHeld finds the messages of the selection that wait for a moderator.
+func (s *selector) findHeld(to uint64) error {
+	if s.found.HeldTo = to; to == 0 {
+		s.found.HeldTo = s.store.Bounds(wire.ModeratorsRoom(s.room)).Last
+	}
+	err := eventlog.EachHeld(s.store, s.room, func(h eventlog.HeldInfo) {
+		s.looked++
+		selected := h.SenderID == s.selection.SenderID
+		switch {
+		case s.selection.AddressOf > 0:
+			selected = h.Origin == s.origin.Origin
+		case s.selection.Newcomers:
+			selected = !s.known[h.SenderID]
+		}
+		switch {
+		case !selected || h.N == 0 || h.N > s.found.HeldTo || s.selection.Since != nil && h.At < *s.selection.Since:
+		case s.selection.SenderID == "" && s.spares(h.SenderID):
+			s.found.Kept++
+		default:
+			s.found.Held = append(s.found.Held, h.HeldKey)
+		}
+	})
+	slices.SortFunc(s.found.Held, eventlog.HeldKey.Compare)
+	return err
 }
 
 // spares reports whether a selection of more than one sender leaves out a sender: moderators and owners.

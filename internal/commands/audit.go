@@ -104,7 +104,11 @@ func actionWords(a *wire.Action, when func(time.Time) string) string {
 	case wire.DoApprove:
 		return "approved message " + strconv.FormatUint(a.Of, 10) + " of " + whom
 	case wire.DoReject:
-		return "rejected a message of " + whom
+		words := either(a.Count == 0, "rejected a message", "rejected "+messages(int(a.Count))+" that waited")
+		if a.SenderID != "" {
+			words += " of " + whom
+		}
+		return words
 	case wire.DoDelete:
 		return "deleted message " + strconv.FormatUint(a.Of, 10) + " of " + whom
 	case wire.DoInvite:

@@ -53,11 +53,16 @@ func eraseSelected(h Host, selection wire.Selection, whose string) {
 	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
 		preview, err := server.Preview(ctx, room, selection)
 		return func(h Host) Answer {
-			if preview.Count == 0 {
+			what, held := messages(preview.Count), messages(preview.Held)
+			var c Confirmation
+			switch {
+			case preview.Count == 0 && preview.Held == 0:
 				return Answer{Title: "there are no such messages " + whose}
+			case preview.Count == 0:
+				c = Confirmation{Question: fmt.Sprintf("Reject %s %s waiting for a moderator? /undo does not bring them back.", held, whose), Yes: "reject them"}
+			default:
+				c = Confirmation{Question: fmt.Sprintf("Erase %s %s for everyone? /undo brings them back within 23 hours.", what, whose), Yes: "erase them"}
 			}
-			what := messages(preview.Count)
-			c := Confirmation{Question: fmt.Sprintf("Erase %s %s for everyone? /undo brings them back within 23 hours.", what, whose), Yes: "erase them"}
 			for _, m := range preview.Sample {
 				c.Rows = append(c.Rows, Row{SenderID: m.SenderID, Name: Person{ID: m.SenderID, Name: m.DisplayName}.Label(), Text: h.When(m.At.Std()) + "  " + m.Text})
 			}
@@ -67,11 +72,17 @@ func eraseSelected(h Host, selection wire.Selection, whose string) {
 			if preview.Addresses > 0 {
 				c.Rows = append(c.Rows, Row{Text: fmt.Sprintf("from %s; people here from there now: %d", either(preview.Addresses == 1, "1 address", strconv.Itoa(preview.Addresses)+" addresses"), preview.Present)})
 			}
+			if preview.Count > 0 && preview.Held > 0 {
+				c.Rows = append(c.Rows, Row{Text: held + " waiting for a moderator, which /undo does not bring back"})
+			}
 			if preview.Kept > 0 {
 				c.Rows = append(c.Rows, Row{Text: messages(preview.Kept) + " of moderators and owners stay"})
 			}
 			c.Do = func(h Host) {
-				h.Moderate(wire.Moderate{Erase: &selection, To: preview.To}, func(n uint64) string {
+				h.Moderate(wire.Moderate{Erase: &selection, To: preview.To, HeldTo: preview.HeldTo}, func(n uint64) string {
+					if preview.Count == 0 {
+						return fmt.Sprintf("%s %s rejected", held, whose)
+					}
 					return fmt.Sprintf("%s %s erased; /undo %d brings them back", what, whose, n)
 				})
 			}

@@ -21,6 +21,19 @@ func TestErase(t *testing.T) {
 	if got, want := strings.Join(h.said, "\n"), "erase by idOfBudi00000000 to 41\n3 messages of budi erased; /undo 77 brings them back"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	h.preview = wire.Preview{Count: 3, To: 41, Held: 2, HeldTo: 9}
+	if got, want := h.run(t, "/erase budi"), "brings them back within 23 hours.\n   and 3 older\n   2 messages waiting for a moderator, which /undo does not bring back"; !strings.HasSuffix(got, want) {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	h.preview.Count = 0
+	if got, want := h.run(t, "/erase budi"), "preview by idOfBudi00000000\n? Reject 2 messages of budi waiting for a moderator? /undo does not bring them back."; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	h.said = nil
+	h.confirm.Do(h)
+	if got, want := strings.Join(h.said, "\n"), "erase by idOfBudi00000000 to 41\n2 messages of budi rejected"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 	h.preview = wire.Preview{}
 	for line, want := range map[string]string{
 		"/erase budi 10m": "preview by idOfBudi00000000 since 2026-11-25T13:52:00.000Z\nthere are no such messages of budi",

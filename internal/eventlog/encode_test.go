@@ -120,6 +120,15 @@ func exampleHeld() []eventlog.Command {
 	}
 }
 
+// exampleEraseHeld returns an erasure that rejects held messages.
+func exampleEraseHeld() []eventlog.Command {
+	return []eventlog.Command{
+		{Kind: eventlog.Erase, SenderID: "0123456789abcdef", Room: "lobby", ID: "e1", Body: eventlog.EraseBody{
+			By: []string{"1123456789abcdef"}, From: 7, To: 600, Count: 3, Asked: "newcomers", Held: []eventlog.HeldKey{{SenderID: "1123456789abcdef", ID: "h1"}, {SenderID: "1123456789abcdef", ID: "h2"}},
+		}},
+	}
+}
+
 // exampleMembers returns commands about the members of a cluster.
 func exampleMembers() []eventlog.Command {
 	return []eventlog.Command{
@@ -149,6 +158,7 @@ func TestEncodingIsStable(t *testing.T) {
 	addresses := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: examples5()}
 	held := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleHeld()}
 	checkGolden(t, "testdata/held.hex", held)
+	checkGolden(t, "testdata/eraseheld.hex", &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleEraseHeld()})
 	checkGolden(t, "testdata/members.hex", &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleMembers()})
 	for file, batch := range map[string]*eventlog.Batch{"testdata/data.hex": data, "testdata/batch5.hex": addresses, "testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules, "testdata/invites.hex": invites} {
 		checkGolden(t, file, batch)

@@ -22,9 +22,11 @@ type EraseBody struct {
 	Final bool     // the operator's: no text is kept
 
 	Of [][2]uint64 // only messages of the senders with these numbers, ascending; empty: all from From to To
+
+	Held []HeldKey // messages that wait for a moderator, ascending; they are rejected, which a Restore does not undo. At most MaxHeld
 }
 
-// encodedErase is how an EraseBody without Of is encoded.
+// encodedErase is how an EraseBody without Of and Held is encoded.
 type encodedErase struct {
 	_        struct{} `cbor:",toarray"`
 	By       []string
@@ -34,7 +36,7 @@ type encodedErase struct {
 	Final    bool
 }
 
-// encodedErase5 is an EraseBody with Of, which exists from HoldLevel on.
+// encodedErase5 is an EraseBody with Of and without Held. Both exist from HoldLevel on.
 type encodedErase5 struct {
 	_        struct{} `cbor:",toarray"`
 	By       []string
@@ -43,6 +45,18 @@ type encodedErase5 struct {
 	Asked    string
 	Final    bool
 	Of       [][2]uint64
+}
+
+// encodedHeldErase is an EraseBody with Held.
+type encodedHeldErase struct {
+	_        struct{} `cbor:",toarray"`
+	By       []string
+	From, To uint64
+	Count    uint64
+	Asked    string
+	Final    bool
+	Of       [][2]uint64
+	Held     []HeldKey
 }
 
 func (EraseBody) kind() Kind { return Erase }
@@ -57,6 +71,9 @@ func (eraseKind) encodeBody(c *Command) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(b.Held) > 0 {
+		return encoding.Marshal(encodedHeldErase{By: b.By, From: b.From, To: b.To, Count: b.Count, Asked: b.Asked, Final: b.Final, Of: b.Of, Held: b.Held})
+	}
 	if len(b.Of) == 0 {
 		return encoding.Marshal(encodedErase{By: b.By, From: b.From, To: b.To, Count: b.Count, Asked: b.Asked, Final: b.Final})
 	}
@@ -64,16 +81,21 @@ func (eraseKind) encodeBody(c *Command) ([]byte, error) {
 }
 
 func (eraseKind) decodeBody(data []byte, c *Command) error {
-	var e encodedErase5
+	var e encodedHeldErase
 	var err error
-	if isArray(data, 7) {
+	switch {
+	case isArray(data, 8):
 		err = decoding.Unmarshal(data, &e)
-	} else {
+	case isArray(data, 7):
+		var old encodedErase5
+		err = decoding.Unmarshal(data, &old)
+		e = encodedHeldErase{By: old.By, From: old.From, To: old.To, Count: old.Count, Asked: old.Asked, Final: old.Final, Of: old.Of}
+	default:
 		var old encodedErase
 		err = decoding.Unmarshal(data, &old)
-		e = encodedErase5{By: old.By, From: old.From, To: old.To, Count: old.Count, Asked: old.Asked, Final: old.Final}
+		e = encodedHeldErase{By: old.By, From: old.From, To: old.To, Count: old.Count, Asked: old.Asked, Final: old.Final}
 	}
-	c.Body = EraseBody{By: e.By, From: e.From, To: e.To, Count: e.Count, Asked: e.Asked, Final: e.Final, Of: e.Of}
+	c.Body = EraseBody{By: e.By, From: e.From, To: e.To, Count: e.Count, Asked: e.Asked, Final: e.Final, Of: e.Of, Held: e.Held}
 	return err
 }
 
@@ -111,6 +133,9 @@ func (eraseKind) check(c *Command) error {
 		}
 		last = r[1]
 	}
+	if err := checkHeldKeys(body.Held); err != nil {
+		return err
+	}
 	if err := checkString(Erase, "selection", body.Asked, maxAsked, true); err != nil {
 		return err
 	}
@@ -136,8 +161,7 @@ func (eraseKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if _, err := c.useName(tx, o); err != nil {
 		return err
 	}
-	c.logErase(o, &body)
-	if err := c.rejectHeld(tx, o, body.By); err != nil {
+	if err := c.rejectHeld(tx, o, &body); err != nil {
 		return err
 	}
 	record := erasedRecord{}
@@ -151,6 +175,10 @@ func (eraseKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return err
 	}
 	c.addOther(room, o.N)
+	if len(body.By) == 0 { // only held messages were rejected
+		return nil
+	}
+	c.logErase(o, &body)
 	o.Rewritten = wire.Range{From: body.From, To: o.N}
 	return c.putErasure(tx, &Erasure{
 		Room: room, N: o.N, SenderID: o.Command.SenderID, At: c.at, By: body.By, From: body.From, To: body.To, Asked: body.Asked, Count: body.Count,
@@ -188,7 +216,10 @@ func (c *Delta) refusedErase(tx Tx, cmd *Command, body *EraseBody) (*wire.CodedE
 		}
 		oldest = row.At
 	}
-	if refused := c.mayErase(cmd, body.By, body.Count, oldest); refused != nil {
+	if err := c.stillHeld(tx, room, body); err != nil {
+		return nil, err
+	}
+	if refused := c.mayErase(cmd, body.senders(), body.Count, oldest); refused != nil {
 		return refused, nil
 	}
 	hiding := 0
@@ -202,6 +233,8 @@ func (c *Delta) refusedErase(tx Tx, cmd *Command, body *EraseBody) (*wire.CodedE
 		return &wire.CodedError{Code: wire.NotAllowed, Reason: "only the operator of the server can erase messages for good"}, nil
 	case body.To > bounds.Last:
 		return &wire.CodedError{Code: wire.BadRequest, Reason: fmt.Sprintf("there is no message %d in the room %s; the newest number is %d", body.To, room, bounds.Last)}, nil
+	case len(body.By) == 0 && len(body.Held) > 0:
+		return nil, nil
 	case len(body.By) == 0 || body.From > body.To:
 		return &wire.CodedError{Code: wire.Gone, Reason: "there is no message to erase; they may be erased already"}, nil
 	case all >= MaxErasures || hiding >= maxHiding:

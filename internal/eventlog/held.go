@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"ramai/wire"
@@ -20,6 +21,15 @@ const (
 
 // heldKey returns the key of a sender's message in Held and HeldDecisions.
 func heldKey(senderID, id string) string { return senderID + "\x00" + id }
+
+// parseHeldKey returns the message of an entry in Held.
+func parseHeldKey(e *Entry) (HeldKey, error) {
+	senderID, id, ok := strings.Cut(e.Key, "\x00")
+	if !ok {
+		return HeldKey{}, fmt.Errorf("%w: the key %q of a held message of the room %s", ErrDamaged, e.Key, e.Room)
+	}
+	return HeldKey{SenderID: senderID, ID: id}, nil
+}
 
 // A heldEntry is the value of an entry in Held.
 type heldEntry struct {

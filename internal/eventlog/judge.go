@@ -283,45 +283,16 @@ func (b *closeHeld) decideDerived(c *Delta, tx Tx, o *Outcome) error {
 	return c.replaceRecord(tx, o, row)
 }
 
-// rejectHeld rejects the messages of some senders that wait in a room, when their messages are erased.
-func (c *Delta) rejectHeld(tx Tx, o *Outcome, by []string) error {
-	room, _ := wire.BaseRoom(o.Command.Room)
-	if c.heldIn(room) == 0 {
-		return nil
-	}
-	var all []heldMessage
-	for _, sender := range by {
-		entries, err := tx.Entries(Held, room, heldKey(sender, ""), "", MaxHeldBySame)
-		if err != nil {
-			return err
-		}
-		for i := range entries {
-			h, err := decodeEntry[heldEntry](&entries[i])
-			if err != nil {
-				return err
-			}
-			all = append(all, heldMessage{Delta: c, tx: tx, room: room, senderID: sender, id: entries[i].Key[len(sender)+1:], heldEntry: h})
-		}
-	}
-	for i := range all {
-		if err := all[i].close(o, Rejected, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // expireHeld rejects a held message that has waited for too long.
 func (c *Delta) expireHeld(tx Tx, e *Entry) error {
 	h, err := decodeEntry[heldEntry](e)
 	if err != nil {
 		return err
 	}
-	for i := range len(e.Key) {
-		if e.Key[i] == 0 {
-			m := heldMessage{Delta: c, tx: tx, room: e.Room, senderID: e.Key[:i], id: e.Key[i+1:], heldEntry: h}
-			return m.close(nil, Expired, nil)
-		}
+	key, err := parseHeldKey(e)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("%w: the key %q of a held message of the room %s", ErrDamaged, e.Key, e.Room)
+	m := heldMessage{Delta: c, tx: tx, room: e.Room, senderID: key.SenderID, id: key.ID, heldEntry: h}
+	return m.close(nil, Expired, nil)
 }

@@ -166,7 +166,7 @@ func fieldsOf(c *Command) uint64 {
 			return RulesLevel
 		}
 	case EraseBody:
-		if len(body.Of) > 0 {
+		if len(body.Of) > 0 || len(body.Held) > 0 {
 			return HoldLevel
 		}
 	case ChangeBody:

@@ -70,10 +70,10 @@ func mayErase(o *eventlog.Outcome) bool {
 	switch {
 	case len(o.Replaced) > 0 || o.Rewritten.To > 0:
 		return true
-	case o.Command.Kind == eventlog.Judge: // a command that it derives erases the held message
+	case o.Command.Kind == eventlog.Judge || o.Command.Kind == eventlog.Erase: // a command that it derives erases held messages
 		return o.Status != eventlog.Refused
 	}
-	return o.Status == eventlog.Repeat && (o.Command.Kind == eventlog.Change || o.Command.Kind == eventlog.Erase)
+	return o.Status == eventlog.Repeat && o.Command.Kind == eventlog.Change
 }
 
 // erasesIn returns the rooms in which a command erases records: held messages are in the room of the moderators.
@@ -81,7 +81,7 @@ func erasesIn(c *eventlog.Command) []string {
 	switch c.Kind {
 	case eventlog.Judge:
 		return []string{wire.ModeratorsRoom(c.Room)}
-	case eventlog.Erase: // it also rejects what its senders have waiting
+	case eventlog.Erase: // it also rejects held messages
 		return []string{c.Room, wire.ModeratorsRoom(c.Room)}
 	}
 	return []string{c.Room}

@@ -22,7 +22,7 @@ func (v v1) moderate(r wire.Request, f wire.Moderate) {
 		}
 		return
 	}
-	if err := v.env.Chat.Select(v.actor(), f.Room, *f.Erase, f.To, v.receiveSelected(r, f)); err != nil {
+	if err := v.env.Chat.Select(v.actor(), &f, v.receiveSelected(r, f)); err != nil {
 		v.refuseWith(r, err)
 		return
 	}
@@ -78,7 +78,7 @@ func (v v1) receiveSelected(r wire.Request, f wire.Moderate) func(chat.Selected,
 				preview.Ref = r.Ref
 				if !v.sendExposed(f.Room, found.Sample, since, func() { v.send(preview) }) {
 					v.reading = true
-					v.env.Chat.SelectAgain(v.actor(), f.Room, *f.Erase, f.To, v.receiveSelected(r, f))
+					v.env.Chat.SelectAgain(v.actor(), &f, v.receiveSelected(r, f))
 				}
 			}
 		})

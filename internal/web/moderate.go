@@ -63,10 +63,10 @@ func (w *web) preview(out http.ResponseWriter, a *chat.Actor, ask *wire.Moderate
 func (w *web) selected(a *chat.Actor, ask *wire.Moderate, again bool) (chat.Selected, *wire.CodedError) {
 	found, refused, _ := later(func(done func(chat.Selected, error)) error {
 		if again {
-			w.Chat.SelectAgain(a, ask.Room, *ask.Erase, ask.To, done)
+			w.Chat.SelectAgain(a, ask, done)
 			return nil
 		}
-		return w.Chat.Select(a, ask.Room, *ask.Erase, ask.To, done)
+		return w.Chat.Select(a, ask, done)
 	})
 	return found, refused
 }

@@ -121,6 +121,48 @@ func testHeldRepeatAtOnce(t *testing.T, j *tested) {
 	j.expect(commands(say(guest, "den", "h1", "one"), say(guest, "den", "h2", "two")), fmt.Sprint("repeat ", last+1), fmt.Sprint("repeat ", last+3))
 }
 
+// testEraseHeld: an erasure rejects the held messages that it names, and no others. That is recorded once, and undoing the erasure does not
+// bring them back.
+func testEraseHeld(t *testing.T, j *tested) {
+	withRoles(j)
+	guest, guest2, owner := sender("guest"), sender("guest2"), sender("owner")
+	n := j.apply(say(guest, "den", "posted", "posted"))[0].N
+	j.saves(ruled(owner, "hold", wire.HoldKey, wire.TextValue(wire.HoldAll), 0))
+	j.expect(commands(say(guest, "den", "h1", "one"), say(guest, "den", "h2", "two"), say(guest2, "den", "h3", "three"), say(guest2, "den", "h4", "four"), say(sender("trusted"), "den", "h5", "five")),
+		"held", "held", "held", "held", "held")
+	erase := func(id string, by []string, held ...eventlog.HeldKey) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.Erase, SenderID: sender("moderator"), Room: "den", ID: id, Body: eventlog.EraseBody{By: by, From: n, To: n, Count: uint64(len(by)), Asked: "newcomers", Held: held}}
+	}
+	first := j.Bounds("den").Last + 1
+	both := erase("e1", []string{guest}, eventlog.HeldKey{SenderID: guest, ID: "h2"}, eventlog.HeldKey{SenderID: guest2, ID: "h3"})
+	j.expect(commands(both), fmt.Sprint("saved ", first))
+	if got := strings.Join(j.waiting(), ", "); got != "h1 one, h4 four, h5 five" {
+		t.Errorf("waiting are %s", got)
+	}
+	log := j.all("~den")
+	reject, erased := j.message(log[len(log)-2]).Action, j.message(log[len(log)-1]).Action
+	if reject == nil || reject.Do != wire.DoReject || reject.Count != 2 || reject.Reason != "newcomers" || erased == nil || erased.Do != wire.DoErase || erased.Erasure != first {
+		t.Errorf("the log says %+v and %+v", reject, erased)
+	}
+	j.expect(commands(say(guest, "den", "h2", "two"), both), "refused held", fmt.Sprint("repeat ", first))
+
+	only := erase("e2", nil, eventlog.HeldKey{SenderID: guest2, ID: "h3"}, eventlog.HeldKey{SenderID: guest2, ID: "h4"})
+	j.expect(commands(only, only, erase("e3", nil, eventlog.HeldKey{SenderID: guest2, ID: "h4"})), fmt.Sprint("saved ", first+1), fmt.Sprint("repeat ", first+1), "refused gone")
+	if j.Erasure("den", first) == nil || j.Erasure("den", first+1) != nil {
+		t.Error("an erasure without messages is stored, or the one with a message is not")
+	}
+	j.expect(commands(erase("e4", nil, eventlog.HeldKey{SenderID: sender("trusted"), ID: "h5"})), fmt.Sprint("saved ", first+2))
+	undo := eventlog.Command{Kind: eventlog.Restore, SenderID: owner, Room: "den", ID: "u1", Body: eventlog.RestoreBody{Erasure: first}}
+	j.expect(commands(undo), fmt.Sprint("saved ", first+3))
+	j.steps(false)
+	if got := strings.Join(j.waiting(), ", "); got != "h1 one" || j.message(j.all("den")[n-1]).Text != "posted" {
+		t.Errorf("after the erasure was undone, waiting are %s, and the message is %+v", got, j.message(j.all("den")[n-1]))
+	}
+	by := erase("e5", nil, eventlog.HeldKey{SenderID: guest, ID: "h1"})
+	by.SenderID = sender("trusted")
+	j.expect(commands(by), "refused not_allowed")
+}
+
 // testHeldOnce: a decision can be repeated, too, if the message cannot.
 func testHeldOnce(t *testing.T, j *tested) {
 	holding(j)

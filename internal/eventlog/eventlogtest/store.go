@@ -68,6 +68,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"held messages", testHeld},
 		{"held and decided at once", testHeldAtOnce},
 		{"approved and repeated at once", testHeldRepeatAtOnce},
+		{"erased held messages", testEraseHeld},
 		{"held once", testHeldOnce},
 		{"limits of held messages", testHeldLimits},
 		{"expired held messages", testHeldExpires},

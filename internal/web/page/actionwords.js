@@ -52,7 +52,7 @@ export function actionText(action) {
 			case "approve":
 				return t.didApprove(whom, number(of));
 			case "reject":
-				return t.didReject(whom);
+				return count ? t.didRejectAll(plural(t.messageCount, count), whom) : t.didReject(whom);
 			case "delete":
 				return t.didDelete(whom, number(of));
 			case "invite":

@@ -1,7 +1,7 @@
 // What a moderator does in a raid: the room is locked, new people have to wait, and what newcomers have posted can be erased.
 import { Dialog } from "./dialogs.js";
 import { HOUR, MINUTE } from "./duration.js";
-import { moderateRoom } from "./erasure.js";
+import { erasedText, moderateRoom } from "./erasure.js";
 import { useEffect, useState } from "./hooks.js";
 import { html } from "./html.js";
 import { errorText, number, plural, t } from "./i18n.js";
@@ -72,7 +72,11 @@ export function Raid({ model, close }) {
 	const [spared, setSpared] = useState(/** @type {string[]} */ ([]));
 	const [error, setError] = useState(/** @type {unknown} */ (null));
 	const [erasing, setErasing] = useState(false);
-	const load = () => loadNewcomers(roomState, Date.parse(since)).then(setPeople, setError);
+	const [held, setHeld] = useState(0); // messages of newcomers that wait
+	const load = () => {
+		loadNewcomers(roomState, Date.parse(since)).then(setPeople, setError);
+		moderateRoom(roomState, { erase: { newcomers: true, since }, dry: true }).then((preview) => setHeld(preview.held ?? 0), setError);
+	};
 	useEffect(() => {
 		model.emit("done", t.raidShut, shut(roomState));
 		load();
@@ -85,18 +89,24 @@ export function Raid({ model, close }) {
 		setError(null);
 		/** @type {number[]} */
 		const erasures = [];
+		let [erased, rejected] = [0, 0];
 		try {
 			const all = spared.length === 0 ? [{ newcomers: true, since }] : chosen.map(({ by }) => ({ by, since }));
 			for (const erase of all) {
 				const what = { erase };
-				const { to } = await moderateRoom(roomState, { ...what, dry: true });
-				erasures.push((await moderateRoom(roomState, { ...what, to })).n);
+				const { to, held_to, count, held = 0 } = await moderateRoom(roomState, { ...what, dry: true });
+				if (count + held === 0) continue;
+				const { n } = await moderateRoom(roomState, { ...what, to, held_to });
+				if (count > 0) erasures.push(n);
+				erased += count;
+				rejected += held;
 			}
 		} catch (why) {
 			setError(why);
 		}
 		setErasing(false);
-		if (erasures.length > 0) model.emit("done", plural(t.erased, count), () => erasures.forEach((n) => moderateRoom(roomState, { undo: n }).catch((why) => model.emit("problem", why))));
+		const undo = erasures.length > 0 && (() => erasures.forEach((n) => moderateRoom(roomState, { undo: n }).catch((why) => model.emit("problem", why))));
+		if (erased + rejected > 0) model.emit("done", erasedText(erased, rejected), undo || null);
 		load();
 	};
 	return html`<${Dialog} title=${t.raidTitle} close=${close} drawer>
@@ -104,7 +114,9 @@ export function Raid({ model, close }) {
 		${error !== null && html`<p class="error-text" role="alert">${errorText(error)} <button type="button" class="plain" onClick=${load}>${t.tryNow}</button></p>`}
 		${people?.length === 0 && html`<p role="status">${t.raidNobody}</p>`}
 		<ul class="newcomers">${(people ?? []).map((p) => html`<li key=${p.by}><label class="check"><input type="checkbox" checked=${!spared.includes(p.by)} onChange=${() => toggle(p.by)} /> <span class="who"><bdi>${displayName(p)}</bdi> <span class="note">${number(p.count)} · <span dir="auto">${p.text.slice(0, 60)}</span></span></span></label></li>`)}</ul>
-		${count > 0 && html`<button type="button" class="danger wide-button" disabled=${erasing} onClick=${erase}>${icon("trash")} ${plural(t.eraseNow, count)}</button><p class="note">${t.eraseHint}</p>`}
+		${held > 0 && spared.length === 0 && html`<p>${plural(t.eraseHeld, held)}</p>`}
+		${(count > 0 || (held > 0 && spared.length === 0)) && html`<button type="button" class="danger wide-button" disabled=${erasing} onClick=${erase}>${icon("trash")} ${count > 0 ? plural(t.eraseNow, count) : plural(t.rejectNow, held)}</button>`}
+		${count > 0 && html`<p class="note">${t.eraseHint}</p>`}
 		<${LastDone} model=${model} />
 	<//>`;
 }

@@ -94,6 +94,9 @@ export default {
 	eraseCount: forms("# message will be erased for everyone. The newest:", "# messages will be erased for everyone. The newest:"),
 	eraseHint: "You can undo this for 23 hours.",
 	eraseNow: forms("Erase # message", "Erase # messages"),
+	eraseHeld: forms("# message waits for a moderator. It will be rejected, which cannot be undone.", "# messages wait for a moderator. They will be rejected, which cannot be undone."),
+	rejectNow: forms("Reject # message", "Reject # messages"),
+	rejectedHeld: forms("# message rejected.", "# messages rejected."),
 	erased: forms("# message erased.", "# messages erased."),
 
 	// What was done.
@@ -131,6 +134,7 @@ export default {
 	didUndo: "Undid an erasure",
 	didApprove: (/** @type {string} */ whom, /** @type {string} */ n) => `Approved a message from ${whom} (${n})`,
 	didReject: (/** @type {string} */ whom) => `Rejected a message from ${whom}`,
+	didRejectAll: (/** @type {string} */ count, /** @type {string} */ whom) => `Rejected ${count} that waited${whom && ` from ${whom}`}`,
 	didDelete: (/** @type {string} */ whom, /** @type {string} */ n) => `Deleted a message from ${whom} (${n})`,
 	didInvite: (/** @type {string} */ role, /** @type {string} */ n) => `Made an invite for ${n}, with the role: ${role}`,
 	didRedeem: (/** @type {string} */ role) => `Came in with an invite, with the role: ${role}`,

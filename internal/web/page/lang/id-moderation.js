@@ -86,6 +86,9 @@ export default {
 	eraseCount: { other: "# pesan akan dihapus untuk semua orang. Yang terbaru:" },
 	eraseHint: "Anda bisa membatalkannya dalam 23 jam.",
 	eraseNow: { other: "Hapus # pesan" },
+	eraseHeld: { other: "# pesan menunggu moderator. Pesan itu akan ditolak, dan itu tidak bisa dibatalkan." },
+	rejectNow: { other: "Tolak # pesan" },
+	rejectedHeld: { other: "# pesan ditolak." },
 	erased: { other: "# pesan dihapus." },
 
 	nothingDone: "Belum ada tindakan di sini. Tindakan moderator dicatat di sini.",
@@ -120,6 +123,7 @@ export default {
 	didUndo: "Membatalkan penghapusan",
 	didApprove: (whom, n) => `Menyetujui pesan ${whom} (${n})`,
 	didReject: (whom) => `Menolak pesan ${whom}`,
+	didRejectAll: (count, whom) => `Menolak ${count} yang menunggu${whom && ` dari ${whom}`}`,
 	didDelete: (whom, n) => `Menghapus pesan ${whom} (${n})`,
 	didInvite: (role, n) => `Membuat undangan untuk ${n} orang dengan peran: ${role}`,
 	didRedeem: (role) => `Masuk dengan undangan, mendapat peran: ${role}`,
