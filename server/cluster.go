@@ -28,6 +28,10 @@ type Cluster struct {
 	Members    []string // addresses at which members reach each other, HOST:PORT: 3 or 5
 	Listen     string   // address to listen on for members; empty: the one of Members that belongs to this machine
 	SecretFile string   // file with the secret that all members share
+
+	// Reach has the addresses to connect to instead of some of Members, for example when connections are forwarded. For the own
+	// address it has the one that other members are told.
+	Reach map[string]string
 }
 
 // Files in the cluster folder of a data folder, besides sqlite.MemberFile. That has the id of the history that the cluster
@@ -155,7 +159,7 @@ func startMember(cfg Config) (_ *member, err error) {
 		return nil, err
 	}
 	m.node, err = jetstream.StartNode(jetstream.Options{
-		Name: m.name, Dir: filepath.Join(m.folder, replicaFolder), Address: own, Listen: listen, Members: cfg.Cluster.Members, Secret: secret, Logger: cfg.Logger, Now: cfg.Now,
+		Name: m.name, Dir: filepath.Join(m.folder, replicaFolder), Address: own, Listen: listen, Members: cfg.Cluster.Members, Reach: cfg.Cluster.Reach, Secret: secret, Logger: cfg.Logger, Now: cfg.Now,
 	})
 	if err != nil {
 		return nil, err

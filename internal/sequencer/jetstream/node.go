@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	cryptorand "crypto/rand"
 	"errors"
@@ -25,9 +26,12 @@ type Options struct {
 	Address string   // at which other members reach this one, HOST:PORT
 	Listen  string   // address to listen on for members; empty: Address
 	Members []string // addresses of all members
-	Secret  *Secret
-	Logger  *slog.Logger
-	Now     func() time.Time
+	// Reach has the addresses to connect to instead of those of members, and for Address the one that others are told. Those
+	// that are missing are reached as they are.
+	Reach  map[string]string
+	Secret *Secret
+	Logger *slog.Logger
+	Now    func() time.Time
 
 	// unsynced leaves syncing to the operating system: for tests that do not lose power.
 	unsynced bool
@@ -85,7 +89,7 @@ func StartNode(opt Options) (*Node, error) {
 		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 40,
 		MaxPayload: maxPayload, DisableJetStreamBanner: true, MaxTracedMsgLen: 1,
 		Cluster: server.ClusterOpts{
-			Name: clusterName, Host: host, Port: port, TLSConfig: tls, TLSTimeout: 5, PoolSize: -1, NoAdvertise: true,
+			Name: clusterName, Host: host, Port: port, TLSConfig: tls, TLSTimeout: 5, PoolSize: -1, NoAdvertise: true, Advertise: cmp.Or(opt.Reach[opt.Address], opt.Address),
 			Compression: server.CompressionOpts{Mode: server.CompressionOff},
 		},
 	}
@@ -96,7 +100,7 @@ func StartNode(opt Options) (*Node, error) {
 		if err := CheckAddress(m); err != nil {
 			return nil, err
 		}
-		so.Routes = append(so.Routes, &url.URL{Scheme: "nats-route", Host: m})
+		so.Routes = append(so.Routes, &url.URL{Scheme: "nats-route", Host: cmp.Or(opt.Reach[m], m)})
 	}
 	if len(so.Routes) == 0 { // alone: without a cluster there is no election to wait for
 		so.Cluster = server.ClusterOpts{}

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,7 +18,7 @@ func (n *Node) Probe(ctx context.Context, address string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", cmp.Or(n.opt.Reach[address], address))
 	if err != nil {
 		return fmt.Errorf("%w: it does not run, or its port is closed", cause(err))
 	}
