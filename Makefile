@@ -16,9 +16,13 @@ FUZZTIME ?= 60s
 SHORTFUZZ ?= 300x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser browser-all terminal paths beside shortfuzz fuzz cross bench docs looks vendor
+.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser browser-all terminal paths shortfuzz fuzz cross bench docs looks vendor
 
-test: tools format vet page terminal race sequential browser beside $(if $(shell command -v dpkg-deb),deb)
+# The tests with the race detector wait for one another and for the linker, and leave a third of two processors to the rest. The
+# browser needs all of both.
+test: tools
+	@$(MAKE) --no-print-directory -j2 --output-sync=target race format vet page terminal sequential paths cross shortfuzz
+	@$(MAKE) --no-print-directory browser $(if $(shell command -v dpkg-deb),deb)
 
 # The package of a test is thrown away.
 test: export DEBCOMPRESSION = -Zgzip -z1
@@ -121,10 +125,6 @@ looks:
 paths:
 	@out=$$($(GO) test -vet=off -count=1 -v -run '^TestReactor$$' ./internal/reactor) || { echo "$$out"; exit 1; }; \
 	echo "$$out" | grep -o 'reactor: .* served .*'
-
-# The tests of the reactor mostly wait for peers; compilers and fuzzing have the processors meanwhile.
-beside:
-	@$(MAKE) --no-print-directory -j2 --output-sync=target paths cross shortfuzz
 
 hostile:
 	$(GO) test ./server -count=1 -v -run '^TestHostile$$' -crowd 1000

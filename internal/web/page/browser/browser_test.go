@@ -33,7 +33,7 @@ import (
 )
 
 // timeout is how long a test waits for something to appear. On a busy machine, the first page is slow.
-const timeout = 30 * time.Second
+const timeout = time.Minute
 
 // screenshotDir is where screenshots are saved, for people to look at; empty: none are taken.
 var screenshotDir = os.Getenv("RAMAI_SCREENS")
