@@ -178,7 +178,7 @@ func (j *joining) report(ctx context.Context, waiting string) {
 	}
 	sentence := waiting
 	for _, a := range absent {
-		sentence += "; " + a + ": " + cmp.Or(j.reasons[a], "not connected any more")
+		sentence += "; " + a + ": " + cmp.Or(j.reasons[a], "no longer connected")
 	}
 	if sentence != j.reported {
 		j.reported = sentence

@@ -161,7 +161,7 @@ func TestBadMarksAndSettings(t *testing.T) {
 		`"mark","room":"lobby","of":1,"on":true`:                                                 `the field "key" of mark: invalid key ""`,
 		`"mark","room":"lobby","of":1,"key":1,"on":true`:                                         `the field "key" of mark: it must be a string, not a number`,
 		`"set","room":"lobby","id":"1","key":"topic"`:                                            `the field "value" of set: it is missing; null unsets the key`,
-		`"set","room":"lobby","id":"1","key":"topic","value":"x","until":"x"`:                    `the field "until" of set: topic has no time at which it ends; leave it out`,
+		`"set","room":"lobby","id":"1","key":"topic","value":"x","until":"x"`:                    `the field "until" of set: topic has no end; leave the time out`,
 		`"set","room":"lobby","id":"1","key":"slow","value":5,"until":"x"`:                       `the field "until" of set: invalid time "x"`,
 		`"set","room":"lobby","id":"1","key":"slow","value":5,"until":"1970-01-01T00:00:00Z"`:    `the field "until" of set: the time 1969-12-31T23:59:59.999Z is over; use one ahead`,
 		`"set","room":"lobby","id":"1","key":"slow","value":null,"until":"2026-01-31T09:00:00Z"`: `the field "until" of set: null unsets slow at once; leave the time out`,

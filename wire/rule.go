@@ -154,7 +154,7 @@ func CheckUntil(key string, v Value, until Time) *CodedError {
 	switch {
 	case until == 0:
 	case !IsRule(key):
-		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("%s has no time at which it ends; leave it out", key)}
+		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("%s has no end; leave the time out", key)}
 	case v.IsNull():
 		return &CodedError{Code: BadRequest, Reason: fmt.Sprintf("null unsets %s at once; leave the time out", key)}
 	case until < 0:

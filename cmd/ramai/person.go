@@ -156,7 +156,7 @@ func (o *eraseOptions) run(ctx context.Context, stdin io.Reader, stdout, stderr 
 	}
 	erased, err := o.erase(ctx, false, stderr)
 	if err != nil {
-		return fmt.Errorf("a part may be erased; run the command again: %w", err)
+		return fmt.Errorf("part of it may have been erased; run the command again: %w", err)
 	}
 	return printPerson(stdout, "erased", erased)
 }
@@ -178,7 +178,7 @@ func (o *eraseOptions) find(ctx context.Context, notes io.Writer) error {
 	case err != nil:
 		return err
 	case len(list) == 0:
-		return exit(exitRefused, fmt.Errorf("nobody has the name %q, or has posted under it", client.OneLine(name)))
+		return exit(exitRefused, fmt.Errorf("nobody has the name %q, and nobody has posted under it", client.OneLine(name)))
 	case len(list) > 1:
 		for _, one := range list {
 			has := "has it"

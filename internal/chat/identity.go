@@ -474,7 +474,7 @@ func (s *Service) SignOut(a *Actor, who Identity, all bool, r Reply) error {
 	body := eventlog.SignOutBody{All: all}
 	if !all {
 		if who.Proved {
-			return &wire.CodedError{Code: wire.BadRequest, Reason: "this connection shows its key or token each time, so it has no session that could end; signing out everywhere ends the sessions of other devices"}
+			return &wire.CodedError{Code: wire.BadRequest, Reason: "this connection proves its identity with a key or token each time, so it has no session to end; signing out everywhere ends the sessions of other devices"}
 		}
 		if body.Session = eventlog.DerivedDigest(a.sender()); who.Session != nil {
 			body.Session = *who.Session

@@ -137,7 +137,7 @@ func (s *Service) confirmLink(ctx context.Context, a *Actor, code string) (name 
 	}
 	if !request.linked(SignedIn{Identity{SenderID: a.SenderID, Known: known, Session: &d}, secret}) {
 		_ = s.submit(eventlog.Command{Kind: eventlog.SignOut, SenderID: a.SenderID, Body: eventlog.SignOutBody{Session: d}}, new(Reply))
-		return "", &wire.CodedError{Code: wire.NotAllowed, Reason: "the other device is not connected any more; let it show a new code"}
+		return "", &wire.CodedError{Code: wire.NotAllowed, Reason: "the other device is no longer connected; show a new code there"}
 	}
 	return request.name, nil
 }
@@ -169,7 +169,7 @@ func (s *Service) linkRequest(a *Actor, code string) (*linkRequest, error) {
 		}
 		links.wrong[by.who].count++
 	}
-	return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "no other device shows this code now; a code counts for five minutes"}
+	return nil, &wire.CodedError{Code: wire.BadRequest, Reason: "no other device shows this code now; a code is valid for five minutes"}
 }
 
 // sweep forgets what is over. identities.mu is held.

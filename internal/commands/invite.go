@@ -101,7 +101,7 @@ func redeem(h Host, secret string) {
 
 func password(h Host, secret string) {
 	if secret == "-" {
-		h.Set(Change{wire.Set{Key: wire.PasswordKey}, "the room has no password any more"})
+		h.Set(Change{wire.Set{Key: wire.PasswordKey}, "the room no longer has a password"})
 		return
 	}
 	if bad := wire.CheckPassword(secret); bad != nil {

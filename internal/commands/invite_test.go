@@ -22,7 +22,7 @@ func TestInvites(t *testing.T) {
 		"/redeem https://chat.example.org/#invite=" + theInvite:      `redeem invite "` + theInvite + `" password ""` + "\njoin lobby\nyour role in lobby is guest",
 		"/redeem https://chat.example.org/r/den#invite=" + theInvite: "! this is an invite to the room den; join it first",
 		"/password open sesame":                                      `set password "open sesame": the password is set; people get in with /redeem, or on the page`,
-		"/password -":                                                "set password null: the room has no password any more",
+		"/password -":                                                "set password null: the room no longer has a password",
 		"/password short":                                            "! a password has 6 to 128 bytes, not 5",
 	} {
 		got := newHost().run(t, line)

@@ -107,7 +107,7 @@ func undo(h Host, args string) {
 		}
 	}
 	if n == 0 {
-		h.Warn("you have erased nothing here since you came; /undo N undoes erasure N")
+		h.Warn("you have not erased anything here since you connected; /undo N undoes erasure N")
 		return
 	}
 	h.Moderate(wire.Moderate{Undo: n}, func(uint64) string { return fmt.Sprintf("erasure %d is undone", n) })

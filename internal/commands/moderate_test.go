@@ -38,7 +38,7 @@ func TestErase(t *testing.T) {
 	for line, want := range map[string]string{
 		"/erase budi 10m": "preview by idOfBudi00000000 since 2026-11-25T13:52:00.000Z\nthere are no such messages of budi",
 		"/erase budi 0m":  "! invalid time 0m (want 1s to 366d, for example 10m, 2h or 1d)",
-		"/undo":           "! you have erased nothing here since you came; /undo N undoes erasure N",
+		"/undo":           "! you have not erased anything here since you connected; /undo N undoes erasure N",
 		"/undo 5":         "undo 5\nerasure 5 is undone",
 		"/undo x":         "! invalid erasure x (want its number, as it was shown after /erase)",
 	} {

@@ -113,7 +113,7 @@ func heldText(m *wire.Message) string {
 func decide(h Host, words string, list []wire.Message, approve bool) {
 	switch len(list) {
 	case 0:
-		h.Warn("no waiting message is meant by " + words + "; /approve lists them with their numbers")
+		h.Warn("no waiting message matches " + words + "; /approve lists them with their numbers")
 		return
 	case 1:
 		judge(h, list, approve)

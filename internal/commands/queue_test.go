@@ -37,8 +37,8 @@ func TestQueue(t *testing.T) {
 	for line, want := range map[string]string{
 		"/approve 2":     "approve idOfBudi mBudi\nthe message of budi is approved",
 		"/reject #7":     "reject idOfPoll mPoll\nthe message of guest idOf is rejected",
-		"/approve citra": "! no waiting message is meant by citra; /approve lists them with their numbers",
-		"/reject 4":      "! no waiting message is meant by 4; /approve lists them with their numbers",
+		"/approve citra": "! no waiting message matches citra; /approve lists them with their numbers",
+		"/reject 4":      "! no waiting message matches 4; /approve lists them with their numbers",
 	} {
 		if got := h.run(t, line); got != "history of ~lobby\n"+want {
 			t.Errorf("%s: %s, want %s", line, got, want)

@@ -180,7 +180,7 @@ func (c *Delta) refusedOwn(cmd *Command, of uint64, at wire.Time, deletes bool) 
 	case window == 0:
 		return &wire.CodedError{Code: wire.NotAllowed, Reason: "messages cannot be changed on this server"}
 	case int64(c.at-at) > window.Milliseconds():
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d is older than %s, and cannot be changed any more", of, window)}
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d is older than %s, and can no longer be changed", of, window)}
 	}
 	return nil
 }

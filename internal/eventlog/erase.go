@@ -236,7 +236,7 @@ func (c *Delta) refusedErase(tx Tx, cmd *Command, body *EraseBody) (*wire.CodedE
 	case len(body.By) == 0 && len(body.Held) > 0:
 		return nil, nil
 	case len(body.By) == 0 || body.From > body.To:
-		return &wire.CodedError{Code: wire.Gone, Reason: "there is no message to erase; they may be erased already"}, nil
+		return &wire.CodedError{Code: wire.Gone, Reason: "there are no messages to erase; they may have been erased already"}, nil
 	case all >= MaxErasures || hiding >= maxHiding:
 		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("%d erasures of the room %s are stored, %d of them unfinished, which is the maximum; try again later", all, room, hiding)}, nil
 	}

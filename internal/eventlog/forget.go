@@ -63,7 +63,7 @@ func (forgetKind) check(c *Command) error {
 	}
 	for _, e := range body.Entries {
 		if len(e.Key) == 0 || len(e.Key) > MaxEntryKey {
-			return errors.New("a forget command has a key that there cannot be")
+			return errors.New("a forget command has a key that its table cannot have")
 		}
 	}
 	if c.Room != "" {

@@ -80,7 +80,7 @@ func (c *Delta) refusedJudge(cmd *Command, body *JudgeBody) *wire.CodedError {
 		if body.SenderID == cmd.SenderID && cmd.SenderID != anonymousSender {
 			return nil
 		}
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: "only the author withdraws a message that waits for a moderator"}
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "only its author can withdraw a message that waits for a moderator"}
 	}
 	if cmd.SenderID != OperatorSender {
 		rules := c.rulesOf(cmd.Room)

@@ -110,7 +110,7 @@ func (pruneEntriesKind) check(c *Command) error {
 	}
 	for _, key := range body.Keys {
 		if key == "" || len(key) > MaxEntryKey || body.Table == 0 && !utf8.ValidString(key) {
-			return errors.New("a prune_entries command has a key that there cannot be")
+			return errors.New("a prune_entries command has a key that its table cannot have")
 		}
 	}
 	if body.Table == 0 || c.Room != "" {

@@ -80,7 +80,7 @@ func (c *Delta) refusedRestore(cmd *Command, e *Erasure, n uint64) *wire.CodedEr
 	case e.Phase == Restoring:
 		return &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("erasure %d is being undone already", n)}
 	case e.Phase == Expiring || e.expired(c.at):
-		return &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("erasure %d is older than %s, and cannot be undone any more", n, VaultLife)}
+		return &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("erasure %d is older than %s, and can no longer be undone", n, VaultLife)}
 	}
 	return nil
 }

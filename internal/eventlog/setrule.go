@@ -42,9 +42,9 @@ func (c *Delta) refusedPerson(cmd *Command, subject string, rank rank) *wire.Cod
 	case rank < moderatorRank:
 		return roleTooLow(wire.RoleModerator, "only moderators ban and mute")
 	case subject == OperatorSender:
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: "nobody bans or mutes the operator of the server"}
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "the operator of the server cannot be banned or muted"}
 	case subject == cmd.SenderID:
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: "nobody bans or mutes themselves; leave the room instead"}
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "you cannot ban or mute yourself; leave the room instead"}
 	}
 	return c.refusedEqual(cmd, subject, rank)
 }
@@ -65,7 +65,7 @@ func (c *Delta) refusedRole(cmd *Command, subject string, rank rank, body *SetBo
 	}
 	switch {
 	case subject == OperatorSender:
-		return &wire.CodedError{Code: wire.NotAllowed, Reason: "the operator of the server stands above all roles"}
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "the operator of the server is above all roles"}
 	case subject == anonymousSender:
 		return &wire.CodedError{Code: wire.NotAllowed, Reason: "clients without a session share a sender, which can have no role; give a role to a sender with a session"}
 	case given == wire.RoleOwner && body.Until != 0:

@@ -76,7 +76,7 @@ func (r *room) blocked() (why commands.Refusal, blocked bool) {
 			}
 		}
 		if role == wire.RoleReader {
-			return commands.Refusal{Rule: wire.RuleRole, Reason: "you can read here, and not post"}, true
+			return commands.Refusal{Rule: wire.RuleRole, Reason: "you can read here, but not post"}, true
 		}
 	}
 	if w := r.standing.wait; w.Waits() && w.Until.Std().After(r.serverTime()) {

@@ -96,7 +96,7 @@ func TestClosed(t *testing.T) {
 		st.asked("join lobby 50")
 		st.receive(wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 3, First: 1, Count: 3, Role: wire.RoleReader})
 		st.hasNot("closed for you")
-		st.has("› you can read here, and not post")
+		st.has("› you can read here, but not post")
 	}
 	st := newLobby(t, 1, nil)
 	st.types("/join den")

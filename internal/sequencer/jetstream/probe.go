@@ -20,7 +20,7 @@ func (n *Node) Probe(ctx context.Context, address string) error {
 	defer cancel()
 	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", cmp.Or(n.opt.Reach[address], address))
 	if err != nil {
-		return fmt.Errorf("%w: it does not run, or its port is closed", cause(err))
+		return fmt.Errorf("%w: it is not running, or its port is closed", cause(err))
 	}
 	defer nc.Close()
 	if deadline, ok := ctx.Deadline(); ok {
