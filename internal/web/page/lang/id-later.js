@@ -110,7 +110,7 @@ export default {
 	signOutAll: "Keluar dari semua perangkat",
 	signOutAsk: "Anda akan lanjut sebagai tamu baru. Pesan Anda tetap ada tetapi tidak bisa diedit lagi, dan nama serta peran Anda hilang, kecuali masih dipakai di perangkat lain.",
 	signOutAllAsk: "Semua perangkat Anda akan keluar dan lanjut sebagai tamu baru. Pesan Anda tetap ada, tetapi nama dan peran Anda tidak bisa dipakai lagi tanpa masuk kembali.",
-	sessionEnded: "Anda telah keluar. Anda lanjut sebagai tamu baru.",
+	sessionEnded: "Anda sudah keluar, dan lanjut sebagai tamu baru.",
 	tooManyTries: (time) => `Terlalu banyak percobaan. Coba lagi dalam ${time}.`,
 	devices: "Pakai di perangkat lain",
 	deviceHere: "Izinkan perangkat lain",
@@ -272,7 +272,7 @@ export default {
 	refusedHeld: {
 		waits: "Moderator membacanya sebelum orang lain.",
 		rejected: "Moderator menolaknya.",
-		expired: "Dalam 7 hari tidak ada moderator yang memutuskannya.",
+		expired: "Tidak ada moderator yang memutuskannya dalam 7 hari.",
 		full: "Terlalu banyak pesan menunggu moderator. Coba lagi nanti, atau tarik kembali salah satu.",
 	},
 	refusedAddress: "Moderator membisukan jaringan Anda.",

@@ -77,7 +77,7 @@ export default {
 	raidAbout: "Mengunci ruang selama 10 menit, menahan orang baru, dan menampilkan apa yang ditulis orang baru.",
 	raidTitle: "Serbuan",
 	raidShut: "Dikunci 10 menit; orang baru menunggu.",
-	raidHint: "Orang-orang ini menulis dalam 10 menit terakhir dan sebelumnya tidak. Hapus tanda pada orang yang memang anggota ruang ini.",
+	raidHint: "Orang-orang ini menulis dalam 10 menit terakhir dan belum pernah sebelumnya. Hapus centang pada orang yang memang anggota ruang ini.",
 	raidNobody: "Tidak ada orang baru yang menulis dalam 10 menit terakhir.",
 
 	eraseAll: "Hapus semua pesan…",

@@ -106,7 +106,7 @@ export default {
 	reasons: {
 		bad_frame: "Permintaan ini tidak dapat diproses.",
 		bad_name: "Nama ini tidak bisa dipakai. Nama maksimal 32 karakter, tanpa titik dua dan karakter yang tidak terlihat.",
-		bad_request: "Isinya tidak valid. Periksa lagi, lalu coba sekali lagi.",
+		bad_request: "Isinya tidak valid. Periksa, lalu coba lagi.",
 		too_long: "Pesannya terlalu panjang. Persingkat, lalu kirim lagi.",
 		rate_limited: "Terlalu cepat. Tunggu sebentar, lalu coba lagi.",
 		not_allowed: "Aturan di sini tidak mengizinkannya.",
