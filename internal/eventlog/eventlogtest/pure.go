@@ -316,11 +316,16 @@ func aSet(t *rapid.T, by string) eventlog.Command {
 
 func aPruneEntries(t *rapid.T, by string) eventlog.Command {
 	body := eventlog.PruneEntriesBody{Keys: []string{wire.LockKey, wire.SlowKey, wire.EveryoneKey, wire.PersonPrefix + by, wire.RolePrefix + by}}
-	switch rapid.IntRange(0, 2).Draw(t, "table") {
+	switch rapid.IntRange(0, 4).Draw(t, "table") {
 	case 1:
 		body = eventlog.PruneEntriesBody{Table: eventlog.Senders, Keys: someSenders}
 	case 2:
 		body = eventlog.PruneEntriesBody{Table: eventlog.Origins}
+	case 3:
+		id := rapid.StringMatching("[a-d]").Draw(t, "held")
+		body = eventlog.PruneEntriesBody{Table: rapid.SampledFrom([]eventlog.Table{eventlog.Held, eventlog.HeldDecisions}).Draw(t, "table of held messages"), Keys: []string{by + "\x00" + id}}
+	case 4:
+		body = eventlog.PruneEntriesBody{Table: eventlog.Reports, Keys: []string{by, by + "\x001", by + "\x002"}}
 	}
 	if rapid.IntRange(0, 2).Draw(t, "sessions") == 0 {
 		digest := eventlog.SessionDigest(rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "session"))
@@ -330,7 +335,7 @@ func aPruneEntries(t *rapid.T, by string) eventlog.Command {
 }
 
 func anErase(t *rapid.T, _ string) eventlog.Command {
-	from, senders := rapid.Uint64Range(1, 8).Draw(t, "from"), rapid.SampledFrom([][]string{{"anna"}, {"bert"}, {"anna", "carl"}}).Draw(t, "senders")
+	from, senders := rapid.Uint64Range(1, 8).Draw(t, "from"), rapid.SampledFrom([][]string{someSenders[:1], someSenders[1:2], {someSenders[0], someSenders[2]}}).Draw(t, "senders")
 	c := eraseBy(someID(t), from, from+rapid.Uint64Range(0, 4).Draw(t, "count"), senders...)
 	c.Room = someRoom(t)
 	if body := c.Body.(eventlog.EraseBody); rapid.IntRange(0, 2).Draw(t, "of") == 0 {
