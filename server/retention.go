@@ -107,7 +107,7 @@ func (w *sweeper) deleteMessages(now time.Time, clockTrusted bool, quit <-chan s
 	if w.retention == (eventlog.Retention{}) || w.retention.Age > 0 && !clockTrusted {
 		return nil
 	}
-	plan, err := planSweep(w.retention, w.store, now)
+	plan, err := planSweep(w.retention, w.store, now, clockTrusted)
 	if !w.allow(plan) {
 		return err
 	}
@@ -138,12 +138,15 @@ type plan struct {
 	stored  uint64            // all stored messages
 }
 
-// planSweep returns the plan of a sweep. It skips rooms that cannot be read, and returns their errors.
-func planSweep(retention eventlog.Retention, store eventlog.Store, now time.Time) (plan, error) {
+// planSweep returns the plan of a sweep. If the clock is not trusted, nothing is deleted by age. It skips rooms that cannot be read, and returns their errors.
+func planSweep(retention eventlog.Retention, store eventlog.Store, now time.Time, clockTrusted bool) (plan, error) {
 	p := plan{cuts: map[string]uint64{}}
 	var failed error
 	for room, bounds := range store.AllBounds() {
 		p.stored += bounds.Last + 1 - bounds.First
+		if retention.Of(room).Age > 0 && !clockTrusted {
+			continue
+		}
 		cut, err := retention.TrimTo(store, room, now)
 		if err != nil {
 			failed = errors.Join(failed, err)

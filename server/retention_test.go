@@ -12,6 +12,7 @@ import (
 
 	"ramai/internal/chat"
 	"ramai/internal/eventlog"
+	"ramai/wire"
 )
 
 // sweepHarness is a server in memory with a clock that the test sets, and its own sweeper that the test steps.
@@ -144,6 +145,29 @@ func TestSweep(t *testing.T) {
 			s.logged(want.told, max(1, strings.Count(s.log.String(), want.told)))
 		})
 	}
+}
+
+// TestSweepKeepsLog: what moderators did is not displaced by messages that wait and are withdrawn, however many there are. It is kept for
+// 90 days where retention keeps a number of messages.
+func TestSweepKeepsLog(t *testing.T) {
+	s := newSweepHarness(t, "10 messages")
+	s.say("den", 1)
+	s.do(eventlog.Command{Kind: eventlog.Set, SenderID: "anna", Room: "den", ID: "hold", Body: eventlog.SetBody{Key: wire.HoldKey, Value: wire.TextValue(wire.HoldAll)}})
+	for i := range 20 {
+		id := fmt.Sprint("h", i)
+		if held := s.do(eventlog.Command{Kind: eventlog.Say, SenderID: "bert", Room: "den", ID: id, Text: "x"}); held.Status != eventlog.OnHold {
+			t.Fatalf("the message is not held: %v", held.Err)
+		}
+		s.do(eventlog.Command{Kind: eventlog.Judge, SenderID: "bert", Room: "den", ID: "j" + id, Body: eventlog.JudgeBody{SenderID: "bert", ID: id, Decision: eventlog.Withdrawn}})
+	}
+	s.say("lobby", 12)
+	s.pass(2 * time.Hour)
+	s.left(map[string]string{"den": "1-2", "~den": "1-41", "lobby": "3-12"})
+	s.setNow(s.now().Add(90 * 24 * time.Hour))
+	s.elapsed += 90 * 24 * time.Hour
+	s.say("lobby", 1)
+	s.pass(2 * time.Hour)
+	s.left(map[string]string{"den": "1-2", "~den": "42-41", "lobby": "4-13"})
 }
 
 // TestFirstSweepWaits: a first sweep that would delete more than half waits for an hour and logs that; later ones do not

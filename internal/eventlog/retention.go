@@ -16,6 +16,18 @@ type Retention struct {
 	Age    time.Duration // those of at most this age; 0: any age
 }
 
+// LogLife is how long the rooms of moderators and owners keep their records where retention keeps a number of messages. Anybody whose
+// messages are held, or who reports some, adds records there, and these must not displace the records of what moderators did.
+const LogLife = 90 * 24 * time.Hour
+
+// Of returns what is kept of a room.
+func (r Retention) Of(room string) Retention {
+	if r.Newest > 0 && !counted(room) {
+		return Retention{Age: LogLife}
+	}
+	return r
+}
+
 // ParseRetention parses the value of the setting: a number of messages ("100000 messages"), an age in days or hours ("30d",
 // "12h"), or "all". A number without a unit is an error: 30 days and 30 messages are far apart.
 func ParseRetention(s string) (Retention, error) {
@@ -64,6 +76,7 @@ func (r Retention) String() string {
 // TrimTo returns the highest number of a room to delete; 0: none.
 func (r Retention) TrimTo(store Store, room string, now time.Time) (uint64, error) {
 	bounds := store.Bounds(room)
+	r = r.Of(room)
 	switch {
 	case r.Newest > 0 && bounds.Last > r.Newest:
 		return bounds.Last - r.Newest, nil

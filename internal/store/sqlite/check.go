@@ -97,16 +97,27 @@ func CountExpired(dir string, retention eventlog.Retention, now time.Time) (expi
 }
 
 func countExpired(c conn, retention eventlog.Retention, now time.Time) (expired, all uint64, err error) {
-	if retention.Age <= 0 {
-		row, err := c.ints("SELECT ifnull(sum(max(0, last - first + 1 - ?)), 0), ifnull(sum(last - first + 1), 0) FROM rooms", int64(retention.Newest))
-		if err != nil {
-			return 0, 0, err
-		}
-		return uint64(row[0]), uint64(row[1]), nil
-	}
 	tables, err := c.recordTables()
 	if err != nil {
 		return 0, 0, err
+	}
+	if retention.Age <= 0 {
+		row, err := c.ints("SELECT ifnull(sum(max(0, last - first + 1 - ?)) FILTER (WHERE name NOT LIKE '~%'), 0), ifnull(sum(last - first + 1), 0) FROM rooms", int64(retention.Newest))
+		if err != nil {
+			return 0, 0, err
+		}
+		expired, all = uint64(row[0]), uint64(row[1])
+		if retention.Newest == 0 {
+			return expired, all, nil
+		}
+		for _, t := range tables {
+			row, err := c.ints("SELECT count(*) FROM "+t.name+" WHERE at < ? AND key >> 40 IN (SELECT id FROM rooms WHERE name LIKE '~%')", int64(wire.TimeOf(now.Add(-eventlog.LogLife))))
+			if err != nil {
+				return 0, 0, err
+			}
+			expired += uint64(row[0])
+		}
+		return expired, all, nil
 	}
 	for _, t := range tables {
 		row, err := c.ints("SELECT count(*) FILTER (WHERE at < ?), count(*) FROM "+t.name, int64(wire.TimeOf(now.Add(-retention.Age))))

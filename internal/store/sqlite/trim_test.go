@@ -132,3 +132,30 @@ func TestCountExpired(t *testing.T) {
 		}
 	}
 }
+
+// What is kept of the rooms of moderators does not depend on how much there is.
+func TestCountExpiredLog(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	level := &eventlog.Batch{At: 1000, Commands: []eventlog.Command{{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: eventlog.Current.Level()}}}}
+	if _, err := s.Apply(level, s.Position()+1); err != nil {
+		t.Fatal(err)
+	}
+	sayAll(t, s, "den", "x", 10, 1000)
+	b := &eventlog.Batch{At: 1000}
+	for i := range 5 {
+		b.Commands = append(b.Commands, eventlog.Command{Kind: eventlog.Set, SenderID: "anna", Room: "den", ID: fmt.Sprint("slow", i), Body: eventlog.SetBody{Key: wire.SlowKey, Value: wire.NumberValue(uint64(5 + i))}})
+	}
+	if _, err := s.Apply(b, s.Position()+1); err != nil {
+		t.Fatal(err)
+	}
+	life := wire.Time(eventlog.LogLife.Milliseconds())
+	for now, want := range map[wire.Time]uint64{1000: 13, 1000 + life: 13, 1001 + life: 18} {
+		if expired, all, err := CountExpired(dir, eventlog.Retention{Newest: 2}, now.Std()); expired != want || all != 20 || err != nil {
+			t.Errorf("at %v, %d of %d are expired, %v; want %d of 20", now, expired, all, err, want)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
