@@ -190,6 +190,8 @@ func (c *core) answered(now time.Time, f wire.Frame, raw []byte) {
 		c.emitIn(f.Room, f, raw)
 	case wire.Preview:
 		c.deliver(f, func(a *ask) bool { return a.isPreview(f.Room) })
+	case wire.Undone:
+		c.deliver(f, func(*ask) bool { return c.answersAsk(f.Room, f.ID) })
 	case wire.Error:
 		c.onError(now, f, raw)
 	}

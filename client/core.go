@@ -174,7 +174,7 @@ func (c *core) received(now time.Time, b []byte) error {
 	case wire.Gap:
 		return c.gap(f, b)
 	case wire.Saved:
-		if c.answersReport(f.Room, f.ID) {
+		if c.answersAsk(f.Room, f.ID) {
 			c.deliver(f, func(*ask) bool { return true })
 			return nil
 		}

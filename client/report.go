@@ -15,12 +15,3 @@ func (c *Client) Report(ctx context.Context, r wire.Report) error {
 	_, err := c.ask(ctx, r)
 	return err
 }
-
-// answersReport reports whether a room and an id are those of a report that waits for its answer.
-func (c *core) answersReport(room, id string) bool {
-	if len(c.asks) == 0 || !c.asks[0].sent {
-		return false
-	}
-	r, ok := c.asks[0].frame.(wire.Report)
-	return ok && r.Room == room && r.ID == id
-}

@@ -182,11 +182,8 @@ func (c *Client) Settings(ctx context.Context, ask wire.StateRequest) (wire.Sett
 // again, and the invite of the first request is void. While it waits, the number of buffered events is not limited.
 func (c *Client) Invite(ctx context.Context, ask wire.Invite) (wire.Invited, error) {
 	if ask.ID == "" {
-		err := c.do(func() error {
-			ask.ID = c.core.newID()
-			return nil
-		})
-		if err != nil {
+		var err error
+		if ask.ID, err = c.newID(); err != nil {
 			return wire.Invited{}, err
 		}
 	}

@@ -266,6 +266,70 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestSettle: a moderator settles a report, whoever sent it, and nobody else does. Then it is no report any more, and the log says who did it.
+// One about a moderator is of the owners.
+func TestSettle(t *testing.T) {
+	h := newHeldRoom(t)
+	h.set("open", "hold", "null")
+	h.set("open", "role/"+h.by("moderator"), `"moderator"`)
+	of := post(t, h.base, "open", "reported", "Ramai-Session", h.session("known")).N
+	for _, step := range []struct {
+		role string
+		of   uint64
+		want string
+	}{{"guest", of, "201"}, {"guest", of, "200"}, {"moderator", of, "201"}, {"guest", 1, "201"}, {"guest", 1 << 40, "400"}} {
+		body := fmt.Sprintf(`{"of":%d,"text":"reporttext of a %s"}`, step.of, step.role)
+		if answer, _ := h.http(step.role, http.MethodPost, "/api/v1/rooms/open/reports", body, "Content-Type", "application/json"); !strings.HasPrefix(answer, step.want) {
+			t.Errorf("a %s reports message %d over HTTP: %s, want %s", step.role, step.of, answer, step.want)
+		}
+	}
+	reports := func(room string) (all []wire.Message) {
+		var page wire.HistoryResponse
+		_, body := call(t, http.MethodGet, h.base+"/api/v1/rooms/"+room+"/messages?limit=500", "", "Ramai-Session", h.session("owner"))
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		for _, m := range page.Messages {
+			if m.As == wire.ReportMessage || m.Action != nil && m.Action.Do == wire.DoSettle {
+				all = append(all, m)
+			}
+		}
+		return all
+	}
+	moderators, owners := reports("~open"), reports("~~open")
+	if len(moderators) != 2 || len(owners) != 1 {
+		t.Fatalf("the moderators have %d reports, and the owners %d: %+v", len(moderators), len(owners), moderators)
+	}
+	settle := func(role, room string, n uint64) string {
+		answer, _ := h.http(role, http.MethodDelete, fmt.Sprintf("/api/v1/rooms/%s/messages/%d", room, n), "")
+		return answer[:3]
+	}
+	for _, step := range []struct {
+		role, room string
+		n          uint64
+		want       string
+	}{
+		{"guest", "~open", moderators[0].N, "403"}, {"trusted", "~open", moderators[0].N, "403"}, {"moderator", "~open", moderators[0].N, "200"}, {"moderator", "~open", moderators[0].N, "410"},
+		{"moderator", "~open", moderators[1].N, "200"}, {"moderator", "~~open", owners[0].N, "403"}, {"owner", "~~open", owners[0].N, "200"},
+	} {
+		if got := settle(step.role, step.room, step.n); got != step.want {
+			t.Errorf("a %s settles report %d of %s: %s, want %s", step.role, step.n, step.room, got, step.want)
+		}
+	}
+	moderators, owners = reports("~open"), reports("~~open")
+	if len(moderators) != 2 || len(owners) != 1 {
+		t.Fatalf("afterwards the moderators have %+v, and the owners %+v", moderators, owners)
+	}
+	for _, m := range append(moderators, owners...) {
+		if m.As != wire.ActionMessage || m.Action.Of == 0 || m.Action.SenderID == "" || m.Text != "" {
+			t.Errorf("the log says %+v", m)
+		}
+	}
+	if answer := settle("moderator", "~open", moderators[0].N); answer != "403" {
+		t.Errorf("a moderator deletes what the log says: %s", answer)
+	}
+}
+
 // TestHeldSurvivesRestart: a message that waits, and the decision about one, are as before after a restart.
 func TestHeldSurvivesRestart(t *testing.T) {
 	dir := t.TempDir()

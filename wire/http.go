@@ -89,3 +89,8 @@ const (
 	DefaultHits   = 50
 	MaxNotIndexed = 100 // rooms listed in IndexedTo if no room was given
 )
+
+// ReportResponse answers a report. It does not say where the moderators find it.
+type ReportResponse struct {
+	Of uint64 `json:"of"` // number of the reported message
+}

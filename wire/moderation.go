@@ -33,7 +33,7 @@ func BaseRoom(room string) (base string, wants Role) {
 // Values of Message.As in the rooms of moderators and owners. No client posts these.
 const (
 	HeldMessage   = "held"   // a message that waits for a moderator; it is gone when that has been decided
-	ReportMessage = "report" // somebody has reported message Of; the text is theirs
+	ReportMessage = "report" // somebody has reported message Of; the text is theirs. It is gone when that is settled
 	ActionMessage = "action" // something was done; Action says what
 )
 
@@ -45,6 +45,7 @@ const (
 	DoApprove = "approve" // a held message was approved
 	DoReject  = "reject"  // a held message was rejected
 	DoDelete  = "delete"  // a message of somebody else was deleted
+	DoSettle  = "settle"  // a report was settled
 	DoInvite  = "invite"  // an invite was made
 	DoRedeem  = "redeem"  // an invite was redeemed
 )
@@ -57,7 +58,7 @@ type Action struct {
 	Value       Value  `json:"value,omitzero"`    // of DoSet: the new value; none: it was unset. Of DoInvite and DoRedeem: the role
 	Before      Value  `json:"before,omitzero"`   // of DoSet: the value before; none: there was none
 	Until       Time   `json:"until,omitzero"`    // of DoSet and DoInvite: when it ends
-	Of          uint64 `json:"of,omitempty"`      // of DoSet with AddressKey: number of the message whose address is meant; of DoApprove: number of the message in the room; of DoDelete: number of the message
+	Of          uint64 `json:"of,omitempty"`      // of DoSet with AddressKey: number of the message whose address is meant; of DoApprove: number of the message in the room; of DoDelete and DoSettle: number of the message
 	SenderID    string `json:"by,omitempty"`      // whom it is about
 	DisplayName string `json:"from,omitempty"`    // with By: the name at that time, or empty
 	Count       uint64 `json:"count,omitempty"`   // of DoErase: messages; of DoInvite: uses

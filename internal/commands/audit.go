@@ -111,6 +111,8 @@ func actionWords(a *wire.Action, when func(time.Time) string) string {
 		return words
 	case wire.DoDelete:
 		return "deleted message " + strconv.FormatUint(a.Of, 10) + " of " + whom
+	case wire.DoSettle:
+		return "settled the report of " + whom + " about message " + strconv.FormatUint(a.Of, 10)
 	case wire.DoInvite:
 		return fmt.Sprintf("made an invite with the role %s for %d", text(a.Value), a.Count) + until
 	case wire.DoRedeem:

@@ -48,7 +48,9 @@ type Server interface {
 	LinkDevice(ctx context.Context, code string, confirm bool) (wire.Linking, error)
 	SignOut(ctx context.Context, all bool) error
 	Report(ctx context.Context, r wire.Report) error
+	Settle(ctx context.Context, room string, n uint64) error
 	Preview(ctx context.Context, room string, selection wire.Selection) (wire.Preview, error)
+	UndoBy(ctx context.Context, room string, actions wire.ActionsOf, to uint64) (wire.Undone, error)
 }
 
 // A Confirmation is a question with one answer that does something.

@@ -25,6 +25,7 @@ type fakeHost struct {
 	erasure  uint64
 	held     []Held
 	preview  wire.Preview
+	undone   wire.Undone
 	answer   Answer
 	logged   []wire.Message // in the moderators' room
 	settings []wire.Setting // in the order of their keys
@@ -144,6 +145,20 @@ func (h *fakeHost) SignOut(_ context.Context, all bool) error {
 func (h *fakeHost) Report(_ context.Context, r wire.Report) error {
 	h.note("report %d %q", r.Of, r.Text)
 	return h.fail
+}
+
+func (h *fakeHost) Settle(_ context.Context, room string, n uint64) error {
+	h.note("settle %s %d", room, n)
+	return h.fail
+}
+
+func (h *fakeHost) UndoBy(_ context.Context, _ string, actions wire.ActionsOf, to uint64) (wire.Undone, error) {
+	since := ""
+	if actions.Since != nil {
+		since = " since " + h.When(actions.Since.Std())
+	}
+	h.note("undo by %s%s to %d", actions.SenderID, since, to)
+	return h.undone, h.fail
 }
 
 // History returns the messages of the moderators' room.

@@ -15,21 +15,15 @@ import (
 func moderateCommands() []Command {
 	return []Command{
 		{Name: "erase", Args: "PERSON [TIME]", Takes: []Kind{PersonArg, TimeArg}, Needs: wire.RoleModerator, Help: "erase all messages of somebody, or those of the last TIME; shows them first. #150 address: those from the address of message 150; newcomers TIME: those of people who are new", Run: erase},
-		{Name: "undo", Args: "[N]", Takes: []Kind{TextArg}, Needs: wire.RoleModerator, Help: "undo your last erasure, or erasure N, within 23 hours", Run: undo},
+		{Name: "undo", Args: "[WHAT] [TIME]", Takes: []Kind{PersonArg, TimeArg}, Needs: wire.RoleModerator, Help: "undo your last erasure, or erasure N, within 23 hours; owners: with a PERSON, what that moderator did, all of it or in the last TIME", Run: undo},
 	}
 }
 
 func erase(h Host, args string) {
 	words, at := splitTime(h, args)
-	var since *wire.Time
-	if at != "" {
-		d, _, err := ParseTime(at)
-		if err != nil {
-			h.Warn(err.Error())
-			return
-		}
-		t := wire.TimeOf(h.Now().Add(-d))
-		since = &t
+	since, ok := sinceTime(h, at)
+	if !ok {
+		return
 	}
 	n, isAddress := addressOf(words)
 	switch {
@@ -40,6 +34,20 @@ func erase(h Host, args string) {
 	default:
 		withPerson(h, words, func(h Host, p Person) { eraseAll(h, p, since) })
 	}
+}
+
+// sinceTime returns when the last part of the time began, of that length; "": nil. It warns and reports false if the length is invalid.
+func sinceTime(h Host, length string) (since *wire.Time, ok bool) {
+	if length == "" {
+		return nil, true
+	}
+	d, _, err := ParseTime(length)
+	if err != nil {
+		h.Warn(err.Error())
+		return nil, false
+	}
+	t := wire.TimeOf(h.Now().Add(-d))
+	return &t, true
 }
 
 // eraseAll erases the messages of a person, after it has shown how many there are.
@@ -102,7 +110,7 @@ func undo(h Host, args string) {
 	if args != "" {
 		var err error
 		if n, err = strconv.ParseUint(strings.TrimPrefix(args, "#"), 10, 63); err != nil || n == 0 {
-			h.Warn(fmt.Sprintf("invalid erasure %.20s (want its number, as it was shown after /erase)", args))
+			undoPerson(h, args)
 			return
 		}
 	}
@@ -111,4 +119,93 @@ func undo(h Host, args string) {
 		return
 	}
 	h.Moderate(wire.Moderate{Undo: n}, func(uint64) string { return fmt.Sprintf("erasure %d is undone", n) })
+}
+
+// undoPerson undoes what somebody did as a moderator, after it has shown what that is.
+func undoPerson(h Host, args string) {
+	words, at := splitTime(h, args)
+	since, ok := sinceTime(h, at)
+	if !ok {
+		return
+	}
+	room := h.Room()
+	withPerson(h, words, func(h Host, p Person) {
+		actions := wire.ActionsOf{SenderID: p.ID, Since: since}
+		h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
+			found, err := server.UndoBy(ctx, room, actions, 0)
+			return func(h Host) Answer { return confirmUndo(h, p, actions, found) }, err
+		})
+	})
+}
+
+// maxSteps is how many steps are listed.
+const maxSteps = 8
+
+// confirmUndo shows what would be undone, and undoes it after y.
+func confirmUndo(h Host, p Person, actions wire.ActionsOf, found wire.Undone) Answer {
+	var rest []Row
+	for i := range found.Rest[:min(len(found.Rest), maxSteps)] {
+		rest = append(rest, Row{Text: "stays: " + actionWords(&found.Rest[i].Action, h.When)})
+	}
+	if more := found.RestCount - len(rest); more > 0 {
+		rest = append(rest, Row{Text: "and " + strconv.Itoa(more) + " more that cannot be undone"})
+	}
+	if found.Count == 0 {
+		return Answer{Title: p.Label() + " did nothing here that can be undone" + either(actions.Since == nil, "", " in that time"), Rows: rest}
+	}
+	c := Confirmation{Question: "Undo what " + p.Label() + " did in " + h.Room() + " as a moderator? Steps: " + strconv.Itoa(found.Count), Yes: "undo it"}
+	for i := range found.Steps[:min(len(found.Steps), maxSteps)] {
+		c.Rows = append(c.Rows, Row{Text: stepWords(h, &found.Steps[i])})
+	}
+	if more := found.Count - len(c.Rows); more > 0 {
+		c.Rows = append(c.Rows, Row{Text: "and " + strconv.Itoa(more) + " more"})
+	}
+	c.Rows = append(c.Rows, rest...)
+	room := h.Room()
+	c.Do = func(h Host) {
+		h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
+			undone, err := undoAll(ctx, server, room, actions, found.To)
+			return func(h Host) Answer { return undoneBy(h, p, &undone) }, err
+		})
+	}
+	h.Confirm(c)
+	return Answer{}
+}
+
+// undoAll undoes what was shown, in as many requests as that takes.
+func undoAll(ctx context.Context, server Server, room string, actions wire.ActionsOf, to uint64) (all wire.Undone, err error) {
+	for {
+		undone, err := server.UndoBy(ctx, room, actions, to)
+		if err != nil {
+			return all, err
+		}
+		all.Count += undone.Count
+		all.Steps, all.Failed = undone.Steps, undone.Failed // what was refused is refused again
+		if !undone.More || undone.Count == 0 {
+			return all, nil
+		}
+	}
+}
+
+// undoneBy says what was undone, and what was refused.
+func undoneBy(h Host, p Person, undone *wire.Undone) Answer {
+	a := Answer{Title: fmt.Sprintf("what %s did is undone: %d %s", p.Label(), undone.Count, either(undone.Count == 1, "step", "steps"))}
+	if undone.Failed > 0 {
+		a.Title += ", and " + strconv.Itoa(undone.Failed) + " refused"
+	}
+	for i := range undone.Steps[:min(len(undone.Steps), maxSteps)] {
+		a.Rows = append(a.Rows, Row{Text: "refused: " + stepWords(h, &undone.Steps[i]) + ": " + undone.Steps[i].Reason})
+	}
+	return a
+}
+
+// stepWords says what a step does.
+func stepWords(h Host, s *wire.UndoStep) string {
+	switch {
+	case s.Key == "":
+		return "bring back what erasure " + strconv.FormatUint(s.Action.Erasure, 10) + " erased: " + messages(int(s.Action.Count))
+	case s.AddressOf > 0:
+		return Describe(h, wire.Setting{Key: wire.AddressPrefix + strconv.FormatUint(s.AddressOf, 10), Value: s.Value, Until: s.Until})
+	}
+	return Describe(h, wire.Setting{Key: s.Key, Value: s.Value, Until: s.Until})
 }

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func TestErase(t *testing.T) {
 		"/erase budi 0m":  "! invalid time 0m (want 1s to 366d, for example 10m, 2h or 1d)",
 		"/undo":           "! you have not erased anything here since you connected; /undo N undoes erasure N",
 		"/undo 5":         "undo 5\nerasure 5 is undone",
-		"/undo x":         "! invalid erasure x (want its number, as it was shown after /erase)",
+		"/undo xyzzyx":    "! nobody called xyzzyx has posted here lately; #150 means the sender of message 150",
 	} {
 		if got := h.run(t, line); got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
@@ -73,4 +74,57 @@ func TestAddressCommands(t *testing.T) {
 			t.Errorf("%s: %s\nwant %s", line, got, want)
 		}
 	}
+}
+
+// TestUndoPerson: nothing that a moderator did is undone before it was shown and confirmed.
+func TestUndoPerson(t *testing.T) {
+	h := newHost()
+	if got := h.run(t, "/undo budi 10m"); got != "undo by idOfBudi00000000 since 13:52 to 0\nbudi did nothing here that can be undone in that time" {
+		t.Error(got)
+	}
+	h.undone = wire.Undone{To: 40, Count: 12, RestCount: 2, Steps: []wire.UndoStep{
+		{Key: wire.LockKey}, {Key: wire.PersonPrefix + "idOfAnna00000000", Value: wire.TextValue(wire.Mute), Until: wire.TimeOf(start)}, {Key: wire.AddressKey, AddressOf: 9}, {Action: wire.Action{Do: wire.DoErase, Erasure: 5, Count: 1}},
+	}, Rest: []wire.UndoStep{{Action: wire.Action{Do: wire.DoDelete, Of: 3, DisplayName: "anna"}}}}
+	const want = `undo by idOfBudi00000000 to 0
+? Undo what budi did in lobby as a moderator? Steps: 12
+   the room is open
+   anna is muted until 14:02
+   the address of message 9 is neither banned nor muted
+   bring back what erasure 5 erased: 1 message
+   and 8 more
+   stays: deleted message 3 of anna
+   and 1 more that cannot be undone`
+	if got := h.run(t, "/undo budi"); got != want {
+		t.Fatalf("%s\nwant\n%s", got, want)
+	}
+	h.said = nil
+	h.undone = wire.Undone{Count: 11, Failed: 1, Steps: []wire.UndoStep{{Key: wire.LockKey, Reason: "it is too late"}}}
+	h.confirm.Do(h)
+	if got, want := strings.Join(h.said, "\n"), "undo by idOfBudi00000000 to 40\nwhat budi did is undone: 11 steps, and 1 refused\n   refused: the room is open: it is too late"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestUndoAll: what takes several requests is asked for until nothing more is undone.
+func TestUndoAll(t *testing.T) {
+	asked := 0
+	undone, err := undoAll(t.Context(), undoing{nil, func() wire.Undone {
+		if asked++; asked == 3 {
+			return wire.Undone{Count: 1, Failed: 2}
+		}
+		return wire.Undone{Count: 3, More: true, Failed: 2}
+	}}, "lobby", wire.ActionsOf{SenderID: "idOfBudi00000000"}, 40)
+	if err != nil || asked != 3 || undone.Count != 7 || undone.Failed != 2 {
+		t.Errorf("after %d requests: %+v, %v", asked, undone, err)
+	}
+}
+
+// undoing is a server that undoes in several requests.
+type undoing struct {
+	Server
+	next func() wire.Undone
+}
+
+func (u undoing) UndoBy(context.Context, string, wire.ActionsOf, uint64) (wire.Undone, error) {
+	return u.next(), nil
 }

@@ -1,8 +1,11 @@
 package commands
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,15 +21,16 @@ func queueCommands() []Command {
 		{Name: "reject", Args: "[WHICH]", Takes: []Kind{TextArg}, Needs: wire.RoleModerator, Help: "the same: refuse them, and say so to their authors", Run: decision(false)},
 		{Name: "withdraw", Args: "[all]", Takes: []Kind{TextArg}, Help: "take back your message that waits for a moderator, or all of them", Run: withdraw},
 		{Name: "report", Args: "[N] [TEXT]", Takes: []Kind{TextArg, TextArg}, Help: "report message N to the moderators; moderators: without N, the newest reports", Run: report},
+		{Name: "settle", Args: "N", Takes: []Kind{TextArg}, Needs: wire.RoleModerator, Help: "the reports about message N need nothing more; all: all reports", Run: settle},
 	}
 }
 
 // maxQueue is how many records of the moderators' room are searched for what waits.
 const maxQueue = 4 * wire.MaxPage
 
-// records returns the newest records of the moderators' room that a function chooses, ascending.
+// records returns the newest messages of a room of moderators or owners that a function chooses, ascending.
 func records(ctx context.Context, server Server, room string, is func(m *wire.Message) bool) (found []wire.Message, err error) {
-	ask := wire.History{Room: wire.ModeratorsRoom(room), Limit: wire.MaxPage}
+	ask := wire.History{Room: room, Limit: wire.MaxPage}
 	for read := 0; read < maxQueue; read += wire.MaxPage {
 		page, err := server.History(ctx, ask)
 		if err != nil {
@@ -34,8 +38,9 @@ func records(ctx context.Context, server Server, room string, is func(m *wire.Me
 		}
 		var some []wire.Message
 		for i := range page.Messages {
-			if m := &page.Messages[i]; is(m) {
-				some = append(some, *m)
+			if m := page.Messages[i]; is(&m) {
+				m.Room = room
+				some = append(some, m)
 			}
 		}
 		found = append(some, found...)
@@ -55,7 +60,7 @@ func decision(approve bool) func(h Host, args string) {
 	return func(h Host, args string) {
 		room := h.Room()
 		h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
-			all, err := records(ctx, server, room, waits)
+			all, err := records(ctx, server, wire.ModeratorsRoom(room), waits)
 			if err != nil {
 				return nil, err
 			}
@@ -187,24 +192,86 @@ func report(h Host, args string) {
 	})
 }
 
-// listReports lists the newest reports first.
-func listReports(h Host) {
-	room := h.Room()
-	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
-		all, err := records(ctx, server, room, func(m *wire.Message) bool { return m.As == wire.ReportMessage && !m.Gone })
+// reports returns the reports that are not settled, ascending: those of the moderators' room, and for an owner also those about
+// moderators, of the owners' room.
+func reports(ctx context.Context, server Server, room string, owner bool) (all []wire.Message, err error) {
+	rooms := []string{wire.ModeratorsRoom(room)}
+	if owner {
+		rooms = append(rooms, wire.OwnersRoom(room))
+	}
+	for _, room := range rooms {
+		some, err := records(ctx, server, room, func(m *wire.Message) bool { return m.As == wire.ReportMessage && !m.Gone })
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, some...)
+	}
+	slices.SortStableFunc(all, func(a, b wire.Message) int { return cmp.Compare(a.At, b.At) })
+	return all, nil
+}
+
+// listReports lists the newest reports first. Choosing one asks what to do with it.
+func listReports(h Host) {
+	room, owner := h.Room(), h.Role() >= wire.RoleOwner
+	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
+		all, err := reports(ctx, server, room, owner)
+		if err != nil {
+			return nil, err
+		}
+		slices.Reverse(all)
+		all = all[:min(len(all), maxListed)]
 		return func(h Host) Answer {
-			a := Answer{Title: "What was reported in " + room}
-			for i := len(all) - 1; i >= 0 && len(a.Rows) < maxListed; i-- {
+			if len(all) == 0 {
+				return Answer{Title: "no reports in " + room}
+			}
+			a := Answer{Title: "What was reported in " + room + "; /settle N when nothing more is to be done about message N"}
+			for i := range all {
 				m := &all[i]
 				a.Rows = append(a.Rows, Row{SenderID: m.SenderID, Name: author(m), Text: h.When(m.At.Std()) + "  " + Logged(m, h.When)})
 			}
-			if len(a.Rows) == 0 {
-				a.Title = "nothing was reported in " + room
+			a.Pick = func(h Host, i int) {
+				choose(h, Logged(&all[i], h.When), []action{{"settle it", func(h Host) { settleReports(h, all[i:i+1]) }}})
 			}
 			return a
+		}, nil
+	})
+}
+
+func settle(h Host, args string) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(args, "#"), 10, 63)
+	every := strings.EqualFold(args, "all")
+	if !every && (err != nil || n == 0) {
+		h.Warn(fmt.Sprintf("invalid message %.20s (want the number of the reported message, or all; /report lists the reports)", args))
+		return
+	}
+	room, owner := h.Room(), h.Role() >= wire.RoleOwner
+	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
+		all, err := reports(ctx, server, room, owner)
+		all = slices.DeleteFunc(all, func(m wire.Message) bool { return !every && m.Of != n })
+		return func(h Host) Answer {
+			if len(all) == 0 {
+				return Answer{Title: either(every, "no reports in "+room, "no report about message "+args+" is open; /report lists the reports")}
+			}
+			settleReports(h, all)
+			return Answer{}
+		}, err
+	})
+}
+
+// settleReports settles reports.
+func settleReports(h Host, list []wire.Message) {
+	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
+		for i := range list {
+			err := server.Settle(ctx, list[i].Room, list[i].N)
+			if coded := (*wire.CodedError)(nil); errors.As(err, &coded) && coded.Code == wire.Gone { // somebody else was faster
+				err = nil
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return func(Host) Answer {
+			return Answer{Title: either(len(list) == 1, fmt.Sprintf("the report about message %d is settled", list[0].Of), strconv.Itoa(len(list))+" reports are settled")}
 		}, nil
 	})
 }

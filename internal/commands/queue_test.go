@@ -99,12 +99,33 @@ func TestReport(t *testing.T) {
 		t.Errorf("a long report: %s", got)
 	}
 	h.role = wire.RoleModerator
-	if got := h.run(t, "/report"); got != "history of ~lobby\nnothing was reported in lobby" {
+	if got := h.run(t, "/report"); got != "history of ~lobby\nno reports in lobby" {
 		t.Error(got)
 	}
 	h.logged = []wire.Message{{N: 3, As: wire.ReportMessage, Of: 12, Text: "spam", SenderID: "idOfAnna00000000", DisplayName: "anna", At: wire.TimeOf(start)}}
-	if got := h.run(t, "/report"); got != "history of ~lobby\nWhat was reported in lobby\n  anna 14:02  reports message 12: spam" {
+	const list = "What was reported in lobby; /settle N when nothing more is to be done about message N\n  anna 14:02  reports message 12: spam"
+	if got := h.run(t, "/report"); got != "history of ~lobby\n"+list {
 		t.Error(got)
+	}
+	h.said = nil
+	h.answer.Pick(h, 0)
+	h.choice.Do(h, 0)
+	if got := strings.Join(h.said, "\n"); got != "? reports message 12: spam\n   settle it\nsettle ~lobby 3\nthe report about message 12 is settled" {
+		t.Errorf("chosen from the list: %s", got)
+	}
+	h.role = wire.RoleOwner // who also reads the reports about moderators
+	if got := h.run(t, "/report"); got != "history of ~lobby\nhistory of ~~lobby\n"+list+"\n  anna 14:02  reports message 12: spam" {
+		t.Error(got)
+	}
+	for line, want := range map[string]string{
+		"/settle #12": "history of ~lobby\nhistory of ~~lobby\nsettle ~lobby 3\nsettle ~~lobby 3\n2 reports are settled",
+		"/settle 3":   "history of ~lobby\nhistory of ~~lobby\nno report about message 3 is open; /report lists the reports",
+		"/settle ALL": "history of ~lobby\nhistory of ~~lobby\nsettle ~lobby 3\nsettle ~~lobby 3\n2 reports are settled",
+		"/settle x":   "! invalid message x (want the number of the reported message, or all; /report lists the reports)",
+	} {
+		if got := h.run(t, line); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
 	}
 	h.fail = errors.New("no")
 	if got := h.run(t, "/report 12"); got != "report 12 \"\"\n! no" {

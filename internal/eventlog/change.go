@@ -114,7 +114,9 @@ func (changeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	if err := c.appendRecord(tx, o, encodeChange(body)); err != nil {
 		return err
 	}
-	if body.Text == nil && o.Command.SenderID != row.SenderID {
+	if message.As == wire.ReportMessage {
+		c.logIn(o.Command.Room, o, &wire.Action{Do: wire.DoSettle, Of: message.Of, SenderID: row.SenderID, DisplayName: row.DisplayName})
+	} else if body.Text == nil && o.Command.SenderID != row.SenderID {
 		c.logAction(o, &wire.Action{Do: wire.DoDelete, Of: body.Of, SenderID: row.SenderID, DisplayName: row.DisplayName})
 	}
 	c.addOther(o.Command.Room, o.N)
@@ -164,12 +166,21 @@ func (c *Delta) changeable(tx Tx, cmd *Command, body *ChangeBody) (row Record, m
 		return row, message, &wire.CodedError{Code: wire.Gone, Reason: fmt.Sprintf("message %d was deleted", of)}, nil
 	}
 	if message.isLogged() {
-		return row, message, &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d records what happened in the room, and cannot be changed", of)}, nil
+		return row, message, c.refusedLogged(cmd, of, &message, body.Text == nil), nil
 	}
 	if cmd.SenderID != row.SenderID || cmd.SenderID == anonymousSender {
 		return row, message, c.refusedOther(cmd, of, row.SenderID, body.Text == nil), nil
 	}
 	return row, message, c.refusedOwn(cmd, of, row.At, body.Text == nil), nil
+}
+
+// refusedLogged returns why nobody, or not the sender of cmd, must change a message that isLogged. Whoever reads a report, of whomever it
+// is, can delete it: then it is settled.
+func (c *Delta) refusedLogged(cmd *Command, of uint64, message *messageBody, deletes bool) *wire.CodedError {
+	if message.As == wire.ReportMessage && deletes && c.rankOf(cmd) >= moderatorRank {
+		return nil
+	}
+	return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d records what happened in the room, and cannot be changed", of)}
 }
 
 // refusedOwn returns why a sender must not change the own message with number of and time at.

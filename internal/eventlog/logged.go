@@ -73,9 +73,14 @@ func (c *Delta) logAction(o *Outcome, action *wire.Action) {
 	if c.state.level < HoldLevel || !counted(o.Command.Room) {
 		return
 	}
+	c.logIn(wire.ModeratorsRoom(o.Command.Room), o, action)
+}
+
+// logIn adds a record of what a command does to a room of moderators or owners.
+func (c *Delta) logIn(room string, o *Outcome, action *wire.Action) {
 	sender := o.Command.SenderID
 	c.derive(Command{
-		Kind: AppendLog, SenderID: sender, Room: wire.ModeratorsRoom(o.Command.Room), ID: c.derivedID(),
+		Kind: AppendLog, SenderID: sender, Room: room, ID: c.derivedID(),
 		Body: &logBody{message: messageBody{As: wire.ActionMessage, Action: action}, name: c.nameOf(sender)},
 	})
 }

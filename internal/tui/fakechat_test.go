@@ -152,6 +152,14 @@ func (f *fakeChat) Report(_ context.Context, r wire.Report) error {
 	return f.note("report %s %d %q", r.Room, r.Of, r.Text)
 }
 
+func (f *fakeChat) Settle(_ context.Context, room string, n uint64) error {
+	return f.note("settle %s %d", room, n)
+}
+
+func (f *fakeChat) UndoBy(_ context.Context, room string, actions wire.ActionsOf, to uint64) (wire.Undone, error) {
+	return wire.Undone{Room: room, To: 7}, f.note("undo %s by %s to %d", room, actions.SenderID, to)
+}
+
 func (f *fakeChat) Retry() { f.note("retry") }
 
 func (f *fakeChat) Check() { f.note("check") }

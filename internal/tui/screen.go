@@ -40,6 +40,8 @@ type chat interface {
 	LinkDevice(ctx context.Context, code string, confirm bool) (wire.Linking, error)
 	SignOut(ctx context.Context, all bool) error
 	Report(ctx context.Context, r wire.Report) error
+	Settle(ctx context.Context, room string, n uint64) error
+	UndoBy(ctx context.Context, room string, actions wire.ActionsOf, to uint64) (wire.Undone, error)
 	Retry()
 	Check()
 }

@@ -84,6 +84,7 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/api/v1/rooms/{room}/people", w.api(methods{http.MethodGet: w.people}))
 	mux.HandleFunc("/api/v1/rooms/{room}/invites", w.api(methods{http.MethodPost: w.invite}))
 	mux.HandleFunc("/api/v1/rooms/{room}/redeem", w.api(methods{http.MethodPost: w.redeem}))
+	mux.HandleFunc("/api/v1/rooms/{room}/reports", w.api(methods{http.MethodPost: w.postReport}))
 	mux.HandleFunc("/api/v1/rooms/{room}/moderate", w.api(methods{http.MethodPost: w.moderate}))
 	mux.HandleFunc("/api/v1/rooms/{room}/state", w.api(methods{http.MethodGet: w.state}))
 	mux.HandleFunc("/api/v1/rooms/{room}/state/{key...}", w.api(methods{http.MethodPut: w.putSetting, http.MethodDelete: w.deleteSetting}))

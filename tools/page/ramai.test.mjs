@@ -877,6 +877,49 @@ test("the end of a rule travels with it, and is kept with what is not sent", asy
 	assert.equal(room.settingEnd("slow"), "2026-12-02T00:00:00Z");
 });
 
+test("the address of a message is muted by its number, which is kept with what is not sent", async () => {
+	const room = connect("http://chat.test/r/tea");
+	client = room.client;
+	await settled();
+	const sent = room.setAddress(12);
+	assert.deepEqual(client.pending[0].address_of, 12);
+	const [socket] = Socket.made;
+	socket.open();
+	socket.receive(joined("tea", 4));
+	assert.deepEqual(socket.sentOf("set"), [{ type: "set", room: "tea", id: sent.id, key: "address", value: "mute", address_of: 12, ref: sent.id }]);
+});
+
+test("the rooms of moderators and owners are rooms", async () => {
+	for (const name of ["~tea", "~~tea"]) {
+		const room = connect(`http://chat.test/r/${name}`);
+		assert.equal(room.name, name);
+		room.client.close();
+	}
+	const room = connect("http://chat.test/r/~~~tea");
+	client = room.client;
+	assert.equal(room.name, "lobby");
+});
+
+test("over HTTP, messages are reported, and held ones and reports are deleted", async () => {
+	const room = await overHTTP();
+	await streams()[0].stream();
+	await streams()[0].send(joined("lobby", 1));
+	const waiting = () => requests.find((a) => a.method);
+	for (const [frame, method, path, answer] of [
+		[{ type: "report", room: "lobby", of: 7, text: "spam" }, "POST", "lobby/reports", { of: 7 }],
+		[{ type: "change", room: "lobby", id: "w", held: "h1", text: null }, "DELETE", "lobby/held/h1", { n: 0 }],
+		[{ type: "change", room: "~lobby", id: "s", of: 3, text: null }, "DELETE", "~lobby/messages/3", { n: 4 }],
+	]) {
+		const asked = client.request(frame);
+		await settled();
+		assert.deepEqual([waiting().method, waiting().url.pathname], [method, `/api/v1/rooms/${path}`]);
+		await waiting().answer(answer);
+		assert.deepEqual(await asked, answer);
+	}
+	await assert.rejects(client.request({ type: "link" }), { code: "unavailable" });
+	assert.equal(room.name, "lobby");
+});
+
 const sessionOf = (letter) => letter.repeat(22);
 const welcome = (more) => ({ type: "welcome", by: "me", name: "", limits: client.limits, ...more });
 const ended = { type: "error", code: "not_allowed", reason: "this session has ended", request: "hello" };

@@ -53,6 +53,8 @@ export function actionText(action) {
 				return t.didApprove(whom, number(of));
 			case "reject":
 				return count ? t.didRejectAll(plural(t.messageCount, count), whom) : t.didReject(whom);
+			case "settle":
+				return t.didSettle(whom, number(of));
 			case "delete":
 				return t.didDelete(whom, number(of));
 			case "invite":

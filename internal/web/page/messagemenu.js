@@ -56,7 +56,7 @@ export const messageActions = [
 	{ key: "l", icon: "link", label: () => t.copyLink, run: (r, m) => copied(`${linkTo(r.name).link}#n${m.n}`) },
 	{ key: "p", icon: "pin", label: (m, r) => (r.pins.includes(m.n) ? t.unpin : t.pin), when: (r) => r.knowsRecords, run: (r, m) => togglePin(r, m.n) },
 	{ key: "s", icon: "stage", label: (m, r) => (r.stage === m.n ? t.clearStage : t.showOnStage), when: (r) => r.knowsRecords, run: (r, m) => void changeSetting(r, "stage", r.stage === m.n ? null : m.n) },
-	{ key: "f", icon: "flag", label: () => t.report, when: (r, m) => m.by !== r.model.client.by && !owns(r) && r.model.client.via === "socket" && r.room.role !== "", run: (r, m) => r.model.emit("dialog", "Report", { m }) },
+	{ key: "f", icon: "flag", label: () => t.report, when: (r, m) => m.by !== r.model.client.by && !owns(r) && r.model.client.via !== "plain" && r.room.role !== "", run: (r, m) => r.model.emit("dialog", "Report", { m }) },
 	{ key: "h", icon: "hide", label: (m) => t.hide(displayName(m)), when: (r, m) => m.by !== r.model.client.by && !r.model.hidden.has(m), run: (r, m) => r.model.hide(m) },
 	{ key: "h", icon: "show", label: (m) => t.unhide(displayName(m)), when: (r, m) => r.model.hidden.has(m), run: (r, m) => r.model.unhide(m) },
 ];

@@ -216,7 +216,7 @@ export class Client extends Emitter {
 	}
 
 	/**
-	 * Sends a request that is not repeated over another connection; over HTTP, only invite, redeem, moderate, and the withdrawal of a held message. Resolves with the frame that answers it, and rejects with a Refusal.
+	 * Sends a request that is not repeated over another connection; over HTTP, only invite, redeem, moderate, report, and a change that deletes a message or withdraws one that is held. Resolves with the frame that answers it, and rejects with a Refusal.
 	 * @param {object} frame @returns {Promise<any>}
 	 */
 	request(frame) {

@@ -17,6 +17,9 @@ const POLL_MIN = 2_000; // ms between polling one room and the next
 const POLL_MAX = 300_000; // the same while the server refuses
 const INTERCEPTED_AGAIN = 5_000; // ms until a failed request is repeated if something in front of the server answered
 
+/** The path below the room of what Client.request sends with POST, by its type, and a field that the answer has. @type {Record<string, [string, string]>} */
+const REQUESTS = { invite: ["invites", "role"], moderate: ["moderate", "n"], redeem: ["redeem", "role"], report: ["reports", "of"] };
+
 /**
  * Posts a message, or changes one, or sets something. Rejects with a Refusal.
  * @param {API} api @param {Sent} sent @param {AbortSignal} closed @returns {Promise<{n: number, at: string}>}
@@ -274,9 +277,10 @@ export class HTTPConnection {
 
 	/** See Client.request. @param {any} frame @returns {Promise<any>} */
 	async request({ type, room, id = "", ...fields }) {
-		if (type === "change" && fields.held) return request(this.#api, "DELETE", `${room}/held/${fields.held}`, undefined, id, "n", this.#closed.signal);
-		if (type !== "redeem" && type !== "invite" && type !== "moderate") throw new Refusal("unavailable", "there is no connection over a WebSocket");
-		const answer = await request(this.#api, "POST", `${room}/${type === "invite" ? "invites" : type}`, fields, id, type !== "moderate" ? "role" : fields.dry || fields.undo_by ? "count" : "n", this.#closed.signal);
+		if (type === "change" && fields.text === null) return request(this.#api, "DELETE", `${room}/${fields.held ? `held/${fields.held}` : `messages/${fields.of}`}`, undefined, id, "n", this.#closed.signal);
+		const [path, field] = REQUESTS[type] ?? [];
+		if (!path) throw new Refusal("unavailable", "there is no connection over a WebSocket");
+		const answer = await request(this.#api, "POST", `${room}/${path}`, fields, id, type === "moderate" && (fields.dry || fields.undo_by) ? "count" : field, this.#closed.signal);
 		if (type === "redeem") this.#rooms.get(room)?.receive({ type: "role", ...answer });
 		return answer;
 	}

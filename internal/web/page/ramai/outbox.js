@@ -5,11 +5,12 @@ import { NOT_PLAIN, randomToken, Refusal } from "./protocol.js";
  * @typedef {import("./protocol.js").Value} Value
  *
  * What is stored of a Sent. ofId is the id of the message that it changes, if that has no number yet.
- * @typedef {{id: string, room: string, text: string, since?: number, re?: number, of?: number, ofId?: string, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value, until?: string}} Pending
+ * @typedef {{id: string, room: string, text: string, since?: number, re?: number, of?: number, ofId?: string, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value, until?: string, address_of?: number}} Pending
  *
  * What a Sent is, besides its text: a message, which may reply to the message re and be a question or a poll with options; a change of
  * the message of, which may be a Sent without a number; or a new value of the setting key, which ends at until if that is not empty.
- * @typedef {{re?: number, of?: number|Sent, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value, until?: string}} Kind
+ * With the key address, it is about the address of the message address_of.
+ * @typedef {{re?: number, of?: number|Sent, deletes?: boolean, as?: string, options?: string[], key?: string, value?: Value, until?: string, address_of?: number}} Kind
  *
  * How the current connection sends.
  * @typedef {object} Sender
@@ -32,7 +33,7 @@ export class Sent {
 	since = 0; // the first attempt, by Date.now()
 
 	/** @param {string} id @param {string} room @param {string} text @param {Kind} [kind] */
-	constructor(id, room, text, { re = 0, of = 0, deletes = false, as = "", options, key = "", value = null, until = "" } = {}) {
+	constructor(id, room, text, { re = 0, of = 0, deletes = false, as = "", options, key = "", value = null, until = "", address_of = 0 } = {}) {
 		this.id = id;
 		this.room = room;
 		this.text = text;
@@ -46,6 +47,7 @@ export class Sent {
 		this.key = key; // of a setting; empty: it is none
 		this.value = value;
 		this.until = until; // when the setting ends; empty: it has no end
+		this.addressOf = address_of; // with the key address: the message whose address is meant
 		/** Resolves with this once it is saved; rejects with a Refusal. @type {Promise<Sent>} */
 		this.saved = new Promise((resolve, reject) => {
 			this.resolve = resolve;
@@ -74,8 +76,8 @@ export class Sent {
 
 	/** What a setting is, besides its room and its id. */
 	get setting() {
-		const { key, value, until } = this;
-		return { key, value, ...(until && { until }) };
+		const { key, value, until, addressOf } = this;
+		return { key, value, ...(until && { until }), ...(addressOf && { address_of: addressOf }) };
 	}
 
 	/** What a message is, besides its room and its id. */

@@ -30,9 +30,9 @@ export const isVote = (key) => /^\d\d?$/.test(key);
 /** Why something is refused on the plain protocol. */
 export const NOT_PLAIN = "the server speaks the plain protocol, which has texts only";
 
-const ROOM = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const ROOM = /^~{0,2}[a-z0-9][a-z0-9_-]{0,63}$/;
 
-/** Whether a room can have this name. @param {string} name */
+/** Whether a room can have this name, or it is that of a room's moderators (~NAME) or owners (~~NAME). @param {string} name */
 export const isRoom = (name) => ROOM.test(name);
 
 /** The path of a room. @param {string} room */

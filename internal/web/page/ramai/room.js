@@ -114,6 +114,14 @@ export class Room extends Emitter {
 	}
 
 	/**
+	 * Mutes or bans everybody at the address of a message, below the role trusted, or ends that. The server never shows the address.
+	 * @param {number} of @param {"mute"|"ban"|null} [value] null ends it @param {string} [until] RFC 3339, within 7 days; empty: 24 hours from now
+	 */
+	setAddress(of, value = "mute", until) {
+		return this.client.say(this.name, "", { key: "address", value, until, address_of: of });
+	}
+
+	/**
 	 * A page of the room's settings, in the order of their keys: those that begin with prefix, and follow the key after.
 	 * @param {{prefix?: string, after?: string, limit?: number}} [params]
 	 * @returns {Promise<{n: number, settings: {key: string, value: import("./protocol.js").Value, until?: string}[], more: boolean}>}
