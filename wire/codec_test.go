@@ -268,7 +268,8 @@ func TestAppendLine(t *testing.T) {
 
 func FuzzParseFrame(f *testing.F) {
 	for _, v := range []Frame{Message{At: 1}, Page{Messages: []Message{{}}}, Saved{}, Welcome{}, Joined{}, Presence{}, Unknown{Kind: "x"},
-		Tally{Of: map[uint64]Counts{1: {"up": 1}}}, Marked{}, State{Value: NumberValue(1)}, Settings{Settings: []Setting{{}}}} {
+		Tally{Of: map[uint64]Counts{1: {"up": 1}}}, Marked{}, State{Value: NumberValue(1)}, Settings{Settings: []Setting{{}}},
+		HeldBack{}, Preview{Sample: []Message{{}}}, Restored{Of: Targets{{From: 1, To: 2}}}, Left{}, Invited{}, Message{As: ActionMessage, Action: &Action{Do: DoSet, Value: TextValue("x")}}} {
 		f.Add(Append(nil, v))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -34,6 +34,16 @@ func FuzzSession(f *testing.F) {
 			`{"type":"name","name":"ann"}`, `{"type":"typing","room":"lobby"}`, `{"type":"who","room":"lobby"}`,
 			`{"type":"history","room":"lobby","after":0,"limit":3}`, `{"type":"leave","room":"lobby"}`, `{"type":"ping","id":"x"}`,
 		},
+		{
+			`{"type":"hello","session":"AAAAAAAAAAAAAAAAAAAAAA","held":true}`, `{"type":"say","room":"den","id":"a","text":"mine"}`,
+			`{"type":"join","room":"~den","last":50}`, `{"type":"say","room":"~den","id":"b","text":"among moderators"}`,
+			`{"type":"set","room":"den","id":"c","key":"hold","value":"all","until":"2026-01-02T04:00:00Z"}`, `{"type":"set","room":"~den","id":"d","key":"lock","value":"on"}`,
+			`{"type":"change","room":"den","id":"e","held":"a","text":null}`, `{"type":"moderate","room":"den","id":"f","approve":{"by":"x","held":"a"}}`,
+			`{"type":"moderate","room":"den","id":"g","reject":{"by":"x","held":"a"}}`, `{"type":"moderate","room":"den","id":"h","erase":{"by":"x"},"dry":true}`,
+			`{"type":"moderate","room":"den","id":"i","erase":{"newcomers":true,"since":"2026-01-01T00:00:00Z"},"to":1}`, `{"type":"moderate","room":"den","id":"j","undo":1}`,
+			`{"type":"report","room":"den","of":1,"text":"look"}`, `{"type":"invite","room":"den","id":"k","role":"guest","uses":3}`,
+			`{"type":"redeem","room":"den","invite":"AAAAAAAAAAAAAAAAAAAAAA"}`, `{"type":"link"}`, `{"type":"signout","all":true}`,
+		},
 		{`{"type":"join","room":"lobby","last":500}`, `{"type":"say","room":"den","id":"b"}`, `{"type":7}`, `[[[[`, `null`},
 	} {
 		f.Add([]byte(strings.Join(lines, "\n")), []byte{7, 200, 1}, true, true, false)
