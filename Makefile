@@ -6,6 +6,7 @@
 # make deb    a Debian package, bin/ramai_*.deb; as root, also installs it once into a separate root
 # make hostile  the matrix of hostile inputs, a thousand at once of each
 # make attack the latency of honest clients before and during an attack from one address; two minutes
+# make faults members of a cluster fail in many ways, for FAULTTIME (default 20m); as root, also with a full disk
 # make docs   the animation in the README and the pictures of docs/TERMINAL.md, from real terminals, and screenshots of the page
 # make looks  pictures of the page's views, on a phone and a laptop, light and dark, in bin/screens
 # make vendor regenerates the page's third-party files
@@ -13,10 +14,11 @@
 
 GO ?= go
 FUZZTIME ?= 60s
+FAULTTIME ?= 20m
 SHORTFUZZ ?= 300x
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test hostile attack deb build tools format vet race race-all sequential page browser browser-all terminal paths shortfuzz fuzz cross bench docs looks vendor
+.PHONY: test faults hostile attack deb build tools format vet race race-all sequential page browser browser-all terminal paths shortfuzz fuzz cross bench docs looks vendor
 
 # The tests with the race detector wait for one another and for the linker, and leave a third of two processors to the rest. The
 # browser needs all of both.
@@ -128,6 +130,10 @@ paths:
 
 hostile:
 	$(GO) test ./server -count=1 -v -run '^TestHostile$$' -crowd 1000
+
+# FAULT=partition runs one fault alone, which cmd/ramai/faultlist_test.go names.
+faults:
+	$(GO) test ./cmd/ramai -count=1 -v -run '^TestFaults$$' -timeout 2h -faults $(FAULTTIME) $(if $(FAULT),-fault $(FAULT)) $(if $(SEED),-fault-seed $(SEED))
 
 # Run it on an otherwise idle machine. Each case takes six seconds.
 attack:

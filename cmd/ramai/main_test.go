@@ -28,9 +28,12 @@ func (m leakless) Run() int {
 	return code
 }
 
+// testPrograms are the programs that tests can execute, by name.
+var testPrograms = map[string]func(){"ramai": main}
+
 func TestMain(m *testing.M) {
 	// With the race detector, a program sleeps for a second before it exits, so that other goroutines can report races. The
 	// scripts start hundreds of programs.
 	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=10")
-	testscript.Main(leakless{m}, map[string]func(){"ramai": main})
+	testscript.Main(leakless{m}, testPrograms)
 }
