@@ -123,7 +123,7 @@ type Delta struct {
 	pending  map[string]int            // messages of a room that are pending; 0: none
 	tallies  map[string]TallyTime      // the newest of each room; zero: none
 
-	held    map[string]int          // entries of a room in Held and HeldDecisions; 0: none
+	held    map[string]HeldCount    // entries of a room in Held and HeldDecisions; 0: none
 	holding map[string]*logBody     // messages that the batch holds, by room and key
 	posting map[string]*approvedSay // held messages that the batch approves, by room and key
 	derived []*Command              // see derive.go
@@ -145,7 +145,7 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 		registrations: map[string]NameRegistration{}, registeredKeys: map[string]string{}, registeredBy: map[string]int{},
 		nodes: map[string]NodeState{}, epochs: map[string]uint64{}, spans: map[string][]Span{}, others: map[string][]wire.Range{},
 		settings: map[string]*settingsDelta{}, owned: map[string]int{}, erasures: map[string][]*Erasure{},
-		pending: map[string]int{}, tallies: map[string]TallyTime{}, held: map[string]int{}, holding: map[string]*logBody{}, posting: map[string]*approvedSay{},
+		pending: map[string]int{}, tallies: map[string]TallyTime{}, held: map[string]HeldCount{}, holding: map[string]*logBody{}, posting: map[string]*approvedSay{},
 	}
 	if err := b.check(); err != nil { // a batch that was not decoded
 		return nil, nil, err

@@ -90,26 +90,45 @@ func decodeEntry[V any](e *Entry) (v V, err error) {
 	return v, nil
 }
 
-// heldIn returns how many entries Held and HeldDecisions have of a room.
-func (c *Delta) heldIn(room string) int { return latest(c.held, c.state.held, room) }
+// A HeldCount is how many entries a room has in Held, and in HeldDecisions.
+type HeldCount struct{ Waiting, Decided int }
+
+// of returns the count of a table.
+func (n *HeldCount) of(t Table) *int {
+	if t == Held {
+		return &n.Waiting
+	}
+	return &n.Decided
+}
+
+func (c *Delta) heldCount(room string) HeldCount { return latest(c.held, c.state.held, room) }
+
+// anyHeld reports whether Held or HeldDecisions has entries of a room.
+func (c *Delta) anyHeld(room string) bool { return c.heldCount(room) != HeldCount{} }
+
+func (c *Delta) countHeld(t Table, room string, more int) {
+	count := c.heldCount(room)
+	*count.of(t) += more
+	c.held[room] = count
+}
 
 func (c *Delta) putHeld(tx Tx, t Table, room, key string, value any) error {
 	return tx.PutEntry(&Entry{Table: t, Room: room, Key: key, Value: string(must(encoding.Marshal(value)))})
 }
 
 func (c *Delta) addHeld(tx Tx, t Table, room, key string, value any) error {
-	c.held[room] = c.heldIn(room) + 1
+	c.countHeld(t, room, 1)
 	return c.putHeld(tx, t, room, key, value)
 }
 
 func (c *Delta) deleteHeld(tx Tx, t Table, room, key string) error {
-	c.held[room] = c.heldIn(room) - 1
+	c.countHeld(t, room, -1)
 	return tx.DeleteEntry(t, room, key)
 }
 
 // heldEntryOf returns a message that is held.
 func (c *Delta) heldEntryOf(tx Tx, room, key string) (h heldEntry, found bool, err error) {
-	if c.heldIn(room) == 0 {
+	if !c.anyHeld(room) {
 		return h, false, nil
 	}
 	value, found, err := tx.Entry(Held, room, key)
@@ -122,7 +141,7 @@ func (c *Delta) heldEntryOf(tx Tx, room, key string) (h heldEntry, found bool, e
 
 // decisionOf returns what became of a message that was held.
 func (c *Delta) decisionOf(tx Tx, room, key string) (v heldDecision, found bool, err error) {
-	if c.heldIn(room) == 0 {
+	if !c.anyHeld(room) {
 		return v, false, nil
 	}
 	value, found, err := tx.Entry(HeldDecisions, room, key)
@@ -137,7 +156,7 @@ func (c *Delta) decisionOf(tx Tx, room, key string) (v heldDecision, found bool,
 // room until it is approved.
 func (c *Delta) heldBefore(tx Tx, o *Outcome) (bool, error) {
 	say := o.Command
-	if say.Once || c.heldIn(say.Room) == 0 {
+	if say.Once || !c.anyHeld(say.Room) {
 		return false, nil
 	}
 	key := heldKey(say.SenderID, say.ID)
@@ -230,18 +249,10 @@ func (c *Delta) refusedHeld(tx Tx, say *Command) (*wire.CodedError, error) {
 	if len(own) >= MaxHeldBySame {
 		return full(fmt.Sprintf("%d of your messages wait for a moderator of this room already, which is the maximum; wait, or withdraw one", MaxHeldBySame)), nil
 	}
-	if c.heldIn(say.Room) < MaxHeld {
-		return nil, nil
-	}
-	count := 0
-	err = eachEntry(tx, Held, say.Room, func(*Entry) error {
-		count++
-		return nil
-	})
-	if err == nil && count >= MaxHeld {
+	if c.heldCount(say.Room).Waiting >= MaxHeld {
 		return full(fmt.Sprintf("%d messages wait for a moderator of this room, which is the maximum; try again later", MaxHeld)), nil
 	}
-	return nil, err
+	return nil, nil
 }
 
 // eachEntry calls f with the entries of a table and room.

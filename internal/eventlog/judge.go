@@ -100,6 +100,14 @@ func (c *Delta) judgedBefore(tx Tx, o *Outcome, body *JudgeBody) error {
 	switch {
 	case err != nil:
 		return err
+	case found && v.Decision == Approved && body.Decision == Approved && v.N == 0: // in this batch: it has no number yet
+		o.Status, o.At = Repeat, wire.Time(v.At)
+		p := c.posting[o.Command.Room+"\x00"+heldKey(body.SenderID, body.ID)]
+		if p == nil {
+			return fmt.Errorf("%w: an approved message of the room %s has no number", ErrDamaged, o.Command.Room)
+		}
+		p.repeats = append(p.repeats, o)
+		return nil
 	case found && v.Decision == body.Decision:
 		o.Status, o.N, o.At = Repeat, v.N, wire.Time(v.At)
 		return nil
@@ -147,7 +155,7 @@ func (m *heldMessage) approve(o *Outcome) error {
 	}
 	action := &wire.Action{Do: wire.DoApprove}
 	as := SayAs{As: m.As, Options: message.Options}
-	posting := &approvedSay{as: as, name: name, sum: m.Sum, judge: o, action: action}
+	posting := &approvedSay{as: as, name: name, sum: m.Sum, at: wire.Time(m.heldEntry.At), judge: o, action: action}
 	say := Command{
 		Kind: Say, SenderID: m.senderID, Room: m.room, ID: m.id, Text: message.Text, Re: m.Re, Once: m.Once, Transient: m.Transient, Body: posting,
 	}
@@ -211,10 +219,11 @@ type approvedSay struct {
 	as     SayAs
 	name   string
 	sum    int64
+	at     wire.Time    // when it was held
 	judge  *Outcome     // gets the number
 	action *wire.Action // gets it, too
 
-	repeats []*Outcome // of the message, later in the same batch: they get it, too
+	repeats []*Outcome // of the message or the decision, later in the same batch: they get it, too
 }
 
 func (*approvedSay) kind() Kind { return Say }

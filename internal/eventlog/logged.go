@@ -40,6 +40,10 @@ type logBody struct {
 func (*logBody) kind() Kind { return AppendLog }
 
 func (b *logBody) decideDerived(c *Delta, tx Tx, o *Outcome) error {
+	base, _ := wire.BaseRoom(o.Command.Room)
+	if _, known := c.bounds(base); !known { // it does not exist yet, or was removed in the same batch: nobody would read the record
+		return nil
+	}
 	if refused := c.number(o); refused != nil {
 		o.refuseWith(refused)
 		return nil

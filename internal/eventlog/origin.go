@@ -75,6 +75,11 @@ const originBytes = 8 + len(Origin{})
 // noteOrigin stores the origin of a message, if it is known.
 func (c *Delta) noteOrigin(tx Tx, o *Outcome) error {
 	origin, keys := o.Command.Origin, c.addressKeys
+	if held, is := o.Command.Body.(*approvedSay); is && !origin.IsZero() { // hashed when it was held; that key may be destroyed
+		for len(keys) > 0 && keys[len(keys)-1].Since > held.at {
+			keys = keys[:len(keys)-1]
+		}
+	}
 	if origin.IsZero() || len(keys) == 0 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"ramai/wire"
 )
@@ -54,6 +55,8 @@ func (removeRoomKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		reason = fmt.Sprintf("the newest message of %q has the number %d, not %d", room, bounds.Last, body.Last)
 	case bounds.Last+1-bounds.First > MaxRemove:
 		reason = fmt.Sprintf("%q has more than %d messages", room, MaxRemove)
+	case c.approves(room):
+		reason = fmt.Sprintf("a message of %q has just been approved", room)
 	default:
 		reason = c.refusedAttached(room)
 	}
@@ -69,6 +72,16 @@ func (removeRoomKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	return c.removeRoom(tx, o, bounds)
 }
 
+// approves reports whether the batch posts a held message in a room, after its own commands.
+func (c *Delta) approves(room string) bool {
+	for key := range c.posting {
+		if strings.HasPrefix(key, room+"\x00") {
+			return true
+		}
+	}
+	return false
+}
+
 // removeRoom deletes a room with these bounds.
 func (c *Delta) removeRoom(tx Tx, o *Outcome, bounds Bounds) error {
 	room := o.Command.Room
@@ -80,7 +93,7 @@ func (c *Delta) removeRoom(tx Tx, o *Outcome, bounds Bounds) error {
 	c.allBounds[room], c.spans[room], c.others[room] = Bounds{}, nil, nil
 	c.removeSettings(room)
 	c.erasures[room] = nil
-	c.pending[room], c.tallies[room], c.held[room] = 0, TallyTime{}, 0
+	c.pending[room], c.tallies[room], c.held[room] = 0, TallyTime{}, HeldCount{}
 	o.N = c.removedLast[slot] + 1
 	return tx.DeleteRoom(room, slot, c.removedLast[slot])
 }

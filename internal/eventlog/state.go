@@ -35,7 +35,7 @@ type State struct {
 
 	addressKeys []AddressKey // the newest one last; replaced, never changed
 
-	held map[string]int // entries in Held and HeldDecisions, by room; none is 0
+	held map[string]HeldCount // entries in Held and HeldDecisions, by room; none is 0
 
 	erasures map[string][]*Erasure // by room, ascending; lists and erasures are replaced, never changed
 
@@ -62,8 +62,8 @@ type Snapshot struct {
 	Settings      map[string][]Setting    // by room
 	Erasures      []*Erasure
 	AddressKeys   []AddressKey
-	Pending       map[string]int // by room; none is 0
-	Held          map[string]int // entries in Held and HeldDecisions, by room; none is 0
+	Pending       map[string]int       // by room; none is 0
+	Held          map[string]HeldCount // by room; none is zero
 	Tallies       map[string]TallyTime
 	Limits        Limits
 	Level         uint64

@@ -51,12 +51,9 @@ func rangesOf(records []eventlog.Record) (ranges []wire.Range) {
 
 // lateReply is a reply that waits for erasures.
 type lateReply struct {
-	submission eventlog.Submission
-	outcome    eventlog.Outcome
-	erasures   int // guarded by erasures.mu: how many it waits for
+	deliver  func()
+	erasures int // guarded by erasures.mu: how many it waits for
 }
-
-func (l *lateReply) deliver() { l.submission.ReplyTo.Deliver(&l.submission, &l.outcome) }
 
 // A Mark is a moment, as a number of erased ranges of records.
 type Mark uint64
@@ -229,8 +226,15 @@ func (x *Exposure) meet(e *erasure) {
 	}
 }
 
-// delay makes a reply wait for the pending erasures of some rooms. It returns false if there are none.
-func (x *erasures) delay(rooms []string, s *eventlog.Submission, o *eventlog.Outcome) bool {
+// delayReply makes the reply to a command wait for the pending erasures of the rooms in which it erases records. It returns false if
+// there are none.
+func (x *erasures) delayReply(s *eventlog.Submission, o *eventlog.Outcome) bool {
+	submission, outcome := *s, *o // they are valid only now
+	return x.delay(erasesIn(o.Command), func() { submission.ReplyTo.Deliver(&submission, &outcome) })
+}
+
+// delay calls deliver after the pending erasures of some rooms. It returns false if there are none.
+func (x *erasures) delay(rooms []string, deliver func()) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var l *lateReply
@@ -239,7 +243,7 @@ func (x *erasures) delay(rooms []string, s *eventlog.Submission, o *eventlog.Out
 			continue
 		}
 		if l == nil {
-			l = &lateReply{submission: *s, outcome: *o}
+			l = &lateReply{deliver: deliver}
 		}
 		l.erasures++
 		e.replies = append(e.replies, l)

@@ -136,19 +136,25 @@ func TestRepeatWaits(t *testing.T) {
 }
 
 // TestDecisionWaits: the answer to a decision about a held message, and to its repetition, waits for the members of the room of the
-// moderators, where the message was.
+// moderators, where the message was, and so does what its author is told, if the message is not posted.
 func TestDecisionWaits(t *testing.T) {
 	st := newHarness(t, 1<<20)
 	s := st.Join("~den", JSON, &countingMember{})
+	author := &countingMember{by: "author"}
+	st.Join("den", JSON, author)
 	st.publish("~den", "held")
 	st.rewrite("~den", 1, "")
 	judge, closes := eventlog.Command{Kind: eventlog.Judge, Room: "den"}, eventlog.Command{Kind: eventlog.Change, Room: "~den"}
 	replies := 0
 	to := &eventlog.ReplyTo{Deliver: func(*eventlog.Submission, *eventlog.Outcome) { replies++ }}
 	st.Feed(
-		[]eventlog.Outcome{{Command: &judge, Status: eventlog.Saved}, {Command: &closes, Status: eventlog.Saved, Replaced: []eventlog.Record{st.store.rewritten[1]}}},
+		[]eventlog.Outcome{{Command: &judge, Status: eventlog.Saved}, {Command: &closes, Status: eventlog.Saved, Replaced: []eventlog.Record{st.store.rewritten[1]}, Judged: &eventlog.Judged{Room: "den", SenderID: "author", Err: &wire.CodedError{Code: wire.Gone}}}},
 		[]eventlog.Submission{{Command: judge, ReplyTo: to}, {}},
 	)
+	st.Feed([]eventlog.Outcome{{Command: &closes, Status: eventlog.Saved, Judged: &eventlog.Judged{Room: "den", SenderID: "author", N: 7}}}, nil)
+	if author.judged != 1 {
+		t.Errorf("the author is told %d decisions before the members have passed, want the approval", author.judged)
+	}
 	again := st.feed(eventlog.Judge, "den", eventlog.Repeat)
 	if replies > 0 || again() {
 		t.Error("a reply before the members have passed")
@@ -156,6 +162,9 @@ func TestDecisionWaits(t *testing.T) {
 	pass(s, 0)
 	if replies != 1 || !again() {
 		t.Errorf("%d replies, and that to the repetition was delivered (%v)", replies, again())
+	}
+	if author.judged != 2 {
+		t.Errorf("the author is told %d decisions, want 2", author.judged)
 	}
 }
 

@@ -45,7 +45,7 @@ func (h *Hub) Feed(outcomes []eventlog.Outcome, submissions []eventlog.Submissio
 	}
 	for i := range submissions {
 		reply, o := submissions[i].ReplyTo, &outcomes[i]
-		if reply == nil || mayErase(o) && h.erasures.delay(erasesIn(o.Command), &submissions[i], o) {
+		if reply == nil || mayErase(o) && h.erasures.delayReply(&submissions[i], o) {
 			continue
 		}
 		reply.Deliver(&submissions[i], o)
@@ -139,22 +139,30 @@ func (h *Hub) trimBefore(name string, first uint64) {
 	}
 }
 
-// sendDecisions announces what was decided about held messages to the connections of their authors in the room.
+// sendDecisions announces what was decided about held messages. That one is not posted says that its text is gone, so it waits until no
+// moderator is sent the text any more.
 func (h *Hub) sendDecisions(outcomes []eventlog.Outcome) {
 	for i := range outcomes {
 		j := outcomes[i].Judged
 		if j == nil {
 			continue
 		}
-		r := h.room(j.Room)
-		if r == nil {
-			continue
+		if j.Err == nil || !h.erasures.delay([]string{wire.ModeratorsRoom(j.Room)}, func() { h.sendDecision(j) }) {
+			h.sendDecision(j)
 		}
-		r.mu.Lock()
-		for s := r.people.present[keyOf(j.SenderID)].first; s != nil; s = s.next {
-			s.member.Judged(j)
-		}
-		r.mu.Unlock()
+	}
+}
+
+// sendDecision announces a decision to the connections of the author in the room.
+func (h *Hub) sendDecision(j *eventlog.Judged) {
+	r := h.room(j.Room)
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := r.people.present[keyOf(j.SenderID)].first; s != nil; s = s.next {
+		s.member.Judged(j)
 	}
 }
 

@@ -179,6 +179,7 @@ type countingMember struct {
 	wakes int
 
 	interrupts int
+	judged     int
 	marked     []eventlog.Command
 	from       netip.AddrPort
 	woken      func()
@@ -190,7 +191,7 @@ func (g *countingMember) RemoteAddr() netip.AddrPort { return g.from }
 
 func (g *countingMember) Interrupt() { g.interrupts++ }
 
-func (g *countingMember) Judged(*eventlog.Judged) {}
+func (g *countingMember) Judged(*eventlog.Judged) { g.judged++ }
 
 func (g *countingMember) Marked(o *eventlog.Outcome, _ *eventlog.ReplyTo) {
 	g.marked = append(g.marked, *o.Command)

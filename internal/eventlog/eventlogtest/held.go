@@ -2,6 +2,8 @@ package eventlogtest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,7 +92,7 @@ func testHeldAtOnce(t *testing.T, j *tested) {
 	holding(j)
 	guest, last := sender("guest"), j.Bounds("den").Last
 	j.expect(commands(say(guest, "den", "h1", "one"), say(guest, "den", "h2", "two"), judge(sender("owner"), guest, "h1", eventlog.Approved), judge(guest, guest, "h2", eventlog.Withdrawn), judge(sender("owner"), guest, "h1", eventlog.Approved)),
-		"held", "held", fmt.Sprint("saved ", last+1), "saved 0", "repeat 0")
+		"held", "held", fmt.Sprint("saved ", last+1), "saved 0", fmt.Sprint("repeat ", last+1))
 	if got := j.message(j.all("den")[last]); got.Text != "one" || len(j.waiting()) != 0 {
 		t.Errorf("approved is %+v, and waiting are %v", got, j.waiting())
 	}
@@ -200,6 +202,98 @@ func testHeldLimits(t *testing.T, j *tested) {
 		}
 	}
 	j.expect(commands(judge(sender("owner"), sender("g0"), "0", eventlog.Rejected), say(sender("late"), "den", "late", "x")), "saved 0", "held")
+	j.expect(commands(say(sender("late"), "den", "late2", "x")), "refused not_allowed")
+}
+
+// testHeldReopened: the limits count what waits and not what was decided, also after the store was opened again.
+func testHeldReopened(t *testing.T, location Location) {
+	if !location.Persistent {
+		t.Skip("this store is not persistent")
+	}
+	j := open(t, location)
+	holding(j)
+	j.saves(ruled(eventlog.OperatorSender, "guests", wire.EveryoneKey, wire.TextValue("guest"), 0))
+	for i := range eventlog.MaxHeld / eventlog.MaxHeldBySame {
+		var all []eventlog.Command
+		for k := range eventlog.MaxHeldBySame {
+			all = append(all, say(sender(fmt.Sprint("g", i)), "den", fmt.Sprint(k), "x"))
+		}
+		j.apply(all...)
+	}
+	j.expect(commands(judge(sender("owner"), sender("g0"), "0", eventlog.Rejected), judge(sender("owner"), sender("g1"), "0", eventlog.Rejected)), "saved 0", "saved 0")
+	at := j.at
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, location)
+	j.at = at
+	late := sender("late")
+	j.expect(commands(say(late, "den", "1", "x"), say(late, "den", "2", "x"), say(late, "den", "3", "x")), "held", "held", "refused not_allowed")
+}
+
+// testHeldOrigin: an approved message has the origin with which it was held, and the key of that time.
+func testHeldOrigin(t *testing.T, j *tested) {
+	holding(j)
+	guest, owner := sender("guest"), sender("owner")
+	j.apply(rotateAddressKeys(strings.Repeat("a", eventlog.AddressSecretBytes)))
+	old := j.AddressKeys()[0].Since
+	j.expect(commands(sayFrom(1, guest, "den", "h1", "one"), sayFrom(1, guest, "den", "h2", "two")), "held", "held")
+	since := func(n uint64) wire.Time {
+		o, _, err := eventlog.OriginOf(j, "den", n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.Since
+	}
+	n := j.Bounds("den").Last + 1
+	j.at += wire.Time(eventlog.AddressKeyLife / time.Millisecond)
+	j.apply(rotateAddressKeys(strings.Repeat("b", eventlog.AddressSecretBytes)))
+	j.expect(commands(judge(owner, guest, "h1", eventlog.Approved)), fmt.Sprint("saved ", n))
+	if got := since(n); got != old || len(j.AddressKeys()) != 2 {
+		t.Errorf("the key of the origin is used since %v, want %v", got, old)
+	}
+	j.at += wire.Time(eventlog.AddressKeyLife / time.Millisecond)
+	j.apply(rotateAddressKeys(strings.Repeat("c", eventlog.AddressSecretBytes)))
+	j.expect(commands(judge(owner, guest, "h2", eventlog.Approved)), fmt.Sprint("saved ", n+1))
+	if got := since(n + 1); got != 0 {
+		t.Errorf("an origin of a destroyed key is stored with the key of %v", got)
+	}
+}
+
+// testNoOrphans: what was done in a room adds nothing to the room of its moderators if the room does not exist, or is removed in the same
+// batch. A room in which a message was just approved is not removed.
+func testNoOrphans(t *testing.T, j *tested) {
+	allowChanges(j)
+	invite := eventlog.Command{Kind: eventlog.Invite, SenderID: eventlog.OperatorSender, Room: "nowhere", ID: "i", Body: eventlog.InviteBody{
+		Digest: eventlog.DigestOf("0123456789abcdefABCDEF"), Role: wire.RoleGuest, Uses: 1, Until: j.at + 1000,
+	}}
+	j.expect(commands(invite), "done")
+	remove := func(last uint64) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.RemoveRoom, Room: "den", Body: eventlog.RemoveRoomBody{Last: last}}
+	}
+	wantRooms := func(want string) {
+		t.Helper()
+		if got := strings.Join(slices.Sorted(maps.Keys(j.AllBounds())), " "); got != want {
+			t.Fatalf("the rooms are %q, want %q", got, want)
+		}
+	}
+	wantRooms("")
+	owner, guest := sender("o"), sender("g")
+	n := j.apply(say(owner, "den", "1", "one"))[0].N
+	report := eventlog.Command{Kind: eventlog.Report, SenderID: guest, Room: "den", ID: "r", Body: eventlog.ReportBody{Of: n}}
+	j.expect(commands(report, remove(n)), "done", "done")
+	wantRooms("")
+
+	n = j.apply(say(owner, "den", "2", "two"))[0].N + 1
+	j.expect(commands(ruled(owner, "hold", wire.HoldKey, wire.TextValue(wire.HoldAll), 0), say(guest, "den", "h1", "x"), remove(n)), fmt.Sprint("saved ", n), "held", "done")
+	wantRooms("")
+
+	n = j.apply(say(owner, "den", "3", "three"))[0].N + 1
+	j.expect(commands(ruled(owner, "hold2", wire.HoldKey, wire.TextValue(wire.HoldAll), 0), say(guest, "den", "h2", "x")), fmt.Sprint("saved ", n), "held")
+	j.expect(commands(judge(owner, guest, "h2", eventlog.Approved), remove(n)), fmt.Sprint("saved ", n+1), "refused not_allowed")
+	wantRooms("den ~den")
+	j.expect(commands(remove(n+1)), "done")
+	wantRooms("")
 }
 
 // testHeldExpires: nobody decides, and after 7 days the message is rejected.

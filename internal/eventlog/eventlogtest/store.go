@@ -70,6 +70,8 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"approved and repeated at once", testHeldRepeatAtOnce},
 		{"erased held messages", testEraseHeld},
 		{"held once", testHeldOnce},
+		{"origins of held messages", testHeldOrigin},
+		{"no orphans", testNoOrphans},
 		{"limits of held messages", testHeldLimits},
 		{"expired held messages", testHeldExpires},
 		{"reports", testReports},
@@ -109,6 +111,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, fresh(t))) })
 	}
+	t.Run("held messages, opened again", func(t *testing.T) { testHeldReopened(t, fresh(t)) })
 	t.Run("opened again", func(t *testing.T) { testReopened(t, fresh(t)) })
 	t.Run("erasures, opened again", func(t *testing.T) { testEraseReopened(t, fresh(t)) })
 	t.Run("changes, opened again", func(t *testing.T) { testChangeReopened(t, fresh(t)) })

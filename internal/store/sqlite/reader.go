@@ -193,7 +193,7 @@ func (r *reader) load() (*saved, error) {
 		{"SELECT rooms.name, key, value, n, until FROM settings JOIN rooms ON rooms.id = settings.room", s.addSetting},
 		{fmt.Sprintf("SELECT room, key, value FROM entries WHERE tab = %d", eventlog.Erasures), s.addErasure},
 		{fmt.Sprintf("SELECT key, value FROM entries WHERE tab = %d", eventlog.AddressKeys), s.addAddressKey},
-		{fmt.Sprintf("SELECT room, count(*) FROM entries WHERE tab IN (%d, %d) GROUP BY room", eventlog.Held, eventlog.HeldDecisions), s.addHeld},
+		{fmt.Sprintf("SELECT room, sum(tab = %d), sum(tab = %d) FROM entries WHERE tab IN (%[1]d, %[2]d) GROUP BY room", eventlog.Held, eventlog.HeldDecisions), s.addHeld},
 	} {
 		if err := r.each(table.query, table.row); err != nil {
 			return nil, err
@@ -246,10 +246,10 @@ func (s *saved) addErasure(scan func(...any) error) error {
 
 func (s *saved) addHeld(scan func(...any) error) error {
 	var room string
-	var count int
-	err := scan(&room, &count)
+	var count eventlog.HeldCount
+	err := scan(&room, &count.Waiting, &count.Decided)
 	if s.Held == nil {
-		s.Held = map[string]int{}
+		s.Held = map[string]eventlog.HeldCount{}
 	}
 	s.Held[room] = count
 	return err
