@@ -20,6 +20,7 @@ import (
 	"ramai/internal/sequencer/jetstream"
 	"ramai/internal/sequencer/local"
 	"ramai/internal/sshserver"
+	"ramai/internal/store/search"
 	"ramai/internal/store/sqlite"
 )
 
@@ -94,12 +95,18 @@ type member struct {
 	name   string
 	folder string // in the data folder
 	lock   *flock.Flock
+	own    string // address at which other members reach this one
+	listen string
+	secret *jetstream.Secret
 	node   *jetstream.Node
 	stream *jetstream.Stream // set by Join
+	queue  *jetstream.Sequencer
 
-	mu    sync.Mutex
-	hello jetstream.Hello // guarded by mu
-	store eventlog.Store  // guarded by mu; nil: not open
+	mu       sync.Mutex
+	hello    jetstream.Hello       // guarded by mu
+	store    eventlog.Store        // guarded by mu; nil: not open
+	known    []eventlog.MemberInfo // guarded by mu: the members, as the data had them before it was opened
+	position uint64                // guarded by mu: of the data before it was opened
 }
 
 // Join makes cfg.Data the data of a member: it waits until a majority of the members is connected, and gets a copy of the data
@@ -128,7 +135,7 @@ func Join(ctx context.Context, cfg Config) (Config, error) {
 // Leave closes what Join has opened, if New is not called.
 func (c *Config) Leave() { c.member.close() }
 
-// startMember starts this member's replica.
+// startMember prepares the folder of this member, and connects it to the others. Its replica does not run yet.
 func startMember(cfg Config) (_ *member, err error) {
 	content, err := os.ReadFile(cfg.Cluster.SecretFile)
 	if err != nil {
@@ -138,11 +145,10 @@ func startMember(cfg Config) (_ *member, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("--cluster-secret-file %s: %w", cfg.Cluster.SecretFile, err)
 	}
-	own, listen, err := cfg.Cluster.own()
-	if err != nil {
+	m := &member{cfg: cfg, folder: filepath.Join(cfg.Data, sqlite.ClusterFolder), secret: secret}
+	if m.own, m.listen, err = cfg.Cluster.own(); err != nil {
 		return nil, err
 	}
-	m := &member{cfg: cfg, folder: filepath.Join(cfg.Data, sqlite.ClusterFolder)}
 	if err := os.MkdirAll(m.folder, 0o700); err != nil {
 		return nil, fmt.Errorf("the data folder %s cannot be used: %w", cfg.Data, err)
 	}
@@ -158,13 +164,28 @@ func startMember(cfg Config) (_ *member, err error) {
 	if m.name, err = m.readOrCreateName(); err != nil {
 		return nil, err
 	}
-	m.node, err = jetstream.StartNode(jetstream.Options{
-		Name: m.name, Dir: filepath.Join(m.folder, replicaFolder), Address: own, Listen: listen, Members: cfg.Cluster.Members, Reach: cfg.Cluster.Reach, Secret: secret, Logger: cfg.Logger, Now: cfg.Now,
-	})
-	if err != nil {
+	if err = m.readData(); err != nil {
 		return nil, err
 	}
-	return m, nil
+	return m, m.startNode(true)
+}
+
+// startNode starts this member's node in place of the former one: without a replica, to ask the other members, or with it.
+func (m *member) startNode(asking bool) (err error) {
+	if m.node != nil {
+		m.node.Close()
+	}
+	m.node, err = jetstream.StartNode(jetstream.Options{
+		Name: m.name, Dir: filepath.Join(m.folder, replicaFolder), Address: m.own, Listen: m.listen, Members: m.cfg.Cluster.Members, Reach: m.cfg.Cluster.Reach, Secret: m.secret,
+		Logger: m.cfg.Logger, Now: m.cfg.Now, Asking: asking,
+	})
+	if err == nil {
+		err = m.node.Announce(m.helloNow)
+	}
+	if err == nil {
+		err = m.node.AnswerCandidates(m.judge)
+	}
+	return err
 }
 
 // own returns the address of this member among the members, and the one to listen on.
@@ -260,15 +281,20 @@ func (m *member) helloNow() jetstream.Hello {
 func (m *member) open(store eventlog.Store) (eventlog.Sequencer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), joinTimeout)
 	defer cancel()
-	if err := m.stream.CheckPosition(ctx, store.Position()); err != nil {
+	switch err := m.stream.CheckPosition(ctx, store.Position()); {
+	case errors.Is(err, eventlog.ErrGap):
+		return nil, fmt.Errorf("%w: %w", ErrBehind, err)
+	case errors.Is(err, jetstream.ErrForeign):
 		return nil, err
+	case err != nil: // the reader checks again once there is a leader
+		m.cfg.Logger.Debug("the stream cannot be checked yet", "err", err)
 	}
 	q, err := m.stream.NewSequencer(store.Position(), eventlog.Current, m.cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
-	m.store, m.hello.Serves = store, true
+	m.store, m.queue, m.hello.Serves = store, q, true
 	m.mu.Unlock()
 	return q, nil
 }
@@ -318,6 +344,16 @@ func (m *member) found(ctx context.Context) (historyID string, position uint64, 
 			return eventlog.Submission{Command: eventlog.Command{Kind: eventlog.Start, Body: eventlog.StartBody{Node: eventlog.LocalNode, After: after, Nonce: nonce}}}, err
 		},
 	})
+	members, err := eventlog.MembersOf(store) // of a cluster that it was copied from
+	if err != nil {
+		return "", 0, err
+	}
+	for _, old := range members {
+		gone := eventlog.Command{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: old.Name, Gone: true}}
+		if err := log.Submit(eventlog.Submission{Command: gone}, nil); err != nil {
+			return "", 0, err
+		}
+	}
 	log.Close()
 	if err := log.Run(ctx); err != nil {
 		return "", 0, err
@@ -328,12 +364,17 @@ func (m *member) found(ctx context.Context) (historyID string, position uint64, 
 	return store.HistoryID(), store.Position(), m.writeLog(founding + store.HistoryID())
 }
 
-// copyFrom gets the data of another member.
+// copyFrom gets the data of another member, in place of this member's if it has any.
 func (m *member) copyFrom(ctx context.Context, peer jetstream.Peer) error {
 	m.cfg.Logger.Info("copying the data of another member", "member", peer.Address)
 	begun := time.Now()
 	var secrets map[string][]byte
-	summary, err := sqlite.Install(ctx, m.cfg.Data, func(f *os.File) (err error) {
+	for _, suffix := range []string{"", "-wal", "-shm"} { // the index has texts that may be deleted, and is rebuilt
+		if err := os.Remove(filepath.Join(m.cfg.Data, search.FileName+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	summary, err := sqlite.Install(ctx, m.cfg.Data, true, func(f *os.File) (err error) {
 		secrets, err = m.node.FetchSnapshot(ctx, peer.Name, f)
 		if err != nil {
 			return err

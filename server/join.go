@@ -35,12 +35,20 @@ func (m *member) join(ctx context.Context) error {
 	m.say(func(h *jetstream.Hello) {
 		h.Version, h.Level, h.Log, h.Joined = m.cfg.Version, eventlog.Current.Level(), data, data != "" && log != "" && !isFounding
 	})
-	if err := m.node.Announce(m.helloNow); err != nil {
+	j := &joining{member: m}
+	if err := j.repeat(ctx, j.ask); err != nil {
 		return err
 	}
-	j := &joining{member: m}
+	if err := m.startNode(false); err != nil {
+		return err
+	}
+	return j.repeat(ctx, j.step)
+}
+
+// repeat calls a step until it is done.
+func (j *joining) repeat(ctx context.Context, step func(ctx context.Context) (done bool, err error)) error {
 	for {
-		done, err := j.step(ctx)
+		done, err := step(ctx)
 		if done || err != nil {
 			return err
 		}
@@ -50,6 +58,25 @@ func (m *member) join(ctx context.Context) error {
 		case <-time.After(joinInterval):
 		}
 	}
+}
+
+// ask asks the other members whether this one may start its replica. It returns whether so many have answered that they and this
+// member are a majority.
+func (j *joining) ask(ctx context.Context) (bool, error) {
+	own := j.helloNow()
+	if err := j.node.CheckPeers(own); err != nil {
+		return false, err
+	}
+	count := len(j.cfg.Cluster.Members)
+	if len(j.node.Peers()) < count/2 {
+		j.report(ctx, "waiting for a majority of the members")
+		return false, nil
+	}
+	answers, err := j.node.Ask(ctx, j.candidate())
+	if err != nil {
+		return false, err
+	}
+	return answers >= count/2, nil
 }
 
 // step does what can be done now. It returns whether the member has joined.
@@ -80,12 +107,19 @@ func (j *joining) step(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("%w: the members of this cluster have the log %s, and the folder %s has the log %s; start this member with an empty folder, so that it gets a copy, or with the addresses of its own cluster",
 			jetstream.ErrForeign, log, j.cfg.Data, own.Log)
 	}
+	if err := stream.CheckPosition(request, j.candidate().Position); errors.Is(err, eventlog.ErrGap) {
+		return false, j.copyAny(ctx, log)
+	} else if errors.Is(err, jetstream.ErrForeign) {
+		return false, err
+	} else if err != nil {
+		return false, nil
+	}
 	if err := j.writeLog(log); err != nil {
 		return false, err
 	}
 	j.say(func(h *jetstream.Hello) { h.Joined = true })
 	j.stream = stream
-	if err := j.node.ServeSnapshots(j.folder, j.snapshot); err != nil {
+	if err := errors.Join(j.node.ServeSnapshots(j.folder, j.snapshot), j.node.ObeyPauses()); err != nil {
 		return false, err
 	}
 	j.cfg.Logger.Info("this member has joined the cluster, which has a majority", "members", count, "connected", len(j.node.Peers())+1, "log", log, "name", j.name)
@@ -161,7 +195,7 @@ func (j *joining) copyAny(ctx context.Context, log string) error {
 			return err
 		}
 		j.say(func(h *jetstream.Hello) { h.Log, h.Joined = log, true })
-		return nil
+		return j.readData()
 	}
 	j.report(ctx, "waiting for a member that has the data of the cluster")
 	return nil
@@ -189,83 +223,12 @@ func (j *joining) report(ctx context.Context, waiting string) {
 // absent returns the addresses of the members that are not connected.
 func (m *member) absent() (absent []string) {
 	peers := m.node.Peers()
-	own, _, err := m.cfg.Cluster.own()
-	for _, a := range m.cfg.Cluster.Members {
-		if (err != nil || a != own) && !slices.ContainsFunc(peers, func(p jetstream.Peer) bool { return p.Address == a }) {
+	for _, a := range m.addresses() {
+		if a != m.own && !slices.ContainsFunc(peers, func(p jetstream.Peer) bool { return p.Address == a }) {
 			absent = append(absent, a)
 		}
 	}
 	return absent
-}
-
-const (
-	memberInterval = time.Second
-	// trimInterval is how often the batches that all members have applied are deleted from the stream.
-	trimInterval = time.Minute
-)
-
-// runMember does what a member does from time to time: the leader raises the level when all members can apply it, and trims the
-// stream. It stops the server when there is no majority for long.
-func (s *Server) runMember() {
-	m := s.cfg.member
-	patience := s.cfg.patience
-	if patience == 0 {
-		patience = readersOnlyFor
-	}
-	ticker := time.NewTicker(memberInterval)
-	defer ticker.Stop()
-	seen, trimmed := time.Now(), time.Now()
-	for {
-		select {
-		case <-s.quit:
-			return
-		case <-ticker.C:
-		}
-		if m.node.HasMajority(len(m.cfg.Cluster.Members)) {
-			seen = time.Now()
-		} else if time.Since(seen) >= patience {
-			select {
-			case s.failed <- ErrNoMajority:
-			default:
-			}
-			return
-		}
-		if !m.leads() {
-			continue
-		}
-		level, position, all := m.common()
-		if !all {
-			continue
-		}
-		if level > s.store.Level() {
-			_, err := runCommands(s.eventlog.Submit, s.quit, eventlog.Command{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: level}})
-			if err == nil {
-				s.cfg.Logger.Info("all members have this version of the program, and use what is new in it")
-			}
-		}
-		if time.Since(trimmed) >= trimInterval {
-			trimmed = time.Now()
-			ctx, cancel := context.WithTimeout(context.Background(), joinTimeout)
-			if err := m.stream.Trim(ctx, position); err != nil {
-				s.cfg.Logger.Warn("the stream was not trimmed; trying again", "err", err)
-			}
-			cancel()
-		}
-	}
-}
-
-// common returns the level that all members can apply, and the position that all have on their disks; false: not all are there.
-func (m *member) common() (level, position uint64, all bool) {
-	own := m.helloNow()
-	level, position = own.Level, own.Position
-	peers := m.node.Peers()
-	for _, p := range peers {
-		if !p.Serves {
-			return 0, 0, false
-		}
-		level, position = min(level, p.Level), min(position, p.Position)
-	}
-	return level, position, len(peers)+1 == len(m.cfg.Cluster.Members)
 }
 
 // MemberStatus is what a member knows about one of the members.
@@ -281,6 +244,13 @@ type MemberStatus struct {
 	ClockMS  int64  `json:"clock_ms"` // how far its clock is ahead of the one of the member that answers
 	Own      bool   `json:"own,omitempty"`
 }
+
+// States of a MemberStatus.
+const (
+	stateServing = "serving"
+	stateJoining = "joining"
+	stateAbsent  = "absent"
+)
 
 // ClusterStatus is the state of a cluster, as one of its members sees it.
 type ClusterStatus struct {
@@ -305,22 +275,33 @@ func (m *member) status(ctx context.Context) ClusterStatus {
 	st.First, st.Last, st.Bytes = stream.First, stream.Last, stream.Bytes
 	add := func(h jetstream.Hello, ahead time.Duration) {
 		s := MemberStatus{
-			Address: h.Address, Name: h.Name, Version: h.Version, State: "joining", Leader: h.Name == stream.Leader, Replica: stream.Replicas[h.Name],
+			Address: h.Address, Name: h.Name, Version: h.Version, State: stateJoining, Leader: h.Name == stream.Leader, Replica: stream.Replicas[h.Name],
 			Position: h.Position, Behind: stream.Last - min(h.Position, stream.Last), ClockMS: ahead.Milliseconds(), Own: h.Name == m.name,
 		}
 		if h.Serves {
-			s.State = "serving"
+			s.State = stateServing
 		}
 		st.Members = append(st.Members, s)
 	}
 	own.Name = m.name
-	own.Address, _, _ = m.cfg.Cluster.own() // checked at the start
+	own.Address = m.own
 	add(own, 0)
 	for _, p := range m.node.Peers() {
 		add(p.Hello, p.Clock.Add(time.Since(p.Heard)).Sub(m.cfg.Now()).Round(time.Millisecond))
 	}
+	members, err := m.members()
+	if err != nil {
+		m.cfg.Logger.Warn("the list of the members cannot be read", "err", err)
+	}
 	for _, a := range m.absent() {
-		st.Members = append(st.Members, MemberStatus{Address: a, State: "absent"})
+		s := MemberStatus{Address: a, State: stateAbsent}
+		for _, info := range members {
+			if info.Address == a && !info.Gone() {
+				s.Name, s.Version, s.Position, s.Replica = info.Name, info.Version, info.Applied, stream.Replicas[info.Name]
+				s.Behind = stream.Last - min(info.Applied, stream.Last)
+			}
+		}
+		st.Members = append(st.Members, s)
 	}
 	slices.SortFunc(st.Members, func(a, b MemberStatus) int { return strings.Compare(a.Address, b.Address) })
 	return st
@@ -328,6 +309,5 @@ func (m *member) status(ctx context.Context) ClusterStatus {
 
 // Healthy reports whether all members serve, and none is far behind.
 func (st *ClusterStatus) Healthy() bool {
-	const near = 100 // batches that are on their way
-	return st.Majority && !slices.ContainsFunc(st.Members, func(m MemberStatus) bool { return m.State != "serving" || m.Behind > near })
+	return st.Majority && !slices.ContainsFunc(st.Members, func(m MemberStatus) bool { return m.State != stateServing || m.Behind > lagging })
 }

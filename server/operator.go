@@ -33,7 +33,9 @@ const (
 	ExportPath = "/people/export" // GET: everything of the sender of the query's by, as JSON lines that end with a chat.ExportEnd
 	ErasePath  = "/people/erase"  // POST: an ErasePerson as JSON; answered by a chat.Person
 
-	ClusterPath = "/cluster" // GET: the ClusterStatus, as JSON
+	ClusterPath      = "/cluster"        // GET: the ClusterStatus, as JSON
+	RemoveMemberPath = "/cluster/remove" // POST: the address or the name of a member to remove
+	CanAddMemberPath = "/cluster/add"    // POST: an address; refused if no member can be added there
 )
 
 // More is the answer to a change that is not complete. The client must repeat the request.
@@ -55,6 +57,8 @@ func (s *Server) Operator() http.Handler {
 	mux.HandleFunc("POST "+ReleasePath, s.releaseName)
 	mux.HandleFunc("GET "+RoomsPath, s.listRooms)
 	mux.HandleFunc("GET "+ClusterPath, s.clusterStatus)
+	mux.HandleFunc("POST "+RemoveMemberPath, s.changeMembers(s.removeMember))
+	mux.HandleFunc("POST "+CanAddMemberPath, s.changeMembers(s.canAdd))
 	mux.HandleFunc("POST "+DeletePath, s.deleteRoom)
 	mux.HandleFunc("POST "+SetPath, s.setAsOperator)
 	mux.HandleFunc("POST "+InvitePath, s.makeInvite)
@@ -90,10 +94,12 @@ func (s *Server) listRooms(out http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+const errAlone = "this server runs alone: it was started without --cluster"
+
 // clusterStatus describes the cluster.
 func (s *Server) clusterStatus(out http.ResponseWriter, r *http.Request) {
 	if s.cfg.member == nil {
-		http.Error(out, "this server runs alone: it was started without --cluster", http.StatusNotFound)
+		http.Error(out, errAlone, http.StatusNotFound)
 		return
 	}
 	out.Header().Set("Content-Type", "application/json")

@@ -116,14 +116,14 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	warnAboutOwner(cfg)
 	for {
 		err := serveOnce(ctx, cfg, o, outQueue)
-		if !errors.Is(err, server.ErrNoMajority) {
+		if !errors.Is(err, server.ErrNoMajority) && !errors.Is(err, server.ErrBehind) {
 			return err
 		}
-		cfg.Logger.Error("clients are disconnected until there is a majority again", "err", err)
+		cfg.Logger.Error("clients are disconnected until this member has joined the cluster again", "err", err)
 	}
 }
 
-// serveOnce serves until a signal comes, ctx ends, or a member of a cluster has been without a majority for long.
+// serveOnce serves until a signal comes, ctx ends, or a member of a cluster has to join it again.
 func serveOnce(ctx context.Context, cfg server.Config, o serveOptions, outQueue *logging.Queue) error {
 	cfg, err := joinCluster(ctx, cfg)
 	if err != nil {

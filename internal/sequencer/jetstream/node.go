@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -32,6 +33,8 @@ type Options struct {
 	Secret *Secret
 	Logger *slog.Logger
 	Now    func() time.Time
+	// Asking is set for a node without a replica, which only talks to the other members.
+	Asking bool
 
 	// unsynced leaves syncing to the operating system: for tests that do not lose power.
 	unsynced bool
@@ -46,6 +49,10 @@ type Node struct {
 	conn   *nats.Conn // this process's own
 	peers  peers
 
+	password string // of the users
+
+	pausedUntil atomic.Int64 // in Unix nanoseconds: no batch is submitted before that
+
 	quit       chan struct{} // closed by Close
 	background sync.WaitGroup
 }
@@ -56,6 +63,14 @@ const (
 	startTimeout = 30 * time.Second
 	// maxPayload is the longest message in bytes: a batch and its envelope.
 	maxPayload = eventlog.MaxBatchBytes + 1<<10
+	// reconnectWait is the pause before this process connects to its own replica again.
+	reconnectWait = 100 * time.Millisecond
+)
+
+// Users of the replica: this process only.
+const (
+	ownUser    = "ramai"
+	systemUser = "system" // for changes of the members
 )
 
 // StartNode starts a member. It does not wait for others.
@@ -83,9 +98,15 @@ func StartNode(opt Options) (*Node, error) {
 	// The routes wait for a listener for clients, even with DontListen. So there is one on the loopback interface, whose
 	// password only this process knows.
 	password := cryptorand.Text()
+	name, system := opt.Name, server.NewAccount(server.DEFAULT_SYSTEM_ACCOUNT)
+	if opt.Asking {
+		name += "-asking"
+	}
 	so := &server.Options{
-		ServerName: opt.Name, Host: "127.0.0.1", Port: server.RANDOM_PORT, Username: "ramai", Password: password, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: opt.Dir, SyncAlways: !opt.unsynced, SyncInterval: 2 * time.Minute,
+		ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+		SystemAccount: server.DEFAULT_SYSTEM_ACCOUNT, Accounts: []*server.Account{system},
+		Users:     []*server.User{{Username: ownUser, Password: password}, {Username: systemUser, Password: password, Account: system}},
+		JetStream: !opt.Asking, StoreDir: opt.Dir, SyncAlways: !opt.unsynced, SyncInterval: 2 * time.Minute,
 		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 40,
 		MaxPayload: maxPayload, DisableJetStreamBanner: true, MaxTracedMsgLen: 1,
 		Cluster: server.ClusterOpts{
@@ -111,16 +132,14 @@ func StartNode(opt Options) (*Node, error) {
 	}
 	ns.SetLoggerV2(logger{opt.Logger}, false, false, false)
 	go ns.Start()
-	n := &Node{opt: opt, run: cryptorand.Text(), server: ns, quit: make(chan struct{})}
+	n := &Node{opt: opt, run: cryptorand.Text(), server: ns, password: password, quit: make(chan struct{})}
 	if !ns.ReadyForConnections(startTimeout) {
 		n.Close()
 		return nil, fmt.Errorf("start the replica in %s: it was not ready within %v", opt.Dir, startTimeout)
 	}
-	n.conn, err = nats.Connect("", nats.InProcessServer(ns), nats.UserInfo("ramai", password), nats.Name("ramai"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(100*time.Millisecond), nats.NoCallbacksAfterClientClose())
-	if err != nil {
+	if n.conn, err = n.connect(ownUser); err != nil {
 		n.Close()
-		return nil, fmt.Errorf("connect to the own replica: %w", err)
+		return nil, err
 	}
 	return n, nil
 }

@@ -35,6 +35,7 @@ type Hello struct {
 	Joined   bool      `json:"joined"`   // the data belongs to a cluster
 	Serves   bool      `json:"serves"`   // its data is open: it serves clients, and snapshots
 	Position uint64    `json:"position"` // of its data, which is on its disk
+	Answers  bool      `json:"answers"`  // it answers candidates
 	Clock    time.Time `json:"clock"`
 }
 
@@ -49,6 +50,8 @@ type peers struct {
 	mu    sync.Mutex
 	hello func() Hello    // guarded by mu; nil: nothing is said yet
 	known map[string]Peer // guarded by mu; by name
+
+	positions map[string]uint64 // guarded by mu: the highest position that each has said it was at, by name
 }
 
 // Announce says hello from now on, with what hello returns, and listens to others.
@@ -79,7 +82,7 @@ func (n *Node) sayHello() {
 	hello := n.peers.hello
 	n.peers.mu.Unlock()
 	h := hello()
-	h.Protocol, h.Name, h.Run, h.Address, h.Clock = protocol, n.opt.Name, n.run, n.opt.Address, n.opt.Now()
+	h.Protocol, h.Name, h.Run, h.Address, h.Clock, h.Answers = protocol, n.opt.Name, n.run, n.opt.Address, n.opt.Now(), true
 	b, err := json.Marshal(h)
 	if err == nil {
 		err = n.conn.Publish(helloSubject, b)
@@ -97,14 +100,22 @@ func (n *Node) heard(m *nats.Msg) {
 	}
 	n.peers.mu.Lock()
 	if n.peers.known == nil {
-		n.peers.known = make(map[string]Peer)
+		n.peers.known, n.peers.positions = make(map[string]Peer), make(map[string]uint64)
 	}
+	n.peers.positions[h.Name] = max(n.peers.positions[h.Name], h.Position)
 	before, known := n.peers.known[h.Name]
 	n.peers.known[h.Name] = Peer{Hello: h, Heard: time.Now()}
 	n.peers.mu.Unlock()
 	if !known || before.Run != h.Run || time.Since(before.Heard) > silentAfter {
 		n.sayHello()
 	}
+}
+
+// Reached returns the highest position at which a member has said to be; 0: none was heard.
+func (n *Node) Reached(name string) uint64 {
+	n.peers.mu.Lock()
+	defer n.peers.mu.Unlock()
+	return n.peers.positions[name]
 }
 
 // Peers returns the other members that were heard recently, by name.

@@ -38,7 +38,7 @@ func (q *Sequencer) read(ctx context.Context) {
 			continue
 		}
 		q.mu.Lock()
-		q.failure = err
+		q.failure, q.gap = err, q.gap || errors.Is(err, eventlog.ErrGap)
 		q.mu.Unlock()
 		q.signal()
 		select {

@@ -95,23 +95,28 @@ func (s *Stream) CheckPosition(ctx context.Context, position uint64) error {
 	}
 	switch first, last := info.State.FirstSeq, info.State.LastSeq; {
 	case first > position+1:
-		return fmt.Errorf("%w: the stream begins at %d, and this member needs %d: it was absent for too long, or its folder is an old copy; start it with an empty folder, so that it gets a copy", eventlog.ErrGap, first, position+1)
+		return fmt.Errorf("%w: the stream begins at %d, and this member needs %d: it was absent for too long, and needs a copy of the data of another member", eventlog.ErrGap, first, position+1)
 	case last < position:
 		return fmt.Errorf("%w: the stream ends at %d, and this member has applied %d: the stream was deleted or reset, or the folders of the other members are old copies; stop all members, and keep their folders", ErrForeign, last, position)
 	}
 	return nil
 }
 
-// Trim deletes the batches up to a position, which all members have applied.
-func (s *Stream) Trim(ctx context.Context, to uint64) error {
+// Trim deletes the batches up to a position. It returns whether the stream has none any more: then nothing of them is left in its
+// files.
+func (s *Stream) Trim(ctx context.Context, to uint64) (whole bool, err error) {
 	stream, err := s.js.Stream(ctx, s.name)
 	if err == nil && to >= stream.CachedInfo().State.FirstSeq {
 		err = stream.Purge(ctx, js.WithPurgeSequence(to+1))
 	}
-	if err != nil {
-		return fmt.Errorf("trim the stream: %w", err)
+	var info *js.StreamInfo
+	if err == nil {
+		info, err = stream.Info(ctx)
 	}
-	return nil
+	if err != nil {
+		return false, fmt.Errorf("trim the stream: %w", err)
+	}
+	return info.State.Msgs == 0, nil
 }
 
 // Status is the state of the stream.
@@ -220,6 +225,7 @@ type Sequencer struct {
 	restart bool       // the reader must start after that
 	stop    func()     // ends the present reading
 	failure error      // why the stream cannot be read
+	gap     bool       // the stream does not have the next batch any more
 	closed  bool
 }
 
@@ -242,6 +248,13 @@ func (s *Stream) NewSequencer(position uint64, program *eventlog.Program, logger
 	return q, nil
 }
 
+// Gap reports whether the stream does not have the next batch any more. The store needs a copy of another member's.
+func (q *Sequencer) Gap() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.gap
+}
+
 // Exclusive implements eventlog.Sequencer.
 func (q *Sequencer) Exclusive() bool { return false }
 
@@ -260,6 +273,9 @@ func (q *Sequencer) Submit(b *eventlog.Batch) error {
 	content, err := b.Encode()
 	if err != nil {
 		return err
+	}
+	if q.stream.node.paused() { // the log submits it again
+		return nil
 	}
 	if err := q.stream.node.conn.PublishRequest(q.stream.subject(), q.inbox, q.stream.node.opt.Secret.seal(q.stream.history, content)); err != nil {
 		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, err)

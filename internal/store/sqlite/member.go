@@ -53,9 +53,9 @@ func HistoryIDOf(dir string) (string, error) {
 	return row.historyID, nil
 }
 
-// Install makes the snapshot of another member the database of a folder without one. fetch writes it into a file. It keeps its
-// history id. After an error, nothing has changed.
-func Install(ctx context.Context, dir string, fetch func(to *os.File) error) (*Summary, error) {
+// Install makes the snapshot of another member the database of a folder. fetch writes it into a file. It keeps its history id. With
+// replace it takes the place of a database, of which nothing is left. After an error, nothing has changed.
+func Install(ctx context.Context, dir string, replace bool, fetch func(to *os.File) error) (*Summary, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func Install(ctx context.Context, dir string, fetch func(to *os.File) error) (*S
 	}
 	defer lock.Unlock()
 	path := filepath.Join(dir, FileName)
-	if exists(path) {
+	if !replace && exists(path) {
 		return nil, fmt.Errorf("%s has a database already, or a part of one; choose an empty folder", dir)
 	}
 	f, err := freshFile(path)
@@ -90,6 +90,14 @@ func Install(ctx context.Context, dir string, fetch func(to *os.File) error) (*S
 	}
 	if err := finishCopy(unfinished); err != nil {
 		return nil, fmt.Errorf("finish the snapshot: %w", err)
+	}
+	for _, suffix := range suffixes {
+		if suffix == "" {
+			break
+		}
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
 	return summary, moveIntoPlace(unfinished, path)
 }
