@@ -119,7 +119,7 @@ func (s *Server) canAdd(ctx context.Context, address string) error {
 		return fmt.Errorf("%w: %s", errMembers, refused)
 	}
 	st := s.cfg.member.status(ctx)
-	st.Members = slices.DeleteFunc(st.Members, func(m MemberStatus) bool { return m.Name == "" })
+	st.Members = slices.DeleteFunc(st.Members, func(m MemberStatus) bool { return m.Name == "" || m.Address == address })
 	return st.refusedChange("")
 }
 

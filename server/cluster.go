@@ -289,7 +289,11 @@ func (m *member) open(store eventlog.Store) (eventlog.Sequencer, error) {
 	case err != nil: // the reader checks again once there is a leader
 		m.cfg.Logger.Debug("the stream cannot be checked yet", "err", err)
 	}
-	q, err := m.stream.NewSequencer(store.Position(), eventlog.Current, m.cfg.Logger)
+	skip, err := readSkipped(m.folder)
+	if err != nil {
+		return nil, err
+	}
+	q, err := m.stream.NewSequencer(store.Position(), eventlog.Current, skip, m.cfg.Logger)
 	if err != nil {
 		return nil, err
 	}

@@ -252,6 +252,11 @@ const (
 	stateAbsent  = "absent"
 )
 
+// Current reports whether a member serves, holds a replica, and is not behind.
+func (m *MemberStatus) Current() bool {
+	return m.State == stateServing && m.Replica == "current" && m.Behind <= lagging
+}
+
 // ClusterStatus is the state of a cluster, as one of its members sees it.
 type ClusterStatus struct {
 	Log      string         `json:"log"`

@@ -88,7 +88,9 @@ func TestMembers(t *testing.T) {
 	if err := members[0].server.removeMember(t.Context(), "10.0.0.1:7"); !errors.Is(err, errMembers) || !strings.Contains(err.Error(), "10.0.0.1:7") || !strings.Contains(err.Error(), address) {
 		t.Errorf("an unknown member is removed: %v", err)
 	}
-	until(t, "the position of the member", func() bool { return members[0].server.cfg.member.node.Reached(names[address]) >= members[2].server.store.Position() })
+	until(t, "the position of the member", func() bool {
+		return members[0].server.cfg.member.node.Reached(names[address]) >= members[2].server.store.Position()
+	})
 	members[2].stopped(t)
 
 	refused := func(what string, cfg Config, want ...string) {
@@ -132,7 +134,9 @@ func TestMembers(t *testing.T) {
 	members[0].say(t, "m3")
 	s := members[0].server
 	until(t, "a stream that is trimmed completely", func() bool {
-		whole, err := s.cfg.member.stream.TrimWhole(t.Context(), func(last uint64) bool { return s.store.Position() >= last && members[2].server.store.Position() >= last })
+		whole, err := s.cfg.member.stream.TrimWhole(t.Context(), func(last uint64) bool {
+			return s.store.Position() >= last && members[2].server.store.Position() >= last
+		})
 		return err == nil && whole
 	})
 	before, err := os.Stat(filepath.Join(configs[1].Data, sqlite.FileName))

@@ -425,6 +425,8 @@ func TestClusterKill(t *testing.T) {
 			growth("posting with all members", 3)
 		}
 	}
+	replaceMember(t, members)
+	growth("posting with a new member", 3)
 	stopPosting()
 	postWork.Wait()
 	checkHeard(t, writers, readers)
@@ -433,6 +435,57 @@ func TestClusterKill(t *testing.T) {
 			t.Errorf("reader %d never resumed at another member", i)
 		}
 	}
+}
+
+// clusterCommand runs a command about the cluster of a member, and returns its exit code and what it prints.
+func (m *clusterMember) clusterCommand(args ...string) (code int, output string) {
+	cmd := exec.Command("ramai", append(append([]string{"cluster"}, args...), "--data", m.data)...)
+	out, _ := cmd.CombinedOutput()
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// replaceMember removes the last member, and starts another one in its place, with an empty folder.
+func replaceMember(t *testing.T, members []*clusterMember) {
+	t.Helper()
+	st := members[0].status()
+	if st == nil {
+		t.Fatal("the first member does not answer")
+	}
+	own := st.Members[slices.IndexFunc(st.Members, func(s server.MemberStatus) bool { return s.Own })].Address
+	leaves := members[len(members)-1]
+	address := leaves.args[slices.Index(leaves.args, "--cluster-listen")+1]
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"remove", own}, exitRefused, "give this command to another one"},
+		{[]string{"remove", "10.0.0.1:7"}, exitRefused, address},
+		{[]string{"add", address}, exitRefused, "ramai cluster remove " + address},
+		{[]string{"repair"}, exitUsage, "--yes"},
+		{[]string{"repair", "--yes"}, exitUnconfirmed, "stop it first"},
+		{[]string{"repair", "--skip", "0"}, exitUsage, "--skip"},
+	} {
+		if code, out := members[0].clusterCommand(c.args...); code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("ramai cluster %v: exit code %d, %s; want %d and %q", c.args, code, out, c.code, c.want)
+		}
+	}
+	eventually(t, "the removal of a member", func() bool { // one may be behind for a moment
+		code, _ := members[0].clusterCommand("remove", address)
+		return code == 0
+	})
+	leaves.cmd.Wait()
+	if !strings.Contains(leaves.logged(), "was removed from the cluster") {
+		t.Error("the member that was removed does not say so")
+	}
+	if err := os.RemoveAll(leaves.data); err != nil {
+		t.Fatal(err)
+	}
+	leaves.start()
+	if code, out := members[0].clusterCommand("add", address); code != 0 && !strings.Contains(out, "the address of a member already") {
+		t.Errorf("ramai cluster add: exit code %d, %s", code, out)
+	}
+	awaitHealthy(t, members[0])
 }
 
 // leads returns 1 if a member leads the stream.

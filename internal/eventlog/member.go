@@ -137,7 +137,7 @@ func RefusedMember(members []MemberInfo, name, address string, size uint64) stri
 		size = max(size, m.Size)
 	}
 	if count >= size {
-		return fmt.Sprintf("the cluster has %d members, as many as its settings name; remove one first (ramai cluster remove), or start the members with a list of 5 addresses", count)
+		return fmt.Sprintf("the cluster has %d members, as many as its settings name; remove one first: ramai cluster remove", count)
 	}
 	return ""
 }

@@ -96,6 +96,10 @@ func (q *Sequencer) readFrom(ctx context.Context, position uint64) error {
 			return fmt.Errorf("the stream continued with %d after %d", meta.Sequence.Stream, position-1)
 		}
 		batch, err := q.decode(m.Data())
+		if q.skip[position] {
+			batch, err = q.program.NewBatch(eventlog.Batch{}), nil
+			q.logger.Warn("a batch is skipped, as by all members: see ramai cluster repair --skip", "position", position)
+		}
 		if err != nil {
 			return fmt.Errorf("read batch %d of the stream: %w", position, err)
 		}

@@ -209,6 +209,7 @@ var ErrForeign = errors.New("this is not the stream of this member")
 type Sequencer struct {
 	stream  *Stream
 	program *eventlog.Program
+	skip    map[uint64]bool // positions of batches that do nothing
 	logger  *slog.Logger
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup
@@ -234,10 +235,11 @@ type entry struct {
 	position uint64
 }
 
-// NewSequencer returns the sequencer of a member whose store is at a position, and that runs a version of the program.
-func (s *Stream) NewSequencer(position uint64, program *eventlog.Program, logger *slog.Logger) (*Sequencer, error) {
+// NewSequencer returns the sequencer of a member whose store is at a position, and that runs a version of the program. The batches at
+// the positions skip do nothing, because the operator has decided so.
+func (s *Stream) NewSequencer(position uint64, program *eventlog.Program, skip map[uint64]bool, logger *slog.Logger) (*Sequencer, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	q := &Sequencer{stream: s, program: program, logger: logger, cancel: cancel, after: position, inbox: nats.NewInbox(), stop: func() {}}
+	q := &Sequencer{stream: s, program: program, skip: skip, logger: logger, cancel: cancel, after: position, inbox: nats.NewInbox(), stop: func() {}}
 	q.taken = sync.NewCond(&q.mu)
 	var err error
 	if q.acks, err = s.node.conn.Subscribe(q.inbox, q.acknowledged); err != nil {

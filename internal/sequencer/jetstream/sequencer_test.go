@@ -157,7 +157,7 @@ func TestLog(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if w.Sequencer, err = s.NewSequencer(0, eventlog.Current, discard); err != nil {
+			if w.Sequencer, err = s.NewSequencer(0, eventlog.Current, nil, discard); err != nil {
 				t.Error(err)
 			}
 			t.Cleanup(func() { w.Sequencer.Close() })
@@ -193,7 +193,7 @@ func TestThree(t *testing.T) {
 	var streams []*Stream
 	var qs []*Sequencer
 	open := func(s *Stream) *Sequencer {
-		q, err := s.NewSequencer(first, eventlog.Current, discard)
+		q, err := s.NewSequencer(first, eventlog.Current, nil, discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,6 +226,16 @@ func TestThree(t *testing.T) {
 	for i := range uint64(batches) {
 		if b := awaitNext(t, late, first+i); b.Seq != i {
 			t.Fatalf("a late reader: batch %d is %+v", i, b)
+		}
+	}
+	skipping, err := streams[2].NewSequencer(first+4, eventlog.Current, map[uint64]bool{first + 6: true}, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { skipping.Close() })
+	for i, node := range []string{"node1", "", "node0"} {
+		if b := awaitNext(t, skipping, first+4+uint64(i)); b.Node != node {
+			t.Errorf("a reader that skips batch 5: batch %d is %+v", 4+i, b)
 		}
 	}
 	if b := awaitNext(t, late, first+5); b.Seq != 5 { // the store was reset
@@ -270,7 +280,7 @@ func TestForeign(t *testing.T) {
 		}
 		refused(name, "mine", "has the setting", "restore")
 	}
-	q, err := s.NewSequencer(9, eventlog.Current, discard) // its store is ahead of the stream
+	q, err := s.NewSequencer(9, eventlog.Current, nil, discard) // its store is ahead of the stream
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +306,7 @@ func TestMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := s.NewSequencer(0, eventlog.Current, discard)
+	q, err := s.NewSequencer(0, eventlog.Current, nil, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

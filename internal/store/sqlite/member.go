@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"ramai/internal/eventlog"
 )
 
 // ClusterFolder is the name of the folder, in the data folder of a member of a cluster, with what belongs to the cluster.
@@ -100,4 +103,28 @@ func Install(ctx context.Context, dir string, replace bool, fetch func(to *os.Fi
 		}
 	}
 	return summary, moveIntoPlace(unfinished, path)
+}
+
+// NewLog gives the database of a member that is stopped a new history id, which it returns: it belongs to the cluster no longer.
+func NewLog(dir string, random io.Reader) (historyID string, err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", err
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Unlock()
+	path := filepath.Join(dir, FileName)
+	if err := checkpointFile(path); err != nil { // SQLite would ignore a damaged end of the log
+		return "", err
+	}
+	if historyID, err = eventlog.NewHistoryID(random); err != nil {
+		return "", err
+	}
+	c, err := connect(path, synchronous("FULL"))
+	if err != nil {
+		return "", err
+	}
+	return historyID, errors.Join(c.exec("UPDATE meta SET log = ?", historyID), c.Close())
 }
