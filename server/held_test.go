@@ -266,8 +266,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestSettle: a moderator settles a report, whoever sent it, and nobody else does. Then it is no report any more, and the log says who did it.
-// One about a moderator is of the owners.
+// TestSettle: a moderator settles a report, also one by somebody else, and nobody else can. Then it is no longer a report, and the log says
+// who did it. Only owners settle one about a moderator.
 func TestSettle(t *testing.T) {
 	h := newHeldRoom(t)
 	h.set("open", "hold", "null")
