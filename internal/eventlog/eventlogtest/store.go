@@ -61,6 +61,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"settings", testSet},
 		{"who may act", testWhoMayAct},
 		{"rules", testRules},
+		{"rules of acts", testRulesOfActs}, {"remembered decisions", testRememberedDecisions},
 		{"claims", testClaims},
 		{"derived commands", testDerived},
 		{"rooms of moderators", testModeratorsRoom},
