@@ -101,6 +101,12 @@ func defaults(b *testing.B, kind server.IOMode) (url string, stop func()) {
 	cfg := server.Defaults()
 	cfg.InMemory, cfg.Logger, cfg.Quiet, cfg.IO = true, discard, true, kind
 	cfg.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	return serveConfig(b, cfg)
+}
+
+// serveConfig returns the address of a server, and a function that stops it.
+func serveConfig(b *testing.B, cfg server.Config) (url string, stop func()) {
+	b.Helper()
 	s, err := server.New(cfg)
 	if err != nil {
 		b.Fatal(err)
