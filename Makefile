@@ -7,7 +7,7 @@
 # make hostile  the matrix of hostile inputs, a thousand at once of each
 # make attack the latency of honest clients before and during an attack from one address; two minutes
 # make faults members of a cluster fail in many ways, for FAULTTIME (default 20m); as root, also with a full disk
-# make docs   the animation in the README and the pictures of docs/TERMINAL.md, from real terminals, and screenshots of the page
+# make docs   the animations in the README and docs/MODERATING.md, the pictures of docs/TERMINAL.md, and screenshots of the page
 # make looks  pictures of the page's views, on a phone and a laptop, light and dark, in bin/screens
 # make vendor regenerates the page's third-party files
 # make bench  compares ramai with other servers, in all cases; CASES="fanout talk" BENCHFLAGS="--rounds 3" runs fewer

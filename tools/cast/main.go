@@ -1,6 +1,6 @@
 // Command cast makes the pictures of the documentation. It drives real terminals (tmux) with a real server and real
-// clients, and writes their screens as an animated SVG for the README and as still ones for docs/TERMINAL.md. Run it in
-// the root of the tree, as make docs does.
+// clients, and writes their screens as animated SVGs for the README and docs/MODERATING.md, and as still ones for docs/TERMINAL.md. Run
+// it in the root of the tree, as make docs does; arguments name the pictures to make.
 package main
 
 import (
@@ -10,15 +10,26 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
-const castFile = "docs/cast.svg"
+// cast is one animation.
+type cast struct {
+	file, title string
+	script      func(*session)
+}
+
+// casts are all animations.
+var casts = []cast{
+	{"docs/cast.svg", "Three terminals: a server, anna and budi. They talk; the server is killed; nothing is lost.", (*session).recordDemo},
+	{"docs/raid.svg", "Three terminals: strangers, anna and budi. The strangers flood a room; anna, who owns it, locks it, and erases what they wrote.", (*session).recordRaid},
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	ctx, late := context.WithTimeout(ctx, 2*time.Minute)
-	err := run(ctx)
+	ctx, late := context.WithTimeout(ctx, 6*time.Minute)
+	err := run(ctx, os.Args[1:])
 	late()
 	stop()
 	if err != nil {
@@ -27,7 +38,8 @@ func main() {
 	}
 }
 
-func run(ctx context.Context) error {
+// run makes the pictures that are named, or all of them: files of casts, or "stills".
+func run(ctx context.Context, names []string) error {
 	home, err := os.MkdirTemp("", "ramai-cast-")
 	if err != nil {
 		return err
@@ -38,20 +50,29 @@ func run(ctx context.Context) error {
 	if err := build.Run(); err != nil {
 		return err
 	}
+	wanted := func(name string) bool { return len(names) == 0 || slices.Contains(names, name) }
+	for _, c := range casts {
+		if !wanted(c.file) {
+			continue
+		}
+		s := &session{ctx: ctx, home: home, sampling: oneFrame}
+		c.script(s)
+		end := s.now()
+		s.close() // stop recording
+		if s.err != nil {
+			return s.err
+		}
+		if err := os.WriteFile(c.file, drawCast(c.title, s.terminals, end), 0o644); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(filepath.Join(home, ".local")); err != nil { // start the next server without data
+			return err
+		}
+	}
+	if !wanted("stills") {
+		return nil
+	}
 	s := &session{ctx: ctx, home: home}
-	s.recordDemo()
-	end := s.now()
-	s.close() // stop recording
-	if s.err != nil {
-		return s.err
-	}
-	if err := os.WriteFile(castFile, drawCast(s.terminals, end), 0o644); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(filepath.Join(home, ".local")); err != nil { // start the next server without data
-		return err
-	}
-	s = &session{ctx: ctx, home: home}
 	s.takeStills()
 	s.close()
 	return s.err

@@ -13,8 +13,8 @@ import (
 
 const (
 	keystroke   = 45 * time.Millisecond
-	sampling    = 40 * time.Millisecond
-	waitTimeout = 15 * time.Second // for text to appear on a screen
+	oneFrame    = 40 * time.Millisecond // between two looks at a screen
+	waitTimeout = 30 * time.Second      // for text to appear on a screen
 )
 
 // session is a private tmux server with some terminals. It does nothing more after its first error.
@@ -22,6 +22,7 @@ type session struct {
 	ctx       context.Context
 	home      string // its socket and all files of the programs
 	terminals []*terminal
+	sampling  time.Duration // between two frames of a recording
 	start     time.Time
 	stop      func()
 	recording sync.WaitGroup
@@ -94,7 +95,7 @@ func (s *session) record() {
 		s.recording.Go(func() {
 			for ctx.Err() == nil {
 				t.capture()
-				time.Sleep(sampling)
+				time.Sleep(s.sampling)
 			}
 		})
 	}
@@ -134,7 +135,7 @@ func (s *session) close() {
 		if _, err := s.command("list-sessions"); err != nil {
 			return
 		}
-		time.Sleep(sampling)
+		time.Sleep(oneFrame)
 	}
 }
 
@@ -147,7 +148,11 @@ func (s *session) pause(d time.Duration) {
 // typeLine types a line at the speed of a person.
 func (t *terminal) typeLine(line string) {
 	for _, r := range line {
-		t.tmux("send-keys", "-t", t.title, "-l", string(r))
+		key := string(r)
+		if r == ';' { // which otherwise ends a command of tmux
+			key = `\;`
+		}
+		t.tmux("send-keys", "-t", t.title, "-l", key)
 		t.pause(keystroke)
 	}
 	t.pause(4 * keystroke)
@@ -157,7 +162,7 @@ func (t *terminal) typeLine(line string) {
 // waitFor waits until a pattern is on the screen.
 func (t *terminal) waitFor(pattern string) {
 	re := regexp.MustCompile(pattern)
-	for end := time.Now().Add(waitTimeout); ; time.Sleep(sampling) {
+	for end := time.Now().Add(waitTimeout); ; time.Sleep(oneFrame) {
 		screen := t.tmux("capture-pane", "-p", "-t", t.title)
 		if t.err != nil || re.MatchString(screen) {
 			return

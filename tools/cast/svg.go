@@ -20,8 +20,8 @@ const style = `text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu
 @media (prefers-reduced-motion:reduce){text{animation:none!important}}
 `
 
-// drawCast draws everything seen up to end as an endless animation. With reduced motion, the last frame is shown.
-func drawCast(terminals []*terminal, end time.Duration) []byte {
+// drawCast draws everything seen up to end as an endless animation with a title. With reduced motion, the last frame is shown.
+func drawCast(title string, terminals []*terminal, end time.Duration) []byte {
 	// A wide terminal is above two narrow ones.
 	x := func(t *terminal) int { return t.column * (t.width*cellWidth + 2*padding + gap) }
 	boxHeight := func(t *terminal) int { return bar + t.height*cellHeight + padding }
@@ -72,7 +72,7 @@ func drawCast(terminals []*terminal, end time.Duration) []byte {
 	}
 	var svg bytes.Buffer
 	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d">`+"\n", width, height, width, height)
-	fmt.Fprintf(&svg, "<title>Three terminals: a server, anna and budi. They talk; the server is killed; nothing is lost.</title>\n")
+	fmt.Fprintf(&svg, "<title>%s</title>\n", title)
 	fmt.Fprintf(&svg, "<style>%s%s</style>\n%s</svg>\n", style, films.String(), boxes.String())
 	return svg.Bytes()
 }
