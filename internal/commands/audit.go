@@ -1,8 +1,10 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,13 +36,18 @@ func audit(h Host, words string) {
 
 // showAudit lists what was done in the room, the newest first; by one person, if p is one.
 func showAudit(h Host, p Person) {
-	room := h.Room()
+	room, owner := h.Room(), h.Role() >= wire.RoleOwner
 	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
-		page, err := server.History(ctx, wire.History{Room: wire.ModeratorsRoom(room), Limit: maxAudit})
-		if err != nil {
-			return nil, err
+		var all []wire.Message
+		for _, records := range recordRooms(room, owner) {
+			page, err := server.History(ctx, wire.History{Room: records, Limit: maxAudit})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, page.Messages...)
 		}
-		return func(h Host) Answer { return listAudit(h, room, p, page.Messages) }, nil
+		slices.SortStableFunc(all, func(a, b wire.Message) int { return cmp.Compare(a.At, b.At) })
+		return func(h Host) Answer { return listAudit(h, room, p, all) }, nil
 	})
 }
 

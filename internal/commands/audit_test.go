@@ -40,6 +40,7 @@ func TestAudit(t *testing.T) {
 		{wire.Action{Do: wire.DoInvite, Value: wire.TextValue("guest"), Count: 30, Until: hour}, "made an invite with the role guest for 30 until 15:02"},
 		{about(wire.Action{Do: wire.DoRedeem, Value: wire.TextValue("trusted")}), "got the role trusted with an invite"},
 		{wire.Action{Do: wire.DoRedeem, Value: wire.TextValue("trusted"), Until: hour}, "got the role trusted with a token until 15:02"},
+		{about(wire.Action{Do: wire.DoSettle, Of: 9}), "settled the report of budi about message 9"},
 		{wire.Action{Do: "dance"}, "did something that this version does not know: dance"},
 	}
 	want := "history of ~lobby\nWhat was done in lobby"
@@ -53,6 +54,13 @@ func TestAudit(t *testing.T) {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 	if got := h.run(t, "/audit budi"); got != "history of ~lobby\nnothing was done in lobby lately" {
+		t.Error(got)
+	}
+	h.role = wire.RoleOwner
+	if got := h.run(t, "/audit citra"); !strings.HasPrefix(got, "!") {
+		t.Error(got)
+	}
+	if got := h.run(t, "/audit budi"); got != "history of ~lobby\nhistory of ~~lobby\nnothing was done in lobby lately" {
 		t.Error(got)
 	}
 	for _, m := range []struct {

@@ -64,7 +64,7 @@ func TestAddressCommands(t *testing.T) {
 		"/mute #7 address":      `set address "mute" of 7: the address of message 7 is muted until 14:02`,
 		"/ban #7 address 1h":    `set address "ban" until 15:02 of 7: the address of message 7 is banned until 15:02`,
 		"/unban #7 address":     "set address null of 7: the address of message 7 is neither banned nor muted",
-		"/mute #x address":      "! message x address is not in memory",
+		"/mute #x address":      "! invalid message #x address (want its number, for example #150)",
 		"/erase #7 address":     "preview address of 7\n? Erase 3 messages from the address of message 7 for everyone? /undo brings them back within 23 hours.\n   and 3 older\n   from 1 address; people here from there now: 4\n   2 messages of moderators and owners stay",
 		"/erase #7 address 10m": "preview address of 7 since 2026-11-25T13:52:00.000Z\n?",
 		"/erase newcomers 10m":  "preview newcomers since 2026-11-25T13:52:00.000Z\n? Erase 3 messages of newcomers for everyone?",

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,6 +170,9 @@ func shortID(id string) string { return id[:min(len(id), shownID)] }
 // unknownPerson says why words mean nobody.
 func unknownPerson(h Host, words string) string {
 	if digits, ok := strings.CutPrefix(words, "#"); ok {
+		if n, err := strconv.ParseUint(digits, 10, 63); err != nil || n == 0 {
+			return fmt.Sprintf("invalid message %.20s (want its number, for example #150)", words)
+		}
 		return "message " + digits + " is not in memory"
 	}
 	name, _ := strings.CutPrefix(words, "@")

@@ -192,14 +192,18 @@ func report(h Host, args string) {
 	})
 }
 
+// recordRooms returns the rooms with what concerns a room: that of its moderators, and for an owner that of its owners.
+func recordRooms(room string, owner bool) []string {
+	if owner {
+		return []string{wire.ModeratorsRoom(room), wire.OwnersRoom(room)}
+	}
+	return []string{wire.ModeratorsRoom(room)}
+}
+
 // reports returns the reports that are not settled, ascending: those of the moderators' room, and for an owner also those about
 // moderators, of the owners' room.
 func reports(ctx context.Context, server Server, room string, owner bool) (all []wire.Message, err error) {
-	rooms := []string{wire.ModeratorsRoom(room)}
-	if owner {
-		rooms = append(rooms, wire.OwnersRoom(room))
-	}
-	for _, room := range rooms {
+	for _, room := range recordRooms(room, owner) {
 		some, err := records(ctx, server, room, func(m *wire.Message) bool { return m.As == wire.ReportMessage && !m.Gone })
 		if err != nil {
 			return nil, err
