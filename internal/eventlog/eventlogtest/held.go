@@ -194,6 +194,9 @@ func testHeldLimits(t *testing.T, j *tested) {
 				t.Fatalf("a message of %s is %s", by, summary(o))
 			}
 		}
+		if i == 0 { // the room has space
+			j.expect(commands(say(by, "den", "over", "x")), "refused not_allowed")
+		}
 	}
 	for _, by := range []string{"g0", "late"} {
 		o := j.apply(say(sender(by), "den", "over", "x"))[0]
