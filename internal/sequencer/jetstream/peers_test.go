@@ -152,7 +152,7 @@ func TestProbe(t *testing.T) {
 	if err := nodes[0].Probe(t.Context(), nodes[1].opt.Address); !strings.Contains(err.Error(), "is being connected to") {
 		t.Errorf("a member that runs: %v", err)
 	}
-	if err := nodes[0].Probe(t.Context(), freeAddresses(t, 1)[0]); !strings.Contains(err.Error(), "does not run") {
+	if err := nodes[0].Probe(t.Context(), freeAddresses(t, 1)[0]); !strings.Contains(err.Error(), "is not running") {
 		t.Errorf("a member that does not run: %v", err)
 	}
 	other, err := NewSecret([]byte("another secret, which is long enough"))
