@@ -302,13 +302,21 @@ func isLeaving(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "navigated or closed") || strings.Contains(err.Error(), "context was destroyed") || strings.Contains(err.Error(), "Cannot find context"))
 }
 
-// waitFor waits until an expression is true. While a page is replaced by another, nothing is.
+// waitFor waits until an expression is true.
 func (b *tab) waitFor(expression string) {
 	b.t.Helper()
+	waitForValue[bool](b, "Boolean("+expression+")")
+}
+
+// waitForValue waits until an expression has a value that JavaScript takes for true, and returns it. While a page is replaced by
+// another, it has none.
+func waitForValue[T any](b *tab, expression string) T {
+	b.t.Helper()
 	for end := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
-		switch holds, err := tryEval[bool](b, "Boolean("+expression+")"); {
-		case holds:
-			return
+		value, err := tryEval[*T](b, "(async () => (await ("+expression+")) || null)()")
+		switch {
+		case err == nil && value != nil:
+			return *value
 		case err != nil && !isLeaving(err):
 			b.t.Fatalf("%s: %v", expression, err)
 		}
@@ -331,9 +339,32 @@ func (b *tab) ready() *tab {
 	return b
 }
 
+// middle returns where the middle of an element is, once the element stands still and nothing covers it. A gesture that is made
+// while the page moves something hits another element.
+func (b *tab) middle(selector string) (x, y float64) {
+	b.t.Helper()
+	at := waitForValue[[]float64](b, `(async () => {
+		const middle = (e) => (({ x, y, width, height }) => [x + width / 2, y + height / 2])(e.getBoundingClientRect());
+		const e = [...document.querySelectorAll(`+quote(selector)+`)].find((e) => e.checkVisibility());
+		if (!e) return null;
+		const before = middle(e);
+		if (!document.elementFromPoint(...before)) e.scrollIntoView({ block: "nearest" });
+		for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+		const now = middle(e), hit = document.elementFromPoint(...now);
+		return e.isConnected && hit && (e.contains(hit) || hit.contains(e)) && String(now) === String(before) && now;
+	})()`)
+	return at[0], at[1]
+}
+
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.run(chromedp.Click(chromedp.CSS(selector))) // by default it searches texts too, and the page has its styles in one
+	x, y := b.middle(selector)
+	p := input.DispatchMouseEventParams{Type: "mouseMoved", X: x, Y: y}
+	command(b, input.DispatchMouseEvent, p)
+	p.Type, p.Button, p.ClickCount = "mousePressed", "left", 1
+	command(b, input.DispatchMouseEvent, p)
+	p.Type = "mouseReleased"
+	command(b, input.DispatchMouseEvent, p)
 }
 
 // keys that tests press.

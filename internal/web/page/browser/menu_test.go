@@ -15,15 +15,15 @@ import (
 // hover moves the mouse to the middle of an element.
 func (b *tab) hover(selector string) {
 	b.t.Helper()
-	at := eval[[]float64](b, fmt.Sprintf("(({ x, y, width, height }) => [x + width / 2, y + height / 2])(document.querySelector(%s).getBoundingClientRect())", quote(selector)))
-	command(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: "mouseMoved", X: at[0], Y: at[1]})
+	x, y := b.middle(selector)
+	command(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: "mouseMoved", X: x, Y: y})
 }
 
 // touch begins or ends a touch in the middle of an element.
 func (b *tab) touch(selector string) {
 	b.t.Helper()
-	at := eval[[]float64](b, fmt.Sprintf("(({ x, y, width, height }) => [x + width / 2, y + height / 2])(document.querySelector(%s).getBoundingClientRect())", quote(selector)))
-	command(b, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: "touchStart", TouchPoints: []*input.TouchPoint{{X: at[0], Y: at[1]}}})
+	x, y := b.middle(selector)
+	command(b, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: "touchStart", TouchPoints: []*input.TouchPoint{{X: x, Y: y}}})
 }
 
 func (b *tab) endTouch() {

@@ -10,8 +10,6 @@ import (
 // openMenu opens the menu of a message as the device does.
 func (b *tab) openMenu(d device, row string) {
 	b.t.Helper()
-	eval[bool](b, fmt.Sprintf("(document.querySelector(%s).scrollIntoView({ block: 'nearest' }), true)", quote(row)))
-	b.frames(2)
 	if d.name == "phone" {
 		b.hover(".header") // a click of the test is one of a mouse, which has buttons beside the message
 		b.touch(row + " .text")
@@ -20,7 +18,6 @@ func (b *tab) openMenu(d device, row string) {
 		return
 	}
 	b.hover(row + " .text")
-	b.waitFor(fmt.Sprintf("document.querySelector(%s)", quote(row+" .more-actions")))
 	b.click(row + " .more-actions")
 	b.waitFor(menuOpen)
 }
