@@ -40,7 +40,6 @@ type faultRun struct {
 	network *faultNetwork
 	members []*faultProcess
 	clients []*faultClient
-	work    sync.WaitGroup
 	pace    time.Duration // between messages of a writer
 }
 

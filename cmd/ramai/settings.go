@@ -62,21 +62,32 @@ func configure(cmd *cobra.Command, environ []string, notes io.Writer) error {
 	var err error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if err == nil && !f.Changed && f.Name != "help" {
-			err = s.apply(cmd.Name(), f)
+			err = s.apply(tableOf(cmd), f)
 		}
 	})
 	return err
 }
 
-// flagsOf returns the names of the flags of each command, without those of the root.
+// tableOf returns the name of the table with the settings of a command. A command shares it with its subcommands.
+func tableOf(cmd *cobra.Command) string {
+	for cmd.HasParent() && cmd.Parent().HasParent() {
+		cmd = cmd.Parent()
+	}
+	return cmd.Name()
+}
+
+// flagsOf returns the names of the flags in each table, without those of the root.
 func flagsOf(root *cobra.Command) map[string][]string {
 	all := map[string][]string{}
-	for _, cmd := range root.Commands() {
-		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" {
-				all[cmd.Name()] = append(all[cmd.Name()], f.Name)
-			}
-		})
+	for _, top := range root.Commands() {
+		table := top.Name()
+		for _, cmd := range append(top.Commands(), top) {
+			cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+				if f.Name != "help" && !slices.Contains(all[table], f.Name) {
+					all[table] = append(all[table], f.Name)
+				}
+			})
+		}
 	}
 	return all
 }

@@ -36,11 +36,15 @@ func example(root *cobra.Command) []byte {
 			continue
 		}
 		fmt.Fprintf(&b, "\n[%s]\n", cmd.Name())
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" && f.Name != "check" {
-				fmt.Fprintf(&b, "# %s = %s  # %s\n", f.Name, literal(f), f.Usage)
-			}
-		})
+		listed := []string{"help", "check"}
+		for _, cmd := range append([]*cobra.Command{cmd}, cmd.Commands()...) {
+			cmd.Flags().VisitAll(func(f *pflag.Flag) {
+				if !slices.Contains(listed, f.Name) {
+					listed = append(listed, f.Name)
+					fmt.Fprintf(&b, "# %s = %s  # %s\n", f.Name, literal(f), f.Usage)
+				}
+			})
+		}
 	}
 	return b.Bytes()
 }
@@ -90,11 +94,13 @@ func TestExampleOfSettings(t *testing.T) {
 		if slices.Contains(never, cmd.Name()) {
 			continue
 		}
-		if err := cmd.ParseFlags([]string{"--config", file}); err != nil {
-			t.Fatal(err)
-		}
-		if err := configure(cmd, nil, &notes); err != nil {
-			t.Errorf("%s: %v", cmd.Name(), err)
+		for _, cmd := range append(cmd.Commands(), cmd) {
+			if err := cmd.ParseFlags([]string{"--config", file}); err != nil {
+				t.Fatal(err)
+			}
+			if err := configure(cmd, nil, &notes); err != nil {
+				t.Errorf("%s: %v", cmd.CommandPath(), err)
+			}
 		}
 	}
 	if code := run(t.Context(), []string{"serve", "--check", "--in-memory", "--listen", "127.0.0.1:0", "--config", file}, nil, &out, &notes); code != 0 {

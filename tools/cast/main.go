@@ -23,7 +23,7 @@ type cast struct {
 // casts are all animations.
 var casts = []cast{
 	{"docs/cast.svg", "Three terminals: a server, anna and budi. They talk; the server is killed; nothing is lost.", (*session).recordDemo},
-	{"docs/raid.svg", "Three terminals: strangers, anna and budi. The strangers flood a room; anna, who owns it, locks it, and erases what they wrote.", (*session).recordRaid},
+	{"docs/raid.svg", "Three terminals: newcomers, anna and budi. The newcomers flood a room; anna, who owns it, locks it, and erases what they wrote.", (*session).recordRaid},
 }
 
 func main() {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	goruntime "runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -302,21 +303,19 @@ func isLeaving(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "navigated or closed") || strings.Contains(err.Error(), "context was destroyed") || strings.Contains(err.Error(), "Cannot find context"))
 }
 
-// waitFor waits until an expression is true.
+// waitFor waits until an expression is true. While a page is replaced by another, nothing is.
 func (b *tab) waitFor(expression string) {
 	b.t.Helper()
-	waitForValue[bool](b, "Boolean("+expression+")")
+	waitForValue(b, "Boolean("+expression+")", func(holds bool) bool { return holds })
 }
 
-// waitForValue waits until an expression has a value that JavaScript takes for true, and returns it. While a page is replaced by
-// another, it has none.
-func waitForValue[T any](b *tab, expression string) T {
+// waitForValue waits until the value of an expression is right, and returns it.
+func waitForValue[T any](b *tab, expression string, right func(T) bool) T {
 	b.t.Helper()
 	for end := time.Now().Add(timeout); ; time.Sleep(20 * time.Millisecond) {
-		value, err := tryEval[*T](b, "(async () => (await ("+expression+")) || null)()")
-		switch {
-		case err == nil && value != nil:
-			return *value
+		switch value, err := tryEval[T](b, expression); {
+		case err == nil && right(value):
+			return value
 		case err != nil && !isLeaving(err):
 			b.t.Fatalf("%s: %v", expression, err)
 		}
@@ -343,16 +342,21 @@ func (b *tab) ready() *tab {
 // while the page moves something hits another element.
 func (b *tab) middle(selector string) (x, y float64) {
 	b.t.Helper()
-	at := waitForValue[[]float64](b, `(async () => {
-		const middle = (e) => (({ x, y, width, height }) => [x + width / 2, y + height / 2])(e.getBoundingClientRect());
-		const e = [...document.querySelectorAll(`+quote(selector)+`)].find((e) => e.checkVisibility());
-		if (!e) return null;
-		const before = middle(e);
-		if (!document.elementFromPoint(...before)) e.scrollIntoView({ block: "nearest" });
-		for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
-		const now = middle(e), hit = document.elementFromPoint(...now);
-		return e.isConnected && hit && (e.contains(hit) || hit.contains(e)) && String(now) === String(before) && now;
-	})()`)
+	expression := `(() => {
+		const e = [...document.querySelectorAll(` + quote(selector) + `)].find((e) => e.checkVisibility());
+		if (!e) return [];
+		let { x, y, width, height } = e.getBoundingClientRect();
+		[x, y] = [x + width / 2, y + height / 2];
+		const hit = document.elementFromPoint(x, y);
+		if (!hit) e.scrollIntoView({ block: "nearest" });
+		return hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : [];
+	})()`
+	var before []float64
+	at := waitForValue(b, expression, func(now []float64) bool {
+		same := len(now) > 0 && slices.Equal(now, before)
+		before = now
+		return same
+	})
 	return at[0], at[1]
 }
 
