@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -111,6 +112,16 @@ const (
 	MayArg
 	TextArg
 )
+
+// Do runs the command in the room of the host. The room of a room's moderators has no rules and no moderators of its own, so what they
+// do is done in the room itself.
+func (c *Command) Do(h Host, args string) {
+	if base, _ := wire.BaseRoom(h.Room()); base != h.Room() && c.Needs >= wire.RoleModerator {
+		h.Warn(fmt.Sprintf("/%s acts on a room, and %s is that of its moderators; /join %s, and repeat it there", c.Name, h.Room(), base))
+		return
+	}
+	c.Run(h, args)
+}
 
 // Required reports whether a command needs an argument.
 func (c *Command) Required() bool { return c.Args != "" && c.Args[0] != '[' }

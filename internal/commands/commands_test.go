@@ -159,3 +159,14 @@ func TestComplete(t *testing.T) {
 		}
 	}
 }
+
+// What moderators do is refused in the room of moderators, with the name of the room where it can be done.
+func TestModeratorsRoom(t *testing.T) {
+	for room, line := range map[string]string{"~class": "/lock 5m", "~~class": "/approve"} {
+		h := newHost()
+		h.room = room
+		if got := h.run(t, line); !strings.HasPrefix(got, "! ") || !strings.HasSuffix(got, "/join class, and repeat it there") {
+			t.Errorf("%s in %s: %s", line, room, got)
+		}
+	}
+}

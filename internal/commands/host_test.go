@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,7 @@ var start = time.Date(2026, 11, 25, 14, 2, 0, 0, time.UTC)
 
 // fakeHost records what commands do, one line each.
 type fakeHost struct {
+	room     string // empty: lobby
 	people   People
 	authors  map[uint64]string
 	said     []string
@@ -53,7 +55,7 @@ func (h *fakeHost) note(format string, args ...any) {
 	h.said = append(h.said, fmt.Sprintf(format, args...))
 }
 
-func (h *fakeHost) Room() string            { return "lobby" }
+func (h *fakeHost) Room() string            { return cmp.Or(h.room, "lobby") }
 func (h *fakeHost) SenderID() string        { return "idOfMe0000000000" }
 func (h *fakeHost) Role() wire.Role         { return h.role }
 func (h *fakeHost) People() *People         { return &h.people }
@@ -215,6 +217,6 @@ func (h *fakeHost) run(t *testing.T, line string) string {
 		t.Fatalf("there is no command %s", word)
 	}
 	h.said = nil
-	c.Run(h, args)
+	c.Do(h, args)
 	return strings.Join(h.said, "\n")
 }

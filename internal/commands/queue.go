@@ -187,7 +187,7 @@ func report(h Host, args string) {
 			return nil, err
 		}
 		return func(Host) Answer {
-			return Answer{Title: fmt.Sprintf("message %d is reported to the moderators of %s", n, ask.Room)}
+			return Answer{Title: fmt.Sprintf("message %d is reported", n)}
 		}, nil
 	})
 }

@@ -86,8 +86,8 @@ func TestWithdraw(t *testing.T) {
 func TestReport(t *testing.T) {
 	h := newHost()
 	for line, want := range map[string]string{
-		"/report 12 it is spam": "report 12 \"it is spam\"\nmessage 12 is reported to the moderators of lobby",
-		"/report #12":           "report 12 \"\"\nmessage 12 is reported to the moderators of lobby",
+		"/report 12 it is spam": "report 12 \"it is spam\"\nmessage 12 is reported",
+		"/report #12":           "report 12 \"\"\nmessage 12 is reported",
 		"/report":               "! /report N TEXT reports message N to the moderators; TEXT says why, and may be left out",
 		"/report spam":          "! /report N TEXT reports message N to the moderators; TEXT says why, and may be left out",
 	} {

@@ -208,7 +208,7 @@ func sharedCommands() (all []command) {
 				r.note("this server has no names and no rules")
 				return
 			}
-			c.Run(host{r, ctx}, words)
+			c.Do(host{r, ctx}, words)
 		}})
 	}
 	return all

@@ -260,7 +260,7 @@ func sharedCommands() (all []command) {
 			if c.Secret {
 				line = ""
 			}
-			return s.withHost(s.room(), line, func(h commands.Host) { c.Run(h, words) })
+			return s.withHost(s.room(), line, func(h commands.Host) { c.Do(h, words) })
 		}})
 	}
 	return all
