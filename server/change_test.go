@@ -115,7 +115,7 @@ type answered struct {
 // hear reads the next frame, which must be of a type.
 func (p *peer) hear(t *testing.T, kind string) (f answered) {
 	t.Helper()
-	b := p.receive()
+	b := p.next()
 	if err := json.Unmarshal([]byte(b), &f); err != nil || f.Type != kind {
 		t.Fatalf("received %s (%v), want a frame of the type %s", b, err, kind)
 	}

@@ -60,7 +60,7 @@ func TestInvitesAndPasswords(t *testing.T) {
 	}
 	owner.say(`{"type":"invite","room":"den","id":"4","role":"trusted","uses":1}`)
 	var invited wire.Invited
-	if err := json.Unmarshal([]byte(owner.receive()), &invited); err != nil || wire.CheckInvite(invited.Invite) != nil {
+	if err := json.Unmarshal([]byte(owner.next()), &invited); err != nil || wire.CheckInvite(invited.Invite) != nil {
 		t.Fatalf("the invite is %+v (%v)", invited, err)
 	}
 	redeem := base + "/api/v1/rooms/den/redeem"
@@ -85,7 +85,7 @@ func TestInvitesAndPasswords(t *testing.T) {
 	friend := dial(t, base, wire.Protocol)
 	friend.hear(t, "welcome")
 	friend.say(`{"type":"redeem","room":"den","invite":"` + invited.Invite + `","ref":"r"}`)
-	if got, want := friend.receive(), `{"type":"role","room":"den","role":"trusted","ref":"r"}`; got != want {
+	if got, want := friend.next(), `{"type":"role","room":"den","role":"trusted","ref":"r"}`; got != want {
 		t.Errorf("an invite gives %s, want %s", got, want)
 	}
 	if !strings.Contains(log.String(), "my room") {
@@ -101,7 +101,7 @@ func TestInvitesAndPasswords(t *testing.T) {
 		}
 	}
 	owner.say(`{"type":"state","room":"den"}`)
-	settings := owner.receive()
+	settings := owner.next()
 	if see("the settings", settings); !strings.Contains(settings, `"key":"password","value":"set"`) {
 		t.Errorf("the owner's settings are %s", settings)
 	}
@@ -111,7 +111,7 @@ func TestInvitesAndPasswords(t *testing.T) {
 	late.hear(t, "welcome")
 	late.say(`{"type":"join","room":"den","last":500}`)
 	for n := uint64(0); n < 3; {
-		frame := late.receive()
+		frame := late.next()
 		see("a frame", frame)
 		var f struct{ N uint64 }
 		if json.Unmarshal([]byte(frame), &f); !strings.Contains(frame, `"joined"`) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,19 +31,20 @@ func (guest) RemoteAddr() netip.AddrPort                  { return netip.AddrPor
 type roomsHarness struct {
 	*testing.T
 	*Server
-	now time.Time
-	r   *roomCleaner
-	ids int
+	clock atomic.Int64 // of the server, in nanoseconds since 1970
+	r     *roomCleaner
+	ids   int
 
 	clockTrusted bool
 }
 
 func newRoomsHarness(t *testing.T, maxRooms int) *roomsHarness {
-	st := &roomsHarness{T: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	st := &roomsHarness{T: t}
+	st.clock.Store(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixNano())
 	cfg := Defaults()
 	cfg.InMemory, cfg.Logger, cfg.Quiet, cfg.MaxRooms = true, slog.New(slog.DiscardHandler), true, maxRooms
 	cfg.noMaintenance = true
-	cfg.Now = func() time.Time { return st.now }
+	cfg.Now = st.now
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +54,8 @@ func newRoomsHarness(t *testing.T, maxRooms int) *roomsHarness {
 	st.r = &roomCleaner{operator: s.chat.Operator(), occupied: s.hub.Occupied, clockTrusted: func() bool { return st.clockTrusted }, maxRooms: maxRooms}
 	return st
 }
+
+func (st *roomsHarness) now() time.Time { return time.Unix(0, st.clock.Load()).UTC() }
 
 // say posts n messages in a room and returns whether the last one was saved.
 func (st *roomsHarness) say(name string, n int) bool {
@@ -70,7 +74,7 @@ func (st *roomsHarness) say(name string, n int) bool {
 
 func (st *roomsHarness) tidy(want int) {
 	st.Helper()
-	if got, err := st.r.tidy(context.Background(), st.now); err != nil || got != want {
+	if got, err := st.r.tidy(context.Background(), st.now()); err != nil || got != want {
 		st.Fatalf("%d rooms were removed, %v, want %d", got, err, want)
 	}
 }
@@ -82,7 +86,7 @@ func TestTooManyRooms(t *testing.T) {
 	st.say("team", 30)
 	st.say("visited", 1)
 	defer st.hub.Join("visited", room.JSON, guest{}).Leave()
-	st.now = st.now.Add(24 * time.Hour)
+	st.clock.Add(int64(24 * time.Hour))
 	for i := range 200 {
 		if saved := st.say(fmt.Sprint("junk", i), 1); saved != (i < 97) {
 			t.Fatalf("room %d was created: %v", i, saved)
@@ -90,7 +94,7 @@ func TestTooManyRooms(t *testing.T) {
 	}
 	st.tidy(0)         // they are too new
 	st.say("class", 1) // refused for the same reason
-	st.now = st.now.Add(time.Hour)
+	st.clock.Add(int64(time.Hour))
 	st.tidy(0) // the clock may be ahead
 	st.clockTrusted = true
 	st.r.operator.Store = unreadable{st.store}
@@ -103,11 +107,11 @@ func TestTooManyRooms(t *testing.T) {
 			t.Errorf("%s is gone", name)
 		}
 	}
-	st.now = st.now.Add(100 * 24 * time.Hour)
+	st.clock.Add(int64(100 * 24 * time.Hour))
 	for i := range 200 { // others with more messages; the earlier ones are removed first
 		st.say(fmt.Sprint("more", i), 2)
 	}
-	st.now = st.now.Add(2 * time.Hour)
+	st.clock.Add(int64(2 * time.Hour))
 	st.tidy(10)
 	left := 0
 	for name, h := range st.store.AllBounds() {
@@ -131,9 +135,9 @@ func (unreadable) Read(string, uint64, int) ([]eventlog.Record, eventlog.Bounds,
 func TestListRooms(t *testing.T) {
 	st := newRoomsHarness(t, 100)
 	st.say("den", 3)
-	st.now = st.now.Add(time.Hour)
+	st.clock.Add(int64(time.Hour))
 	st.say("attic", 1)
-	want := []chat.RoomInfo{{Room: "attic", First: 1, Last: 1, At: wire.TimeOf(st.now), Members: 7}, {Room: "den", First: 1, Last: 3, At: wire.TimeOf(st.now.Add(-time.Hour)), Members: 7}}
+	want := []chat.RoomInfo{{Room: "attic", First: 1, Last: 1, At: wire.TimeOf(st.now()), Members: 7}, {Room: "den", First: 1, Last: 3, At: wire.TimeOf(st.now().Add(-time.Hour)), Members: 7}}
 	if got := (&chat.Operator{Store: unreadable{st.store}}).Rooms(func(string) int { return 7 }); !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}

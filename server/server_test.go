@@ -114,10 +114,24 @@ func (p *peer) receive() string {
 	return string(b)
 }
 
+// next returns the next frame or line, without those about presence, which are sent a moment after somebody comes or goes.
+func (p *peer) next() string {
+	p.t.Helper()
+	for {
+		if got := p.receive(); !strings.HasPrefix(got, `{"type":"presence"`) {
+			return got
+		}
+	}
+}
+
 func (p *peer) expect(want ...string) {
 	p.t.Helper()
 	for _, w := range want {
-		if got := p.receive(); got != w {
+		receive := p.next
+		if strings.HasPrefix(w, `{"type":"presence"`) {
+			receive = p.receive
+		}
+		if got := receive(); got != w {
 			p.t.Fatalf("received %q, want %q", got, w)
 		}
 	}

@@ -214,35 +214,35 @@ func TestSettings(t *testing.T) {
 	late := dial(t, base, wire.Protocol)
 	late.hear(t, "welcome")
 	late.say(`{"type":"join","room":"den"}`)
-	if got := late.receive(); !strings.Contains(got, `"state":{"pin":[1,2],"poll/1":"closed","topic":"Tea"}`) || !strings.Contains(got, `"n":8`) {
+	if got := late.next(); !strings.Contains(got, `"state":{"pin":[1,2],"poll/1":"closed","topic":"Tea"}`) || !strings.Contains(got, `"n":8`) {
 		t.Errorf("who joins late is told %s", got)
 	}
 	for n, want := range []string{
 		`"text":"Tea?","as":"poll","options":["yes","no, \"never\""]}`, `"text":"why?","as":"question"}`, `"key":"topic","value":"Tea"`, `"key":"pin","value":[1,2]`,
 		`"key":"stage","value":2`, `"key":"poll/1","value":"closed"`, `"key":"stage","value":null`, `"text":"and how?","as":"question"}`,
 	} {
-		if got := late.receive(); !strings.Contains(got, want) || !strings.Contains(got, fmt.Sprintf(`"n":%d,`, n+1)) {
+		if got := late.next(); !strings.Contains(got, want) || !strings.Contains(got, fmt.Sprintf(`"n":%d,`, n+1)) {
 			t.Errorf("number %d is %s, want %s", n+1, got, want)
 		}
 	}
 	author.say(`{"type":"state","room":"den","limit":2,"ref":"r1"}`)
-	if got, want := author.receive(), `{"type":"settings","room":"den","n":8,"settings":[{"key":"pin","value":[1,2]},{"key":"poll/1","value":"closed"}],"more":true,"ref":"r1"}`; got != want {
+	if got, want := author.next(), `{"type":"settings","room":"den","n":8,"settings":[{"key":"pin","value":[1,2]},{"key":"poll/1","value":"closed"}],"more":true,"ref":"r1"}`; got != want {
 		t.Errorf("a page of settings is %s, want %s", got, want)
 	}
 	author.say(`{"type":"state","room":"den","prefix":"question/","after":"question/2"}`)
-	if got, want := author.receive(), `{"type":"settings","room":"den","n":8,"settings":[{"key":"question/8","value":"open"}],"more":false}`; got != want {
+	if got, want := author.next(), `{"type":"settings","room":"den","n":8,"settings":[{"key":"question/8","value":"open"}],"more":false}`; got != want {
 		t.Errorf("a page of settings is %s, want %s", got, want)
 	}
 	author.say(`{"type":"state","room":"nobody-was-here"}`)
-	if got, want := author.receive(), `{"type":"settings","room":"nobody-was-here","n":0,"settings":[],"more":false}`; got != want {
+	if got, want := author.next(), `{"type":"settings","room":"nobody-was-here","n":0,"settings":[],"more":false}`; got != want {
 		t.Errorf("the settings of a room that is not there are %s, want %s", got, want)
 	}
 	author.say(`{"type":"history","room":"den","as":"question","limit":1,"ref":"r2"}`)
-	if got := author.receive(); !strings.Contains(got, `"text":"and how?"`) || strings.Contains(got, `"text":"why?"`) || strings.Contains(got, "skipped") || !strings.Contains(got, `"head":8,`) || !strings.Contains(got, `"more":true,"as":"question","ref":"r2"}`) {
+	if got := author.next(); !strings.Contains(got, `"text":"and how?"`) || strings.Contains(got, `"text":"why?"`) || strings.Contains(got, "skipped") || !strings.Contains(got, `"head":8,`) || !strings.Contains(got, `"more":true,"as":"question","ref":"r2"}`) {
 		t.Errorf("the newest question: %s", got)
 	}
 	author.say(`{"type":"history","room":"den","as":"question","before":8}`)
-	if got := author.receive(); !strings.Contains(got, `"text":"why?"`) || strings.Contains(got, `"text":"and how?"`) || !strings.Contains(got, `"more":false,"as":"question"}`) {
+	if got := author.next(); !strings.Contains(got, `"text":"why?"`) || strings.Contains(got, `"text":"and how?"`) || !strings.Contains(got, `"more":false,"as":"question"}`) {
 		t.Errorf("older questions: %s", got)
 	}
 	if _, got := call(t, http.MethodGet, base+"/api/v1/rooms/den/messages?as=poll", ""); !strings.Contains(got, `"options":["yes","no, \"never\""]`) || strings.Contains(got, "why?") || !strings.Contains(got, `"as":"poll"`) {
@@ -353,7 +353,7 @@ func TestSettingsOverHTTP(t *testing.T) {
 		if c.value == "" {
 			continue
 		}
-		if got := reader.receive(); !strings.Contains(got, fmt.Sprintf(`"n":%d,`, c.n)) || !strings.Contains(got, `"value":`+c.value+`,`) {
+		if got := reader.next(); !strings.Contains(got, fmt.Sprintf(`"n":%d,`, c.n)) || !strings.Contains(got, `"value":`+c.value+`,`) {
 			t.Errorf("%s %s %s: the frame is %s", c.method, c.key, c.body, got)
 		}
 	}
