@@ -35,10 +35,12 @@ func (e *eraser) run(quit <-chan struct{}) {
 		} else if len(steps) > 0 {
 			progress := !reflect.DeepEqual(steps, last)
 			last = steps
+			began := time.Now()
 			if _, err := runCommands(e.submit, quit, steps...); err == nil && progress {
-				continue
+				retry = time.After(time.Since(began)) // half of the time is left to posts, which do not all wait for a step
+			} else {
+				retry = time.After(eraseRetry) // the log reports a failure
 			}
-			retry = time.After(eraseRetry) // the log reports a failure
 		}
 		select {
 		case <-quit:
