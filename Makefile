@@ -1,6 +1,6 @@
 # make test   everything that CI checks; installs missing tools on Debian
 # make race-all  all tests but those in the browser with the race detector; make test leaves out some where it would find nothing
-# make browser-all  the page in a browser, each test on a laptop and a phone; make test runs each on one of them
+# make browser-all  the page in a browser, each test on a laptop and a phone; make test leaves out the longest, and runs the others on one of them
 # make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x is a number of executions)
 # make build  the static binary, bin/ramai
 # make deb    a Debian package, bin/ramai_*.deb; as root, also installs it once into a separate root
@@ -88,10 +88,15 @@ sequential:
 race-all:
 	$(GO) test $(RACE) $$($(GO) list ./... | grep -v /page/browser$$)
 
+# Tests of the page that take longest, and those about how it looks where little changes. make browser-all runs them.
+BROWSER_ALL = TestEndOfLesson TestFontSize TestForcedColors TestHide TestJumpToOriginal TestMemory TestMemoryDrawn TestModerationIndonesian \
+  TestRefusedChange TestReport TestRoomsRemember TestScreenSizes TestSearchByPersonAndDate TestSecondDevice TestSlowNetwork TestStage TestStageVotes \
+  TestTopicAndPins TestUndoErasure TestUndoModerator TestZoom
+
 # The page in a browser. This occupies two processors, so it runs alone, and without the race detector: server and session are
 # tested with it above.
 browser:
-	$(GO) test -vet=off -shuffle=on -short ./internal/web/page/browser
+	$(GO) test -vet=off -shuffle=on -short -skip '^($(subst $(empty) $(empty),|,$(strip $(BROWSER_ALL))))$$' ./internal/web/page/browser
 
 browser-all:
 	$(GO) test -vet=off -shuffle=on ./internal/web/page/browser
