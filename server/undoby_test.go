@@ -113,6 +113,33 @@ func TestUndoBy(t *testing.T) {
 	becomes(t, func() bool { return r.messages(owner, moderatorAddr)[1].Text == "of ann" })
 }
 
+// TestUndoByEnds: how long a rule holds counts as a part of it, and a rule about an address gets its former value back.
+func TestUndoByEnds(t *testing.T) {
+	t.Parallel()
+	r := newModerated(t)
+	mod, owner := sessionOf("mod"), sessionOf("owner")
+	const far = "2100-01-01T00:00:00Z"
+	r.set("person/"+by("ann"), `{"value":"mute","until":"`+far+`"}`, owner)
+	r.set("person/"+by("ann"), `{"value":"mute"}`, mod)
+	r.set("slow", `{"value":5}`, owner)
+	r.set("slow", `{"value":5,"until":"`+far+`"}`, mod)
+	r.set("address", `{"value":"ban","address_of":4}`, owner)
+	r.set("address", `{"value":"mute","address_of":4}`, mod)
+	preview := r.undoBy(`"dry":true`)
+	if got, want := stepsText(preview.Steps), "address=ban slow=5 person=mute"; got != want {
+		t.Fatalf("the preview has the steps %s; want %s", got, want)
+	}
+	if done := r.undoBy(fmt.Sprintf(`"id":"u1","to":%d`, preview.To)); done.Count != 3 || done.Failed != 0 {
+		t.Fatalf("undoing: %+v", done)
+	}
+	_, state := r.do(http.MethodGet, "/api/v1/rooms/den/state", "", owner, moderatorAddr)
+	for _, want := range []string{`"key":"slow","value":5}`, `"key":"person/` + by("ann") + `","value":"mute","until":"2100`, `"value":"ban"`} {
+		if !strings.Contains(state, want) {
+			t.Errorf("the state lacks %s: %s", want, state)
+		}
+	}
+}
+
 // TestUndoByRefused: only owners undo what a moderator did, and nothing gives up their room.
 func TestUndoByRefused(t *testing.T) {
 	t.Parallel()

@@ -54,7 +54,7 @@ type Service struct {
 	identities identities
 	jobs       sync.WaitGroup // of signIns and undoing
 	signIns    *fairqueue.Queue
-	undoing    *fairqueue.Queue
+	undoing    undoing
 	catchUp    catchUp
 }
 
@@ -62,7 +62,7 @@ type Service struct {
 func New(cfg Config) *Service {
 	return &Service{
 		cfg: cfg, rates: NewRates(cfg.Rates), guesses: newGuesses(), hasher: newHasher(cfg.Hash), identities: newIdentities(), signIns: fairqueue.New(maxSignIns),
-		undoing: fairqueue.New(maxUndoing),
+		undoing: newUndoing(),
 	}
 }
 

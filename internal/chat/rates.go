@@ -128,12 +128,26 @@ func (r *Rates) Take(now time.Time, by string, addr netip.Addr, cost float64) ti
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	own, all := r.of(now, key(by), addr)
-	most := min(cost, r.events.burst) // a bucket never holds more
-	if addr.IsLoopback() {
-		return take(now, most, r.events, &own.events, pace{}, nil)
+	return r.countEvents(now, by, addr, min(cost, r.events.burst), take) // a bucket never holds more
+}
+
+// Charge charges commands that follow from a request, whose number was known only later. The sender waits before the next request.
+func (r *Rates) Charge(now time.Time, by string, addr netip.Addr, cost float64) {
+	if r.limits.PerSecond == 0 {
+		return
 	}
-	return take(now, most, r.events, &own.events, r.events.times(r.limits.Address), &all.events)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.countEvents(now, by, addr, cost, charge)
+}
+
+// countEvents counts commands. r.mu is held.
+func (r *Rates) countEvents(now time.Time, by string, addr netip.Addr, cost float64, count counter) time.Duration {
+	own, all := r.of(now, key(by), addr)
+	if addr.IsLoopback() {
+		return count(now, cost, r.events, &own.events, pace{}, nil)
+	}
+	return count(now, cost, r.events, &own.events, r.events.times(r.limits.Address), &all.events)
 }
 
 // Work takes units of work from the allowances of a sender and an address, or takes nothing and returns how long not to
@@ -267,9 +281,11 @@ func take(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace, 
 // charge takes cost from both buckets, even if they hold less, and returns how long it takes until neither is negative.
 func charge(now time.Time, cost float64, ownPace pace, own *bucket, allPace pace, all *bucket) time.Duration {
 	own.fill(now, ownPace)
-	all.fill(now, allPace)
 	own.take(cost)
-	all.take(cost)
+	if all != nil {
+		all.fill(now, allPace)
+		all.take(cost)
+	}
 	return waitFor(0, ownPace, own, allPace, all)
 }
 

@@ -233,8 +233,11 @@ func (s *Service) run(from netip.Addr, f func()) {
 	})
 }
 
-// Wait returns when everything that run has begun has ended.
-func (s *Service) Wait() { s.jobs.Wait() }
+// Wait returns when everything that run and UndoBy have begun has ended. UndoBy ends early.
+func (s *Service) Wait() {
+	s.undoing.stop()
+	s.jobs.Wait()
+}
 
 // Hello finds out who a client is, by its session or token, and calls done on another goroutine. Without an error, Secret is its session. After a *wire.CodedError with a
 // sender, the client continues with Secret, as that sender: its session has ended, or its token is not accepted. Without a sender,

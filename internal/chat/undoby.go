@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"ramai/internal/eventlog"
+	"ramai/internal/fairqueue"
 	"ramai/wire"
 )
 
@@ -16,8 +18,44 @@ const (
 	maxUndoErasures = 10 // each hides messages until it is done, and all reads of the room consult it
 	undoBatch       = 32 // steps that are submitted at once
 	maxUndoing      = 2  // requests that are carried out at once
+	maxUndoWaiting  = 64 // requests that wait for their turn, of all senders
 	undoTimeout     = 20 * time.Second
 )
+
+// undoing carries out requests that undo what a moderator did, one of each sender at a time.
+type undoing struct {
+	turns *fairqueue.Queue
+	ctx   context.Context // ends when the server stops
+	stop  func()
+
+	mu     sync.Mutex
+	active map[string]bool // guarded by mu: senders with a request that has not ended
+}
+
+func newUndoing() undoing {
+	ctx, stop := context.WithCancel(context.Background())
+	return undoing{turns: fairqueue.New(maxUndoing), ctx: ctx, stop: stop, active: make(map[string]bool)}
+}
+
+// begin notes that a request of a sender has begun. It returns an error if the sender has another one, or too many wait.
+func (u *undoing) begin(senderID string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.active[senderID]:
+		return &wire.CodedError{Code: wire.RateLimited, RetryAfter: time.Second, Reason: "your last request to undo what a moderator did is not finished; wait for its answer"}
+	case len(u.active) == maxUndoWaiting:
+		return &wire.CodedError{Code: wire.Unavailable, RetryAfter: time.Second, Reason: "too many owners undo what a moderator did; try again in a moment"}
+	}
+	u.active[senderID] = true
+	return nil
+}
+
+func (u *undoing) end(senderID string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.active, senderID)
+}
 
 // UndoBy undoes what a moderator did, for an owner of the room, in the background, and calls done on another goroutine. If it returns an
 // error, done is not called. It submits an ordinary command for each setting and erasure, so that each is decided and recorded like those
@@ -29,11 +67,16 @@ func (s *Service) UndoBy(a *Actor, m *wire.Moderate, done func(wire.Undone, erro
 	if err := s.mayUndoBy(a.sender(), m.Room); err != nil {
 		return err
 	}
+	if err := s.undoing.begin(a.sender()); err != nil {
+		return err
+	}
 	actor := Actor{SenderID: a.SenderID, Addr: a.Addr}
 	s.jobs.Add(1)
-	s.undoing.Go(Network(a.Addr.Addr()), func() {
+	s.undoing.turns.Go(Network(a.Addr.Addr()), func() {
 		defer s.jobs.Done()
-		done(s.undoBy(&actor, m))
+		undone, err := s.undoBy(&actor, m)
+		s.undoing.end(actor.sender()) // before the answer, after which the client may send the next one
+		done(undone, err)
 	})
 	return nil
 }
@@ -53,8 +96,10 @@ func (s *Service) mayUndoBy(senderID, room string) error {
 }
 
 func (s *Service) undoBy(a *Actor, m *wire.Moderate) (wire.Undone, error) {
+	ctx, cancel := context.WithTimeout(s.undoing.ctx, undoTimeout)
+	defer cancel()
 	plan := newUndoPlan(s.cfg.Store, m, a.sender(), wire.TimeOf(s.cfg.Now()))
-	err := plan.make()
+	err := plan.make(ctx)
 	s.rates.Worked(s.cfg.Now(), key(a.SenderID), a.Addr.Addr(), plan.looked/recordsPerWork)
 	if err != nil && Refusal(err) == nil {
 		s.cfg.Logger.Error("cannot read what a moderator did", "room", m.Room, "err", err)
@@ -69,23 +114,28 @@ func (s *Service) undoBy(a *Actor, m *wire.Moderate) (wire.Undone, error) {
 	if err != nil {
 		return wire.Undone{}, err
 	}
-	u := wire.Undone{Room: m.Room, ID: m.ID, Dry: m.Dry, To: plan.to, Rest: sample(plan.rest), RestCount: len(plan.rest)}
+	u := wire.Undone{Room: m.Room, ID: m.ID, Dry: m.Dry, To: plan.to, Rest: sample(plan.rest), RestCount: plan.restCount}
 	if m.Dry {
 		u.Count, u.Steps = len(plan.steps), sample(plan.steps)
 		return u, nil
 	}
-	steps := plan.portion()
-	u.More = len(steps) < len(plan.steps)
-	return u, s.takeSteps(a, m, steps, &u)
+	for u.Count == 0 && len(plan.steps) > 0 { // a portion that is refused must not be in the way of the next one
+		steps := plan.portion()
+		plan.steps = plan.steps[len(steps):]
+		if err := s.takeSteps(ctx, a, m, steps, &u); err != nil {
+			return u, err
+		}
+	}
+	u.More = len(plan.steps) > 0
+	return u, nil
 }
 
 // sample returns the first steps of a list.
 func sample(steps []wire.UndoStep) []wire.UndoStep { return steps[:min(len(steps), wire.UndoSample)] }
 
 // takeSteps submits commands, a few at a time, and notes their outcomes.
-func (s *Service) takeSteps(a *Actor, m *wire.Moderate, steps []wire.UndoStep, u *wire.Undone) error {
-	ctx, cancel := context.WithTimeout(context.Background(), undoTimeout)
-	defer cancel()
+// Each is charged like a request of its own, once the outcome is known, so that nobody changes more in this way than by hand.
+func (s *Service) takeSteps(ctx context.Context, a *Actor, m *wire.Moderate, steps []wire.UndoStep, u *wire.Undone) error {
 	for some := range slices.Chunk(steps, undoBatch) {
 		var decided []<-chan *eventlog.Outcome
 		for i := range some {
@@ -95,6 +145,7 @@ func (s *Service) takeSteps(a *Actor, m *wire.Moderate, steps []wire.UndoStep, u
 			}
 			decided = append(decided, outcome)
 		}
+		s.rates.Charge(s.cfg.Now(), a.SenderID, a.Addr.Addr(), float64(len(some)))
 		for i, outcome := range decided {
 			select {
 			case o, known := <-outcome:

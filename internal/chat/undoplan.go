@@ -2,6 +2,7 @@ package chat
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -22,11 +23,12 @@ type undoPlan struct {
 	to    uint64 // number of the newest record that is looked at
 	at    wire.Time
 
-	looked int                      // records
-	steps  []wire.UndoStep          // those of the newest actions first
-	rest   []wire.UndoStep          // what cannot be undone, the newest first
-	open   map[string]*openStep     // by setting or erasure
-	ends   map[string]wire.UndoStep // settings with an end, as they were set last
+	looked    int                      // records
+	steps     []wire.UndoStep          // those of the newest actions first
+	rest      []wire.UndoStep          // what cannot be undone, at least the newest; after make, the newest first
+	restCount int                      // how many cannot be undone
+	open      map[string]*openStep     // by setting or erasure
+	last      map[string]wire.UndoStep // settings, as they were set last
 }
 
 // An openStep is a step that later records may still change.
@@ -37,12 +39,12 @@ type openStep struct {
 
 func newUndoPlan(store eventlog.Store, m *wire.Moderate, owner string, at wire.Time) *undoPlan {
 	return &undoPlan{
-		store: store, room: m.Room, of: *m.UndoBy, owner: owner, to: m.To, at: at, open: map[string]*openStep{}, ends: map[string]wire.UndoStep{},
+		store: store, room: m.Room, of: *m.UndoBy, owner: owner, to: m.To, at: at, open: map[string]*openStep{}, last: map[string]wire.UndoStep{},
 	}
 }
 
-// make reads the records, and fills steps and rest.
-func (p *undoPlan) make() error {
+// make reads the records, and fills steps and rest. It ends early with ctx.
+func (p *undoPlan) make(ctx context.Context) error {
 	records := wire.ModeratorsRoom(p.room)
 	bounds := p.store.Bounds(records)
 	if p.to > bounds.Last {
@@ -50,13 +52,25 @@ func (p *undoPlan) make() error {
 	}
 	p.to = cmp.Or(p.to, bounds.Last)
 	reader := auditReader{store: p.store, room: records, after: bounds.First - 1}
+	if err := p.read(ctx, &reader); err != nil {
+		return err
+	}
+	p.finish()
+	return nil
+}
+
+// read notes all records.
+func (p *undoPlan) read(ctx context.Context, reader *auditReader) error {
 	for {
+		if ctx.Err() != nil {
+			return errUndoStopped
+		}
 		r, err := reader.next()
 		if err != nil {
 			return err
 		}
 		if r == nil {
-			break
+			return nil
 		}
 		reader.records = reader.records[1:]
 		p.looked++
@@ -68,8 +82,6 @@ func (p *undoPlan) make() error {
 			p.note(&m)
 		}
 	}
-	p.finish()
-	return nil
 }
 
 // note takes the next action.
@@ -91,7 +103,7 @@ func (p *undoPlan) note(m *wire.Message) {
 	case a.Do == wire.DoRedeem: // gives its sender a role
 		key := wire.RolePrefix + m.SenderID
 		delete(p.open, key)
-		p.noteEnd(key, a)
+		p.noteLast(key, a)
 	case own:
 		p.keep(m)
 	}
@@ -101,7 +113,16 @@ func erasureKey(n uint64) string { return "erasure " + strconv.FormatUint(n, 10)
 
 // keep adds an action that cannot be undone.
 func (p *undoPlan) keep(m *wire.Message) {
-	p.rest = append(p.rest, wire.UndoStep{N: m.N, Action: *m.Action})
+	p.addRest(wire.UndoStep{N: m.N, Action: *m.Action})
+}
+
+// addRest adds a step that cannot be taken, and forgets the oldest if there are many: only a sample is told.
+func (p *undoPlan) addRest(step wire.UndoStep) {
+	if p.restCount++; len(p.rest) == 10*wire.UndoSample {
+		slices.SortFunc(p.rest, func(a, b wire.UndoStep) int { return cmp.Compare(b.N, a.N) })
+		p.rest = p.rest[:wire.UndoSample]
+	}
+	p.rest = append(p.rest, step)
 }
 
 func (p *undoPlan) noteSet(m *wire.Message, own bool) {
@@ -117,32 +138,33 @@ func (p *undoPlan) noteSet(m *wire.Message, own bool) {
 		step.N, step.Action = m.N, *a
 	default:
 		step := &openStep{wire.UndoStep{N: m.N, Action: *a, Key: a.Key, Value: a.Before}, m.N}
-		if a.Key == wire.AddressKey {
-			step.AddressOf = a.Of
+		last := p.last[key]
+		if a.Key == wire.AddressKey { // its records do not have the former value, but these rules end before the records do
+			step.AddressOf, step.Value = a.Of, last.Value
 		}
-		if set, ends := p.ends[key]; ends && set.Value.Equal(a.Before) {
-			step.Until = set.Until
+		if last.Value.Equal(step.Value) {
+			step.Until = last.Until
 		}
 		p.open[key] = step
 	}
-	p.noteEnd(key, a)
+	p.noteLast(key, a)
 }
 
-// noteEnd notes when a setting ends.
-func (p *undoPlan) noteEnd(key string, a *wire.Action) {
-	if a.Until == 0 {
-		delete(p.ends, key)
+// noteLast notes how a setting was set.
+func (p *undoPlan) noteLast(key string, a *wire.Action) {
+	if a.Value.IsNull() {
+		delete(p.last, key)
 	} else {
-		p.ends[key] = wire.UndoStep{Value: a.Value, Until: a.Until}
+		p.last[key] = wire.UndoStep{Value: a.Value, Until: a.Until}
 	}
 }
 
 // finish compares the open steps with what is stored now, and sorts the others. A step of earlier actions is a later one.
 func (p *undoPlan) finish() {
-	now := map[string]wire.Value{}
+	now := map[string]wire.Setting{}
 	settings, _, _ := p.store.SettingsFor(eventlog.OperatorSender, p.at, p.room, "", "", eventlog.MaxSettings)
 	for _, s := range settings {
-		now[s.Key] = s.Value
+		now[s.Key] = s
 	}
 	var steps []*openStep
 	for key, step := range p.open {
@@ -150,7 +172,7 @@ func (p *undoPlan) finish() {
 		case stepDue:
 			steps = append(steps, step)
 		case stepImpossible:
-			p.rest = append(p.rest, wire.UndoStep{N: step.N, Action: step.Action})
+			p.addRest(wire.UndoStep{N: step.N, Action: step.Action})
 		}
 	}
 	slices.SortFunc(steps, func(a, b *openStep) int { return cmp.Compare(b.first, a.first) })
@@ -169,22 +191,22 @@ const (
 	stepImpossible           // it cannot be undone
 )
 
-func (p *undoPlan) stepState(key string, step *openStep, now map[string]wire.Value) stepState {
+func (p *undoPlan) stepState(key string, step *openStep, now map[string]wire.Setting) stepState {
 	if step.Key == "" {
 		return p.erasureState(step)
 	}
 	if step.Until != 0 && step.Until <= p.at {
 		step.Value, step.Until = wire.Value{}, 0
 	}
-	set := step.Action.Value
-	if step.Action.Until != 0 && step.Action.Until <= p.at {
-		set = wire.Value{}
+	set := wire.Setting{Value: step.Action.Value, Until: step.Action.Until}
+	if set.Until != 0 && set.Until <= p.at {
+		set = wire.Setting{}
 	}
 	current := now[key]
 	switch {
-	case step.AddressOf != 0 && set.IsNull(): // what it was before is not known
-		return stepImpossible
-	case !current.Equal(set) || current.Equal(step.Value):
+	case !current.Value.Equal(set.Value) || current.Until != set.Until && !(step.AddressOf != 0 && set.Until == 0): // rules about addresses always end
+		return stepNeedless // somebody else has changed it since
+	case current.Value.Equal(step.Value) && current.Until == step.Until:
 		return stepNeedless
 	case key == wire.RolePrefix+p.owner, step.Value.Text != nil && *step.Value.Text == wire.RoleOwner.String(): // would give up the room
 		return stepImpossible
