@@ -1,7 +1,7 @@
 # make test   everything that CI checks; installs missing tools on Debian
 # make race-all  all tests but those in the browser with the race detector; make test leaves out some where it would find nothing
 # make browser-all  the page in a browser, each test on a laptop and a phone; make test leaves out the longest, and runs the others on one of them
-# make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x is a number of executions)
+# make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x is a number of executions); make shortfuzz runs each for a moment
 # make build  the static binary, bin/ramai
 # make deb    a Debian package, bin/ramai_*.deb; as root, also installs it once into a separate root
 # make hostile  the matrix of hostile inputs, a thousand at once of each
@@ -23,7 +23,7 @@ STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 # The tests with the race detector wait for one another and for the linker, and leave a third of two processors to the rest. The
 # browser needs all of both.
 test: tools
-	@$(MAKE) --no-print-directory -j2 --output-sync=target race format vet page terminal sequential paths cross shortfuzz
+	@$(MAKE) --no-print-directory -j2 --output-sync=target race format vet page terminal sequential paths cross
 	@$(MAKE) --no-print-directory browser $(if $(shell command -v dpkg-deb),deb)
 
 # The package of a test is thrown away.
@@ -66,13 +66,12 @@ RACE = -race '-gcflags=modernc.org/...=-d=checkptr=0' $(UNWATCHED) -shuffle=on
 # Packages whose code and tests start no goroutine, which TestSequentialPackagesStartNoGoroutines checks: the race detector finds
 # nothing in them. session, for example, is stepped by its tests, and runs concurrently in those of server. The tests of cmd/ramai
 # start the program, hundreds of times. Its parts are tested with the detector in server, client, and the transports.
-SEQUENTIAL = internal/atomicfile internal/httpfield internal/layers internal/names internal/origin internal/session internal/tokenize wire
+SEQUENTIAL = internal/atomicfile internal/commands internal/httpfield internal/layers internal/names internal/nearest internal/origin internal/qr internal/session internal/tokenize wire
 PLAIN = $(addprefix ./,cmd/ramai $(SEQUENTIAL))
 
 # Tests that step a screen or a store in their own goroutine, and that take ten times as long under the race detector, are run
 # without it, in the packages of UNRACED_IN. TestUnracedTests checks that no other package has a test of these names.
-UNRACED = TestStore/many_epochs TestStore/most_invites TestStore/most_settings TestStore/pure TestStore/storm_of_marks TestStore/who_may_act TestCommitInDoubt \
-  TestDragged TestFullWindow TestPanelRows TestPlainBack TestSelect FuzzScreen
+UNRACED = TestStore TestCommitInDoubt TestDragged TestFullWindow TestPanelRows TestPlainBack TestSelect FuzzScreen
 UNRACED_IN = internal/store/memory internal/store/sqlite internal/tui
 empty :=
 unraced = $(subst $(empty) $(empty),|,$(strip $(foreach t,$(UNRACED),^$(subst /,$$/^,$t)$$)))
