@@ -348,7 +348,7 @@ func (b *tab) middle(selector string) (x, y float64) {
 		let { x, y, width, height } = e.getBoundingClientRect();
 		[x, y] = [x + width / 2, y + height / 2];
 		const hit = document.elementFromPoint(x, y);
-		if (!hit) e.scrollIntoView({ block: "nearest" });
+		if (!hit) e.scrollIntoView({ block: "center" });
 		return hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : [];
 	})()`
 	var before []float64
