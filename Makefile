@@ -20,11 +20,8 @@ STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
 .PHONY: test faults hostile attack deb build tools format vet race race-all sequential page browser browser-all terminal paths shortfuzz fuzz cross bench docs looks vendor
 
-# The tests with the race detector wait for one another and for the linker, and leave a third of two processors to the rest. The
-# browser needs all of both.
-test: tools
-	@$(MAKE) --no-print-directory -j2 --output-sync=target race format vet page terminal sequential paths cross
-	@$(MAKE) --no-print-directory browser $(if $(shell command -v dpkg-deb),deb)
+# One after the other: tests that start programs wait longer than they may on busy processors.
+test: tools format vet page terminal race sequential browser paths cross $(if $(shell command -v dpkg-deb),deb)
 
 # The package of a test is thrown away.
 test: export DEBCOMPRESSION = -Zgzip -z1
