@@ -105,20 +105,26 @@ func (m *clusterMember) status() *server.ClusterStatus {
 	return st
 }
 
+// clusterSettings returns the file with the secret of a new cluster, and the addresses of n members.
+func clusterSettings(t *testing.T, n int) (secret string, addresses []string) {
+	t.Helper()
+	secret = filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("a secret of at least thirty-two bytes\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		addresses = append(addresses, reservedAddress(t))
+	}
+	return secret, addresses
+}
+
 // startMembers starts the members of a cluster. data has the folder of each; a missing folder is a new member.
 func startMembers(t *testing.T, data ...string) (members []*clusterMember) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the test needs signals")
 	}
-	secret := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte("a secret of at least thirty-two bytes\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var addresses []string
-	for range data {
-		addresses = append(addresses, reservedAddress(t))
-	}
+	secret, addresses := clusterSettings(t, len(data))
 	for i, folder := range data {
 		m := &clusterMember{t: t, data: folder, address: reservedAddress(t)}
 		m.args = []string{"serve", "--data", folder, "--listen", m.address, "--rate", "0", "--quiet",

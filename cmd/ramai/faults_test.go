@@ -65,14 +65,7 @@ func (p *faultProcess) start() {
 // newFaultRun starts a cluster, and waits until all members serve.
 func newFaultRun(t *testing.T, random *rand.Rand, folders ...string) *faultRun {
 	run := &faultRun{t: t, ctx: t.Context(), random: random, network: newFaultNetwork(t), pace: 100 * time.Millisecond}
-	secret := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte("a secret of at least thirty-two bytes\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var addresses []string
-	for range folders {
-		addresses = append(addresses, reservedAddress(t))
-	}
+	secret, addresses := clusterSettings(t, len(folders))
 	for i, folder := range folders {
 		m := &clusterMember{t: t, data: folder, address: reservedAddress(t)}
 		reach := map[string]string{addresses[i]: "127.0.0.1:1"} // others connect through the links alone

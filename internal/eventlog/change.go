@@ -174,7 +174,7 @@ func (c *Delta) changeable(tx Tx, cmd *Command, body *ChangeBody) (row Record, m
 	return row, message, c.refusedOwn(cmd, of, row.At, body.Text == nil), nil
 }
 
-// refusedLogged returns why a message that isLogged cannot be changed, or not by the sender of cmd. Anyone who can read a report can
+// refusedLogged returns why the sender of cmd cannot change a message for which isLogged holds. Anyone who can read a report can
 // delete it, also a report by somebody else: then it is settled.
 func (c *Delta) refusedLogged(cmd *Command, of uint64, message *messageBody, deletes bool) *wire.CodedError {
 	if message.As == wire.ReportMessage && deletes && c.rankOf(cmd) >= moderatorRank {

@@ -54,7 +54,7 @@ func testRulesOfActs(t *testing.T, j *tested) {
 	want("a message of a reader with a proof", say(reader, "den", "", "x"), wire.RuleRole)
 	want("a message of a guest without one", say(sender("guest2"), "den", "", "x"), wire.MaySayKey)
 	j.saves(ruled(owner, "anyone", wire.MaySayKey, wire.Value{}, 0))
-	// A proof is no role: everyone is a reader, and so is who has a proof.
+	// A proof is no role: where everyone is a reader, a sender with a proof is one too.
 	j.saves(ruled(owner, "readers", wire.EveryoneKey, wire.TextValue("reader"), 0))
 	j.saves(ruled(owner, "know", wire.MayReactKey, wire.TextValue("known"), 0))
 	want("a mark of a reader with a proof", markIn("den", reader, mine, "up", true), wire.RuleRole)
