@@ -3,8 +3,6 @@ package server
 import (
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"time"
 
 	"ramai/internal/eventlog"
@@ -107,8 +105,12 @@ func (w *sweeper) pruneRules(now time.Time, quit <-chan struct{}) error {
 
 // pruneEntries deletes entries that have no effect any more.
 func (w *sweeper) pruneEntries(now time.Time, quit <-chan struct{}) error {
-	rooms := slices.Collect(maps.Keys(w.store.AllBounds()))
-	for _, room := range append(rooms, "") { // some belong to no room
+	rooms := map[string]bool{"": true} // some belong to no room
+	for room := range w.store.AllBounds() {
+		base, _ := wire.BaseRoom(room) // there may be invites to a room that does not exist yet
+		rooms[room], rooms[base] = true, true
+	}
+	for room := range rooms {
 		for _, table := range eventlog.PrunedTables() {
 			if err := w.pruneTable(table, room, now, quit); err != nil {
 				return err

@@ -170,6 +170,33 @@ func TestSweepKeepsLog(t *testing.T) {
 	s.left(map[string]string{"den": "1-2", "~den": "42-41", "lobby": "4-13"})
 }
 
+// TestSweepInvites: an invite that has expired is deleted, also if its room does not exist.
+func TestSweepInvites(t *testing.T) {
+	s := newSweepHarness(t, "all")
+	invites := func() int {
+		t.Helper()
+		entries, err := s.store.Entries(eventlog.Invites, "plan", "", "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	s.do(eventlog.Command{Kind: eventlog.Level, Body: eventlog.LevelBody{Level: eventlog.Current.Level()}})
+	if o := s.do(eventlog.Command{Kind: eventlog.Invite, SenderID: eventlog.OperatorSender, Room: "plan", ID: "i", Body: eventlog.InviteBody{
+		Digest: eventlog.DigestOf("secret"), Role: wire.RoleGuest, Uses: 1, Until: wire.TimeOf(s.now().Add(time.Hour)),
+	}}); o.Err != nil || invites() != 1 {
+		t.Fatalf("the invite is %v, and %d are stored", o.Err, invites())
+	}
+	s.pass(30 * time.Minute)
+	if invites() != 1 {
+		t.Error("the invite was deleted before its end")
+	}
+	s.pass(45 * time.Minute)
+	if invites() != 0 {
+		t.Error("the invite has expired, and is still stored")
+	}
+}
+
 // TestFirstSweepWaits: a first sweep that would delete more than half waits for an hour and logs that; later ones do not
 // wait.
 func TestFirstSweepWaits(t *testing.T) {

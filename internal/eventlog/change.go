@@ -175,9 +175,13 @@ func (c *Delta) changeable(tx Tx, cmd *Command, body *ChangeBody) (row Record, m
 }
 
 // refusedLogged returns why the sender of cmd cannot change a message for which isLogged holds. Anyone who can read a report can
-// delete it, also a report by somebody else: then it is settled.
+// delete it, also a report by somebody else: then it is settled. Only owners, above whom there is nobody in the room, settle reports about
+// themselves: the author of a message may have become a moderator since it was reported.
 func (c *Delta) refusedLogged(cmd *Command, of uint64, message *messageBody, deletes bool) *wire.CodedError {
 	if message.As == wire.ReportMessage && deletes && c.rankOf(cmd) >= moderatorRank {
+		if message.Author == cmd.SenderID && c.rankOf(cmd) < ownerRank {
+			return roleTooLow(wire.RoleOwner, fmt.Sprintf("report %d is about a message of yours; another moderator or an owner settles it", of))
+		}
 		return nil
 	}
 	return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("message %d records what happened in the room, and cannot be changed", of)}

@@ -51,6 +51,85 @@ func TestLastNumber(t *testing.T) {
 	}
 }
 
+// entries is a recordsTx that also keeps entries, and finds its records.
+type entries struct {
+	recordsTx
+	stored  map[string]string
+	records map[string]eventlog.Record
+}
+
+func (e *entries) Entry(t eventlog.Table, room, key string) (string, bool, error) {
+	value, found := e.stored[fmt.Sprint(t, room, key)]
+	return value, found, nil
+}
+
+func (e *entries) PutEntry(one *eventlog.Entry) error {
+	e.stored[fmt.Sprint(one.Table, one.Room, one.Key)] = one.Value
+	return nil
+}
+
+func (e *entries) DeleteEntry(t eventlog.Table, room, key string) error {
+	delete(e.stored, fmt.Sprint(t, room, key))
+	return nil
+}
+
+func (e *entries) Record(room string, n uint64) (eventlog.Record, error) {
+	return e.records[fmt.Sprint(room, n)], nil
+}
+
+func (e *entries) PutRecord(r *eventlog.Record) error {
+	e.records[fmt.Sprint(r.Room, r.N)] = *r
+	return nil
+}
+
+func (e *entries) ReplaceRecord(r *eventlog.Record) error { return e.PutRecord(r) }
+
+// TestLastNumberApproved: of two messages that are approved when one number is left, the second is refused, as is repeating that later.
+func TestLastNumberApproved(t *testing.T) {
+	var s eventlog.State
+	(&eventlog.Snapshot{
+		Bounds: map[string]eventlog.Bounds{"old": {First: 1, Last: eventlog.MaxNumber - 1}}, Level: eventlog.Current.Level(),
+		Settings: map[string][]eventlog.Setting{"old": {{Key: wire.HoldKey, Value: wire.TextValue(wire.HoldAll), N: 1}}},
+	}).LoadInto(&s)
+	tx := &entries{recordsTx: recordsTx{rows: &rows{}}, stored: map[string]string{}, records: map[string]eventlog.Record{}}
+	say := func(id string) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: "old", ID: id, Text: "x"}
+	}
+	approve := func(id string) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.Judge, SenderID: eventlog.OperatorSender, Room: "old", ID: "j", Body: eventlog.JudgeBody{SenderID: "anna", ID: id, Decision: eventlog.Approved}}
+	}
+	position := uint64(0)
+	decide := func(commands ...eventlog.Command) (results []string) {
+		t.Helper()
+		position++
+		change, outcomes, err := eventlog.Decide(&s, tx, &eventlog.Batch{At: 1, Commands: commands}, position)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change.CommitTo(&s)
+		for i := range commands {
+			result := fmt.Sprint(outcomes[i].Status, " ", outcomes[i].N)
+			if outcomes[i].Err != nil {
+				result = string(outcomes[i].Err.Code)
+			}
+			results = append(results, result)
+		}
+		for _, o := range outcomes[len(commands):] {
+			if o.Judged != nil && o.Judged.Err != nil {
+				results = append(results, "judged "+o.Judged.ID+" "+string(o.Judged.Err.Code))
+			}
+		}
+		return results
+	}
+	first := decide(say("one"), say("two"), approve("one"), approve("two"), approve("two"))
+	if got, want := strings.Join(first, ", "), fmt.Sprint("held, held, ", eventlog.Saved, " 1099511627775, not_allowed, not_allowed, judged two not_allowed"); got != want {
+		t.Errorf("the outcomes are %s, want %s", got, want)
+	}
+	if got, want := strings.Join(decide(approve("two"), say("two")), ", "), "gone, not_allowed"; got != want {
+		t.Errorf("repeated: %s, want %s", got, want)
+	}
+}
+
 // TestKeyOf: an id has one key, and no other id has the same.
 func TestKeyOf(t *testing.T) {
 	seen := map[eventlog.IDKey][3]string{}

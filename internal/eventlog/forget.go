@@ -312,6 +312,9 @@ func (sayKind) forget(r *Record, senderID string, own bool, n uint64) error {
 		r.Body = message.encode()
 	case own && !message.Gone:
 		r.Body = (&messageBody{Gone: true, Edited: n}).encode()
+	case message.Author == senderID:
+		message.Author = ""
+		r.Body = message.encode()
 	}
 	return nil
 }

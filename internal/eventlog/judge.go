@@ -88,8 +88,16 @@ func (c *Delta) refusedJudge(cmd *Command, body *JudgeBody) *wire.CodedError {
 			return refused
 		}
 	}
-	if c.rankOf(cmd) < moderatorRank {
+	rank := c.rankOf(cmd)
+	switch {
+	case rank < moderatorRank:
 		return roleTooLow(wire.RoleModerator, "only moderators of the room decide about messages that wait")
+	case rank == operatorRank:
+		return nil
+	case body.SenderID == cmd.SenderID: // who was a guest when it was held
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "this message that waits is your own; withdraw it and post it again, which needs no moderator now, or leave the decision to another one"}
+	case body.Decision == Rejected:
+		return c.refusedEqual(cmd, body.SenderID, rank)
 	}
 	return nil
 }
@@ -102,11 +110,11 @@ func (c *Delta) judgedBefore(tx Tx, o *Outcome, body *JudgeBody) error {
 		return err
 	case found && v.Decision == Approved && body.Decision == Approved && v.N == 0: // in this batch: it has no number yet
 		o.Status, o.At = Repeat, wire.Time(v.At)
-		p := c.posting[o.Command.Room+"\x00"+heldKey(body.SenderID, body.ID)]
-		if p == nil {
-			return fmt.Errorf("%w: an approved message of the room %s has no number", ErrDamaged, o.Command.Room)
+		if p := c.posting[o.Command.Room+"\x00"+heldKey(body.SenderID, body.ID)]; p != nil {
+			p.repeats = append(p.repeats, o)
+			return nil
 		}
-		p.repeats = append(p.repeats, o)
+		o.refuse(wire.Gone, "the message was approved when the room had no number left for it; use another room")
 		return nil
 	case found && v.Decision == body.Decision:
 		o.Status, o.N, o.At = Repeat, v.N, wire.Time(v.At)
@@ -230,8 +238,11 @@ func (*approvedSay) kind() Kind { return Say }
 
 func (b *approvedSay) decideDerived(c *Delta, tx Tx, o *Outcome) error {
 	say := o.Command
-	if refused := c.number(o); refused != nil {
-		o.refuseWith(refused)
+	if refused := c.number(o); refused != nil { // the commands of the batch have used the last number
+		for _, one := range append(b.repeats, o, b.judge) {
+			one.refuseWith(refused)
+		}
+		o.Judged = &Judged{Room: say.Room, SenderID: say.SenderID, ID: say.ID, At: c.at, Err: refused}
 		return nil
 	}
 	o.DisplayName = b.name

@@ -12,7 +12,8 @@ import (
 
 // An AppendLog adds a record to the room of a room's moderators, or of its owners: a held message, a report, or an action that was
 // taken. The record is that of a message, so all clients show and count it. Only other commands cause it, see derive.go; the
-// room is made by the first one, and has the rules of the room to which it belongs.
+// room is made by the first one, and has the rules of the room to which it belongs. That one may not exist yet: the operator makes invites
+// to rooms in which nobody has posted.
 type logKind struct {
 	onDemand
 	noBody
@@ -41,7 +42,7 @@ func (*logBody) kind() Kind { return AppendLog }
 
 func (b *logBody) decideDerived(c *Delta, tx Tx, o *Outcome) error {
 	base, _ := wire.BaseRoom(o.Command.Room)
-	if _, known := c.bounds(base); !known { // it does not exist yet, or was removed in the same batch: nobody would read the record
+	if bounds, changed := c.allBounds[base]; changed && bounds == (Bounds{}) { // it was removed in the same batch, with what was recorded about it
 		return nil
 	}
 	if refused := c.number(o); refused != nil {
@@ -127,6 +128,7 @@ type loggedBody struct {
 	_       struct{} `cbor:",toarray"`
 	Of      uint64
 	Action  *storedAction
+	Author  string // see messageBody
 	Message messageBody
 }
 
@@ -178,6 +180,11 @@ func (m *messageBody) isLogged() bool {
 func (m *messageBody) checkLogged() error {
 	if (m.As == wire.ActionMessage) != (m.Action != nil) || m.As != wire.HeldMessage && len(m.Options) > 0 {
 		return fmt.Errorf("the message of the form %q has an action (%v) and %d options", m.As, m.Action != nil, len(m.Options))
+	}
+	if m.Author != "" {
+		if err := wire.CheckID(m.Author); err != nil || m.As != wire.ReportMessage {
+			return fmt.Errorf("the message of the form %q is about a message of %.80q", m.As, m.Author)
+		}
 	}
 	if m.Action == nil {
 		return nil

@@ -18,6 +18,7 @@ type messageBody struct {
 	EditedAt wire.Time    `cbor:"-"` // when it was edited; 0: it was not, or below editedAtLevel. See editedBody
 	Of       uint64       `cbor:"-"` // with Action, of a message that isLogged: see wire.Message and loggedBody
 	Action   *wire.Action `cbor:"-"`
+	Author   string       `cbor:"-"` // of a report: who has posted the message; empty: unknown
 }
 
 // An editedBody is what is encoded for a message that has a time at which it was edited.
@@ -41,7 +42,7 @@ func encodeText(text string) string { return string(rune(textVersion)) + text }
 
 func (m *messageBody) encode() string {
 	if m.isLogged() {
-		return string(rune(loggedVersion)) + string(must(encoding.Marshal(loggedBody{Of: m.Of, Action: storeAction(m.Action), Message: *m})))
+		return string(rune(loggedVersion)) + string(must(encoding.Marshal(loggedBody{Of: m.Of, Action: storeAction(m.Action), Author: m.Author, Message: *m})))
 	}
 	if m.EditedAt != 0 {
 		return string(rune(editedVersion)) + string(must(encoding.Marshal(editedBody{At: m.EditedAt, Message: *m})))
@@ -92,7 +93,7 @@ func readFull(body string) (m messageBody, err error) {
 	case loggedVersion:
 		var l loggedBody
 		if err = decoding.Unmarshal(data, &l); err == nil {
-			m, m.Of = l.Message, l.Of
+			m, m.Of, m.Author = l.Message, l.Of, l.Author
 			m.Action, err = l.Action.action()
 		}
 	default:

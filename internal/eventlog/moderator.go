@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"ramai/wire"
@@ -45,6 +46,8 @@ func (c *Delta) mayRestore(cmd *Command, e *Erasure) *wire.CodedError {
 		return roleTooLow(wire.RoleModerator, "only moderators of the room can undo an erasure")
 	case e.SenderID != cmd.SenderID && c.rank(cmd.Room, e.SenderID) >= own:
 		return &wire.CodedError{Code: wire.NotAllowed, Rule: wire.RuleRole, Reason: fmt.Sprintf("erasure %d is of a moderator whose role is not lower than yours; only that moderator or somebody with a higher role can undo it", e.N)}
+	case e.SenderID != cmd.SenderID && own < ownerRank && slices.Contains(e.By, cmd.SenderID): // who was a guest then
+		return roleTooLow(wire.RoleOwner, fmt.Sprintf("erasure %d has erased messages of yours; another moderator or an owner can undo it", e.N))
 	}
 	return nil
 }

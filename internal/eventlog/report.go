@@ -119,7 +119,7 @@ func (reportKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	}
 	c.derive(Command{
 		Kind: AppendLog, SenderID: cmd.SenderID, Room: to, ID: c.derivedID(),
-		Body: &logBody{message: messageBody{As: wire.ReportMessage, Of: body.Of, Text: body.Text}, name: c.nameOf(cmd.SenderID)},
+		Body: &logBody{message: messageBody{As: wire.ReportMessage, Of: body.Of, Text: body.Text, Author: row.SenderID}, name: c.nameOf(cmd.SenderID)},
 	})
 	return nil
 }

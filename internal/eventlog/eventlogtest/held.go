@@ -263,14 +263,13 @@ func testHeldOrigin(t *testing.T, j *tested) {
 	}
 }
 
-// testNoOrphans: what was done in a room adds nothing to the room of its moderators if the room does not exist, or is removed in the same
-// batch. A room in which a message was just approved is not removed.
+// testNoOrphans: what was done in a room adds nothing to the room of its moderators if the room is removed in the same batch. A room in
+// which a message was just approved is not removed. An invite to a room that does not exist yet is recorded.
 func testNoOrphans(t *testing.T, j *tested) {
 	allowChanges(j)
 	invite := eventlog.Command{Kind: eventlog.Invite, SenderID: eventlog.OperatorSender, Room: "nowhere", ID: "i", Body: eventlog.InviteBody{
 		Digest: eventlog.DigestOf("0123456789abcdefABCDEF"), Role: wire.RoleGuest, Uses: 1, Until: j.at + 1000,
 	}}
-	j.expect(commands(invite), "done")
 	remove := func(last uint64) eventlog.Command {
 		return eventlog.Command{Kind: eventlog.RemoveRoom, Room: "den", Body: eventlog.RemoveRoomBody{Last: last}}
 	}
@@ -296,6 +295,14 @@ func testNoOrphans(t *testing.T, j *tested) {
 	j.expect(commands(judge(owner, guest, "h2", eventlog.Approved), remove(n)), fmt.Sprint("saved ", n+1), "refused not_allowed")
 	wantRooms("den ~den")
 	j.expect(commands(remove(n+1)), "done")
+	wantRooms("")
+
+	j.expect(commands(invite), "done")
+	wantRooms("~nowhere")
+	if got := strings.Join(j.actions("~nowhere"), ", "); got != fmt.Sprintf("operator invite =guest until=%d count=1", j.at+1000) {
+		t.Errorf("recorded are %s", got)
+	}
+	j.expect(commands(say(owner, "nowhere", "1", "one"), eventlog.Command{Kind: eventlog.RemoveRoom, Room: "nowhere", Body: eventlog.RemoveRoomBody{Last: 1}}), "saved 1", "done")
 	wantRooms("")
 }
 

@@ -76,6 +76,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"limits of held messages", testHeldLimits},
 		{"expired held messages", testHeldExpires},
 		{"reports", testReports},
+		{"own case", testOwnCase},
 		{"votes", testVotes},
 		{"hidden votes", testHiddenVotes},
 		{"limits of votes", testVoteLimits},
