@@ -34,7 +34,7 @@ type admission struct {
 
 // AnswerCandidates answers other members before they start their replicas. judge returns why one must not; empty: it may.
 func (n *Node) AnswerCandidates(judge func(c Candidate) string) error {
-	_, err := n.conn.Subscribe(admitSubject, func(m *nats.Msg) {
+	err := n.subscribe(admitSubject, func(m *nats.Msg) {
 		var c Candidate
 		err := json.Unmarshal(m.Data, &c)
 		if err != nil || c.Name == n.opt.Name { // this member's own question

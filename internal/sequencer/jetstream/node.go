@@ -51,10 +51,15 @@ type Node struct {
 
 	password string // of the users
 
-	pausedUntil atomic.Int64 // in Unix nanoseconds: no batch is submitted before that
+	pausedUntil atomic.Int64  // in Unix nanoseconds: no batch is submitted before that
+	pauses      chan struct{} // has an element if a pause has begun
 
 	quit       chan struct{} // closed by Close
 	background sync.WaitGroup
+	callbacks  struct {
+		sync.Mutex
+		ended bool // none begins any more
+	}
 }
 
 const (
@@ -132,7 +137,7 @@ func StartNode(opt Options) (*Node, error) {
 	}
 	ns.SetLoggerV2(logger{opt.Logger}, false, false, false)
 	go ns.Start()
-	n := &Node{opt: opt, run: cryptorand.Text(), server: ns, password: password, quit: make(chan struct{})}
+	n := &Node{opt: opt, run: cryptorand.Text(), server: ns, password: password, pauses: make(chan struct{}, 1), quit: make(chan struct{})}
 	if !ns.ReadyForConnections(startTimeout) {
 		n.Close()
 		return nil, fmt.Errorf("start the replica in %s: it was not ready within %v", opt.Dir, startTimeout)
@@ -173,6 +178,9 @@ func (n *Node) Close() {
 	if n.conn != nil {
 		n.conn.Close()
 	}
+	n.callbacks.Lock()
+	n.callbacks.ended = true
+	n.callbacks.Unlock()
 	n.background.Wait()
 	if n.server.Running() {
 		if err := n.server.JetStreamStepdownStream(server.DEFAULT_GLOBAL_ACCOUNT, streamName); err == nil {
@@ -181,6 +189,29 @@ func (n *Node) Close() {
 	}
 	n.server.Shutdown()
 	n.server.WaitForShutdown()
+}
+
+// subscribe calls receive for each message of a subject, one after the other, until Close, which waits for the call that has begun: the
+// library can call after its connection was closed.
+func (n *Node) subscribe(subject string, receive func(m *nats.Msg)) error {
+	_, err := n.conn.Subscribe(subject, func(m *nats.Msg) {
+		if n.beginCallback() {
+			defer n.background.Done()
+			receive(m)
+		}
+	})
+	return err
+}
+
+// beginCallback makes Close wait for background.Done. It returns false if Close waits already.
+func (n *Node) beginCallback() bool {
+	n.callbacks.Lock()
+	defer n.callbacks.Unlock()
+	if n.callbacks.ended {
+		return false
+	}
+	n.background.Add(1)
+	return true
 }
 
 // WaitMajority waits until a majority of the members is connected and has a leader.

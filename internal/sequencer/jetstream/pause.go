@@ -22,32 +22,21 @@ func (n *Node) paused() bool { return time.Now().UnixNano() < n.pausedUntil.Load
 
 // ObeyPauses lets other members ask this one for a pause.
 func (n *Node) ObeyPauses() error {
-	_, err := n.conn.Subscribe(pauseSubject, func(m *nats.Msg) {
+	err := n.subscribe(pauseSubject, func(m *nats.Msg) {
 		if string(m.Data) == pauseEnd {
 			n.pausedUntil.Store(0)
 			return
 		}
 		n.pausedUntil.Store(time.Now().Add(pauseTime).UnixNano())
-		n.background.Go(n.pause)
+		select {
+		case n.pauses <- struct{}{}:
+		default:
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("listen for pauses: %w", err)
 	}
 	return nil
-}
-
-// pause says hello often until the pause is over.
-func (n *Node) pause() {
-	ticker := time.NewTicker(pausedHello)
-	defer ticker.Stop()
-	for n.paused() {
-		select {
-		case <-n.quit:
-			return
-		case <-ticker.C:
-			n.sayHello()
-		}
-	}
 }
 
 // TrimWhole trims the stream completely, so that nothing is left in its files. If it never rests, the members stop submitting

@@ -54,23 +54,26 @@ type peers struct {
 	positions map[string]uint64 // guarded by mu: the highest position that each has said it was at, by name
 }
 
-// Announce says hello from now on, with what hello returns, and listens to others.
+// Announce says hello from now on, with what hello returns, often during a pause, and listens to others.
 func (n *Node) Announce(hello func() Hello) error {
 	n.peers.mu.Lock()
 	n.peers.hello = hello
 	n.peers.mu.Unlock()
-	if _, err := n.conn.Subscribe(helloSubject, n.heard); err != nil {
+	if err := n.subscribe(helloSubject, n.heard); err != nil {
 		return fmt.Errorf("listen to the other members: %w", err)
 	}
 	n.background.Go(func() {
-		ticker := time.NewTicker(helloInterval)
-		defer ticker.Stop()
 		for {
 			n.sayHello()
+			interval := helloInterval
+			if n.paused() {
+				interval = pausedHello
+			}
 			select {
 			case <-n.quit:
 				return
-			case <-ticker.C:
+			case <-n.pauses:
+			case <-time.After(interval):
 			}
 		}
 	})

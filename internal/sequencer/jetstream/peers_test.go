@@ -5,10 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"ramai/internal/eventlog"
 )
@@ -196,5 +200,78 @@ func TestTrim(t *testing.T) {
 	}
 	if err := s.CheckPosition(t.Context(), 7); !errors.Is(err, ErrForeign) {
 		t.Errorf("a member that is ahead of the stream: %v", err)
+	}
+}
+
+// TestCloseWaits: Close waits for a callback that has begun, with what it has started, and none begins after that.
+func TestCloseWaits(t *testing.T) {
+	n, err := StartNode(Options{
+		Name: "alone", Dir: t.TempDir(), Address: freeAddresses(t, 1)[0], Secret: testSecret(t), Logger: discard, Now: time.Now, unsynced: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, release, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var ended atomic.Int32
+	err = n.subscribe("subject", func(*nats.Msg) {
+		close(begun)
+		<-release
+		n.background.Go(func() {
+			time.Sleep(10 * time.Millisecond)
+			ended.Add(1)
+		})
+		ended.Add(1)
+	})
+	if err == nil {
+		err = n.conn.Publish("subject", nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	go func() {
+		n.Close()
+		if ended.Load() != 2 {
+			t.Error("the node was closed before its callback had ended")
+		}
+		close(closed)
+	}()
+	for n.beginCallback() { // until Close waits
+		n.background.Done()
+		time.Sleep(time.Millisecond)
+	}
+	close(release)
+	<-closed
+}
+
+// TestPauses: a member says hello during pauses, and however many are asked for, that takes one goroutine.
+func TestPauses(t *testing.T) {
+	nodes := startCluster(t, 3, true)
+	for i, n := range nodes {
+		var said atomic.Uint64
+		err := n.Announce(func() Hello { return Hello{Position: said.Add(1)} })
+		if err == nil && i == 0 {
+			err = n.ObeyPauses()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := runtime.NumGoroutine()
+	const pauses = 100
+	for range pauses {
+		if err := nodes[0].conn.Publish(pauseSubject, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for !nodes[0].paused() {
+		time.Sleep(time.Millisecond)
+	}
+	count := func() uint64 { return nodes[1].Reached(nodes[0].opt.Name) }
+	for from := count(); count() < from+5; {
+		time.Sleep(time.Millisecond)
+	}
+	if more := runtime.NumGoroutine() - before; more > pauses/2 {
+		t.Errorf("%d pauses have started %d goroutines", pauses, more)
 	}
 }

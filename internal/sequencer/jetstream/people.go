@@ -18,7 +18,7 @@ func (n *Node) PublishPeople(report []byte) error {
 
 // ReceivePeople calls receive for each report of another member, those of one member in order. It must not keep the report.
 func (n *Node) ReceivePeople(receive func(member string, report []byte)) error {
-	if _, err := n.conn.Subscribe(peopleSubject+"*", func(m *nats.Msg) {
+	if err := n.subscribe(peopleSubject+"*", func(m *nats.Msg) {
 		if member := strings.TrimPrefix(m.Subject, peopleSubject); member != n.opt.Name {
 			receive(member, m.Data)
 		}

@@ -71,7 +71,7 @@ func (n *Node) ServeSnapshots(folder string, take func(ctx context.Context, file
 		}
 	}
 	s := &snapshots{node: n, folder: folder, take: take, files: make(map[string]*time.Timer)}
-	if _, err = n.conn.Subscribe(snapshotSubject(n.opt.Name), func(m *nats.Msg) { n.background.Go(func() { s.answer(m) }) }); err != nil {
+	if err = n.subscribe(snapshotSubject(n.opt.Name), func(m *nats.Msg) { n.background.Go(func() { s.answer(m) }) }); err != nil {
 		return fmt.Errorf("serve snapshots: %w", err)
 	}
 	return nil
