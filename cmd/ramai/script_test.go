@@ -52,7 +52,7 @@ const limit = 60 * time.Second
 //	tells NAME TEXT            wait until its stderr contains TEXT
 //	hangup NAME                close its stdin
 //	signal NAME SIGNAL         INT, TERM, HUP or KILL
-//	deaf NAME                  stop reading its stdout
+//	unread NAME                stop reading its stdout: close the pipe
 //	ends NAME CODE             wait until it has ended, with CODE
 //	output NAME FILE           write its stdout to FILE
 //	once NAME TEXT A B         check that its stdout has the messages TEXT A to TEXT B in this order, each once
@@ -92,7 +92,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": serve, "original": startOriginal, "cut": cut, "crowd": crowd, "start": start, "type": typeLine,
-			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "deaf": noHandler,
+			"typelines": typeLines, "hears": hears, "tells": tells, "hangup": hangup, "signal": sendSignal, "unread": unread,
 			"ends": ends, "certify": certify, "authority": authority, "output": output, "once": once, "same": same, "found": found,
 			"logged": logged, "capture": capture,
 			"terminal": terminal, "keys": keys, "paste": paste, "resize": resize, "sees": sees, "shut": closed,
@@ -385,7 +385,7 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(find(ts, args, 2).cmd.Process.Signal(signals[args[1]]))
 }
 
-func noHandler(ts *testscript.TestScript, _ bool, args []string) {
+func unread(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(find(ts, args, 1).pipe.Close())
 }
 
@@ -394,7 +394,12 @@ func ends(ts *testscript.TestScript, _ bool, args []string) {
 	select {
 	case <-p.ended:
 	case <-time.After(limit):
-		ts.Fatalf("%s does not end:\n%s\n%s", args[0], p.stdout, p.stderr)
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // it prints what its goroutines wait for
+		<-p.ended
+		for name, other := range on(ts).programs {
+			ts.Logf("%s: %s%s", name, other.stdout, other.stderr)
+		}
+		ts.Fatalf("%s does not end", args[0])
 	}
 	state := p.cmd.ProcessState
 	code := strconv.Itoa(state.ExitCode())

@@ -19,7 +19,10 @@ func (r *runner) handle(e client.Event) error {
 		r.shown = max(r.shown, e.Frame.(wire.Changed).N)
 		return nil
 	}
-	if err := show(r.Out, e, r.JSON, r.plain, r.senderID == "" && !r.inRoom); err != nil {
+	if f, ok := e.Frame.(wire.Welcome); ok && r.senderID == "" && !r.inRoom {
+		r.greeting = f.Text
+	}
+	if err := show(r.Out, e, r.JSON, r.plain, r.greeting); err != nil {
 		return exitcode.With(exitcode.Unconfirmed, fmt.Errorf("writing to stdout: %w", err))
 	}
 	switch f := e.Frame.(type) {
@@ -155,7 +158,7 @@ func (r *runner) welcomed(f wire.Welcome) {
 		r.note("connected again")
 	}
 	if r.plain {
-		r.inRoom, r.named = true, true
+		r.inRoom, r.named, r.greeting = true, true, ""
 		return
 	}
 	r.senderID, r.session, r.maxText = f.SenderID, f.Session, f.Limits.Text
@@ -205,7 +208,7 @@ func (r *runner) joined(f wire.Joined) {
 	if f.First > f.N { // the server has no messages of the room
 		r.shown = max(r.shown, f.N)
 	}
-	r.inRoom, r.role, r.pins = true, f.Role, f.State[wire.PinKey].Numbers
+	r.inRoom, r.greeting, r.role, r.pins = true, "", f.Role, f.State[wire.PinKey].Numbers
 }
 
 // requestFailed returns an error if the run cannot continue: without the room, or without the name it started with.

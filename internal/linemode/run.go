@@ -68,6 +68,7 @@ type runner struct {
 	newestAs    map[string]uint64 // the newest question, poll and notice
 	pins        []uint64          // what is pinned, as far as is known
 	newestOwn   uint64            // the newest message of this sender that exists, as far as is known; 0: none
+	greeting    string            // of the server; empty once it was written
 	inRoom      bool              // a joined arrived, or a welcome of the plain protocol
 	unconfirmed bool              // a message was refused, or may not have been saved
 	lineNumber  int

@@ -201,7 +201,7 @@ func TestExitTimeout(t *testing.T) {
 				return
 			}
 			defer c.CloseNow()
-			c.Write(context.Background(), websocket.MessageText, wire.Append(nil, wire.Welcome{SenderID: "me", Session: strings.Repeat("A", 22)}))
+			c.Write(context.Background(), websocket.MessageText, wire.Append(nil, wire.Welcome{SenderID: "me", Session: strings.Repeat("A", 22), Text: "hi"}))
 			for says := 0; err == nil; {
 				var b []byte
 				if _, b, err = c.Read(context.Background()); err != nil {
@@ -235,7 +235,7 @@ func TestExitTimeout(t *testing.T) {
 		if took := time.Since(begin); took != 2*exitTimeout-time.Second {
 			t.Errorf("took %v", took)
 		}
-		if out.String() != "From server: \nFrom server: one\n" || notes.String() != "not confirmed: two\n" {
+		if out.String() != "From server: hi\nFrom server: one\n" || notes.String() != "not confirmed: two\n" {
 			t.Errorf("stdout %q, stderr %q", out, notes)
 		}
 		c.Close()
@@ -308,7 +308,7 @@ func TestBlockedInput(t *testing.T) {
 				return
 			}
 			defer c.CloseNow()
-			c.Write(r.Context(), websocket.MessageText, wire.Append(nil, wire.Welcome{SenderID: "me", Session: strings.Repeat("A", 22)}))
+			c.Write(r.Context(), websocket.MessageText, wire.Append(nil, wire.Welcome{SenderID: "me", Session: strings.Repeat("A", 22), Text: "hi"}))
 			for err == nil {
 				_, _, err = c.Read(r.Context())
 			}

@@ -61,13 +61,18 @@ func Indent(prefix, text string) string {
 	return prefix + strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", utf8.RuneCountInString(prefix))) + "\n"
 }
 
-// show writes an event: a message, or with asJSON every frame. first: no welcome was written yet.
-func show(w io.Writer, e client.Event, asJSON, plain, first bool) error {
+// show writes an event: a message, or with asJSON every frame. A greeting that was not written yet is written once the
+// client is in the room, so that who has read it hears whatever is said from then on.
+func show(w io.Writer, e client.Event, asJSON, plain bool, greeting string) error {
 	var out string
 	switch f := e.Frame.(type) {
 	case wire.Welcome:
-		if first {
-			out = Indent(prefix, client.Printable(f.Text))
+		if plain && greeting != "" {
+			out = Indent(prefix, client.Printable(greeting))
+		}
+	case wire.Joined:
+		if greeting != "" {
+			out = Indent(prefix, client.Printable(greeting))
 		}
 	case wire.Message:
 		if !f.Gone {

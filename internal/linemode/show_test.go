@@ -18,12 +18,14 @@ func TestShow(t *testing.T) {
 		name          string
 		frame         wire.Frame
 		raw           string
-		first, asJSON bool
-		plain         bool
+		greeting      string
+		asJSON, plain bool
 		want          string
 	}{
-		{name: "the first welcome", frame: welcomed, first: true, want: "From server: Welcome\n"},
-		{name: "another welcome", frame: welcomed},
+		{name: "a welcome", frame: welcomed, greeting: "Welcome"},
+		{name: "the first time in the room", frame: wire.Joined{}, greeting: "Welcome\x1b", want: "From server: Welcome\n"},
+		{name: "the second time in the room", frame: wire.Joined{}},
+		{name: "a welcome of the plain protocol", frame: welcomed, plain: true, greeting: "Welcome", want: "From server: Welcome\n"},
 		{name: "a message", frame: message, want: "From server: anna : one\n             two\tthree\n"},
 		{name: "a message that was edited", frame: wire.Message{DisplayName: "anna", Text: "new", Edited: 7}, want: "From server: anna: new (edited)\n"},
 		{name: "a poll", frame: wire.Message{DisplayName: "anna", Text: "Which?", As: wire.Poll, Options: []string{"A", "B\x1b"}, Tally: wire.Counts{"0": 3}}, want: "From server: anna: Which? (1) A (2) B\n"},
@@ -48,7 +50,7 @@ func TestShow(t *testing.T) {
 				e.Raw = []byte(test.raw)
 			}
 			var out strings.Builder
-			if err := show(&out, e, test.asJSON, test.plain, test.first); err != nil {
+			if err := show(&out, e, test.asJSON, test.plain, test.greeting); err != nil {
 				t.Fatal(err)
 			}
 			if out.String() != test.want {
@@ -57,7 +59,7 @@ func TestShow(t *testing.T) {
 		})
 	}
 	var out strings.Builder
-	if err := show(&out, client.Event{Frame: welcomed, Raw: wire.Append(nil, welcomed)}, true, false, true); err != nil {
+	if err := show(&out, client.Event{Frame: welcomed, Raw: wire.Append(nil, welcomed)}, true, false, "Welcome"); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), `"type":"welcome"`) || strings.Contains(out.String(), "secret") {
