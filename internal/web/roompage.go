@@ -194,9 +194,13 @@ func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
 		w.fail(out, &wire.CodedError{Code: wire.BadRequest, Reason: "the body is not a valid form: " + bad.Error()})
 		return
 	}
-	http.SetCookie(out, &http.Cookie{
+	cookie := http.Cookie{
 		Name: formCookie, Value: secret, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
-	})
+	}
+	if cookie.Secure && r.URL.Query().Has("embed") { // a frame in a page of another site has only cookies like this; checkOrigin has refused forms of that site
+		cookie.SameSite, cookie.Partitioned = http.SameSiteNoneMode, true
+	}
+	http.SetCookie(out, &cookie)
 	a := actorOf(r)
 	a.SenderID = who.SenderID
 	name, text := strings.TrimSpace(form.Get("name")), wire.NormalizeText(form.Get("text"))

@@ -406,7 +406,8 @@ function registerWorker() {
 
 /** Tells the server that this page will not ask for a name, so that it reserves no space for the question. */
 function noteVisitor() {
-	if (shared.get("name") || shared.get("nameless")) document.cookie = "ramai-visitor=1; path=/; max-age=31536000; samesite=lax";
+	if (!shared.get("name") && !shared.get("nameless")) return;
+	document.cookie = `ramai-visitor=1; path=/; max-age=31536000; samesite=${embedded && location.protocol === "https:" ? "none; secure; partitioned" : "lax"}`;
 }
 
 /** @template T @param {T[]} list */

@@ -168,7 +168,7 @@ const LanguageCookie = "ramai-language"
 const VisitorCookie = "ramai-visitor"
 
 // knownVisitor reports whether the script will not ask for a name. The card that asks takes space: if it appeared only when the
-// script runs, the page would move.
+// script runs, the page would move. Over plain HTTP, a frame in a page of another site has no cookies, and is never known.
 func knownVisitor(r *http.Request) bool {
 	_, err := r.Cookie(VisitorCookie)
 	return err == nil
@@ -203,7 +203,7 @@ func (p *Page) Room(out http.ResponseWriter, r *http.Request, v View) {
 		"View": &v, "T": textsOf(language), "Language": language, "Languages": strings.Join(p.languages, " "), "Base": p.base, "Script": script,
 		"Path": r.URL.EscapedPath(), "Here": here, "Embedded": embed, "Stage": r.URL.Query().Get("view") == "stage", "ID": rand.Text(),
 		"Style":    template.CSS(p.style),
-		"AsksName": !embed && !knownVisitor(r),
+		"AsksName": !knownVisitor(r),
 	}
 	hues := ""
 	if v.Past != nil {

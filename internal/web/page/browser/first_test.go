@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"ramai/internal/proxytest"
@@ -167,11 +168,31 @@ func TestNameCardEscape(t *testing.T) {
 	b.waitFor("document.querySelector('#name')")
 }
 
-// An embedded room has a way to change one's name.
+// An embedded room asks for a name, without moving anything when the script takes over, and has a way to change it.
 func TestEmbeddedName(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, nil)
-	b := openPage(t, srv.url("/?embed"), chromedp.EmulateViewport(420, 560)).ready()
+	srv.seedConversation()
+	b := openPage(t, "about:blank", chromedp.EmulateViewport(420, 560))
+	command(b, network.Enable, network.EnableParams{})
+	command(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Latency: 500, DownloadThroughput: -1, UploadThroughput: -1}}})
+	b.recordPlaces()
+	for _, visit := range []string{"first", "returning"} {
+		b.run(chromedp.Navigate(srv.url("/?embed&" + visit)))
+		b.ready()
+		b.frames(5)
+		if asked := eval[bool](b, "document.querySelector('.name-form') !== null"); asked != (visit == "first") {
+			t.Errorf("%s: the page asks for a name: %t", visit, asked)
+		}
+		if places := eval[[]float64](b, "places"); len(places) != 1 {
+			t.Errorf("%s: the newest message has moved: it ended at %v", visit, places)
+		}
+		if visit == "first" {
+			b.click(".name-form button[type=button]") // to be a guest
+			b.waitFor("!document.querySelector('.name-form')")
+		}
+	}
+	b.click(".my-name")
 	b.waitFor("document.querySelector('#name')")
 	eval[bool](b, "(document.querySelector('#name').select(), true)")
 	b.submit("#name", "citra")

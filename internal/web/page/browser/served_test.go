@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"ramai/server"
 )
 
 // noScript turns JavaScript off.
@@ -60,6 +63,64 @@ func TestNoScript(t *testing.T) {
 		t.Errorf("%d of 4001 characters of the refused text are kept", n)
 	}
 	b.screenshot("no-script-refused")
+}
+
+// Without JavaScript, a room in a page of another site keeps the name of its reader: the cookie of its form is one that browsers
+// store for a frame.
+func TestNoScriptEmbedded(t *testing.T) {
+	t.Parallel()
+	origin, show := otherOrigin(t)
+	srv := startServer(t, func(c *server.Config) {
+		c.AllowOrigins = []string{origin}
+		c.TrustProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	})
+	target, err := url.Parse(srv.url(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := make(chan bool, 10) // whether a page that was served has the name
+	front := httptest.NewTLSServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host
+			r.Out.Header.Del("Accept-Encoding")
+			r.SetXForwarded()
+		},
+		ModifyResponse: func(resp *http.Response) error {
+			if resp.Request.URL.Path != "/r/lesson" || resp.StatusCode != http.StatusOK {
+				return nil
+			}
+			b, err := io.ReadAll(resp.Body)
+			resp.Body = io.NopCloser(bytes.NewReader(b))
+			named <- bytes.Contains(b, []byte(`value="Sari"`))
+			return err
+		},
+	})
+	t.Cleanup(front.Close)
+	show(`<!doctype html><title>A lesson</title><iframe style="position:fixed;inset:0;width:100%;height:100%;border:0" src="` + front.URL + `/r/lesson?embed"></iframe>`)
+	srv.post("lesson", "welcome")
+
+	b := openPage(t, "about:blank", laptop())
+	noScript(b)
+	b.run(chromedp.Navigate(origin + "/"))
+	b.waitFor("document.readyState === 'complete'")
+	if <-named {
+		t.Fatal("the first page has a name")
+	}
+	b.screenshot("no-script-embedded")
+	size := eval[[]float64](b, "[innerWidth, innerHeight]")
+	b.run(chromedp.MouseClickXY(size[0]/2, size[1]-35), chromedp.KeyEvent("Good morning"))
+	b.press("Tab", shift)
+	b.run(chromedp.KeyEvent("Sari"))
+	b.press("Enter", 0)
+	select {
+	case ok := <-named:
+		if !ok {
+			t.Error("after the post, the page has lost the name")
+		}
+	case <-time.After(timeout):
+		t.Error("the form was not sent")
+	}
 }
 
 // A browser that is too old for the script gets the page as it was served, with the field for a name.
@@ -240,6 +301,18 @@ func TestPageInPieces(t *testing.T) {
 	}
 }
 
+// recordPlaces adds to an array of the next pages where the newest message ends, as often as that changes. The script draws new
+// elements, so the browser does not count as a shift that they stand elsewhere.
+func (b *tab) recordPlaces() {
+	command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		window.places = [];
+		(function look() {
+			const at = [...document.querySelectorAll(".m")].at(-1)?.getBoundingClientRect().bottom;
+			if (at && !(Math.abs(at - places.at(-1)) < 2)) places.push(at);
+			requestAnimationFrame(look);
+		})();`})
+}
+
 // recordShifts adds what moves without the user to an array of the next pages.
 func (b *tab) recordShifts() {
 	command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
@@ -261,6 +334,7 @@ func TestSlowNetwork(t *testing.T) {
 		command(b, network.Enable, network.EnableParams{})
 		command(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{Latency: 2000, DownloadThroughput: -1, UploadThroughput: -1}}})
 		b.recordShifts()
+		b.recordPlaces()
 		for _, visit := range []string{"cold", "warm", "returning"} {
 			if visit == "returning" {
 				b.click(".name-form button[type=button]") // to be a guest
@@ -276,6 +350,9 @@ func TestSlowNetwork(t *testing.T) {
 			// 0.1 is what people notice.
 			if shift := eval[float64](b, "shifts.reduce((sum, s) => sum + parseFloat(s), 0)"); shift > 0.01 {
 				t.Errorf("%s, %s: the layout has shifted by %.4f: %q", device.name, visit, shift, eval[[]string](b, "shifts"))
+			}
+			if places := eval[[]float64](b, "places"); len(places) > 1 {
+				t.Errorf("%s, %s: the newest message has moved: it ended at %v", device.name, visit, places)
 			}
 			m := eval[struct {
 				Paint  float64
