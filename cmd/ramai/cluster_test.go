@@ -488,9 +488,10 @@ func replaceMember(t *testing.T, members []*clusterMember) {
 		t.Fatal(err)
 	}
 	leaves.start()
-	if code, out := members[0].clusterCommand("add", address); code != 0 && !strings.Contains(out, "the address of a member already") {
-		t.Errorf("ramai cluster add: exit code %d, %s", code, out)
-	}
+	eventually(t, "the addition of a member", func() bool { // there may be no leader for a moment
+		code, out := members[0].clusterCommand("add", address)
+		return code == 0 || strings.Contains(out, "the address of a member already")
+	})
 	awaitHealthy(t, members[0])
 }
 
