@@ -152,8 +152,8 @@ func TestDecisionWaits(t *testing.T) {
 		[]eventlog.Submission{{Command: judge, ReplyTo: to}, {}},
 	)
 	st.Feed([]eventlog.Outcome{{Command: &closes, Status: eventlog.Saved, Judged: &eventlog.Judged{Room: "den", SenderID: "author", N: 7}}}, nil)
-	if author.judged != 1 {
-		t.Errorf("the author is told %d decisions before the members have passed, want the approval", author.judged)
+	if len(author.judged) != 1 {
+		t.Errorf("the author is told %d decisions before the members have passed, want the approval", len(author.judged))
 	}
 	again := st.feed(eventlog.Judge, "den", eventlog.Repeat)
 	if replies > 0 || again() {
@@ -163,8 +163,44 @@ func TestDecisionWaits(t *testing.T) {
 	if replies != 1 || !again() {
 		t.Errorf("%d replies, and that to the repetition was delivered (%v)", replies, again())
 	}
-	if author.judged != 2 {
-		t.Errorf("the author is told %d decisions, want 2", author.judged)
+	if len(author.judged) != 2 {
+		t.Errorf("the author is told %d decisions, want 2", len(author.judged))
+	}
+}
+
+// TestRejectionsWaitTogether: many rejections of one batch wait for the members as one, and arrive in order.
+func TestRejectionsWaitTogether(t *testing.T) {
+	st := newHarness(t, 1<<20)
+	s := st.Join("~den", JSON, &countingMember{})
+	author := &countingMember{by: "author"}
+	st.Join("den", JSON, author)
+	const rejected = 100
+	var outcomes []eventlog.Outcome
+	for i := range uint64(rejected) {
+		st.publish("~den", "held")
+		st.rewrite("~den", i+1, "")
+		outcomes = append(outcomes, eventlog.Outcome{
+			Command: &eventlog.Command{Kind: eventlog.Change, Room: "~den"}, Status: eventlog.Saved, Replaced: []eventlog.Record{st.store.rewritten[i+1]},
+			Judged: &eventlog.Judged{Room: "den", SenderID: "author", At: wire.Time(i), Err: &wire.CodedError{Code: wire.Gone}},
+		})
+	}
+	st.Feed(outcomes, nil)
+	for _, e := range st.erasures.pending {
+		if len(e.replies) != 1 {
+			t.Fatalf("%d messages wait for an erasure, want one for all rejections", len(e.replies))
+		}
+	}
+	if len(author.judged) > 0 {
+		t.Errorf("the author is told %d rejections before the members have passed", len(author.judged))
+	}
+	pass(s, 0)
+	if len(author.judged) != rejected {
+		t.Fatalf("the author is told %d rejections, want %d", len(author.judged), rejected)
+	}
+	for i, j := range author.judged {
+		if j.At != wire.Time(i) {
+			t.Fatalf("rejection %d is that of message %d", i, j.At)
+		}
 	}
 }
 

@@ -142,13 +142,27 @@ func (h *Hub) trimBefore(name string, first uint64) {
 // sendDecisions announces what was decided about held messages. That one is not posted says that its text is gone, so it waits until no
 // moderator is sent the text any more.
 func (h *Hub) sendDecisions(outcomes []eventlog.Outcome) {
+	var rejected map[string][]*eventlog.Judged // by room; an erasure rejects many, and they wait for the same
 	for i := range outcomes {
-		j := outcomes[i].Judged
-		if j == nil {
-			continue
-		}
-		if j.Err == nil || !h.erasures.delay([]string{wire.ModeratorsRoom(j.Room)}, func() { h.sendDecision(j) }) {
+		switch j := outcomes[i].Judged; {
+		case j == nil:
+		case j.Err == nil:
 			h.sendDecision(j)
+		default:
+			if rejected == nil {
+				rejected = make(map[string][]*eventlog.Judged)
+			}
+			rejected[j.Room] = append(rejected[j.Room], j)
+		}
+	}
+	for room, all := range rejected {
+		send := func() {
+			for _, j := range all {
+				h.sendDecision(j)
+			}
+		}
+		if !h.erasures.delay([]string{wire.ModeratorsRoom(room)}, send) {
+			send()
 		}
 	}
 }

@@ -147,7 +147,7 @@ func (st *harness) check() {
 				st.tb.Fatalf("room %s: a member has a wrong subscription", name)
 			}
 		}
-		if len(r.members) == 0 || r.name != name || readers != r.readers {
+		if len(r.people.present) == 0 || r.name != name || readers != r.readers {
 			st.tb.Fatalf("room %s: %d members, readers %v, counted %v", name, len(r.members), r.readers, readers)
 		}
 		for enc, t := range r.buffers {
@@ -179,7 +179,7 @@ type countingMember struct {
 	wakes int
 
 	interrupts int
-	judged     int
+	judged     []*eventlog.Judged
 	marked     []eventlog.Command
 	from       netip.AddrPort
 	woken      func()
@@ -191,7 +191,7 @@ func (g *countingMember) RemoteAddr() netip.AddrPort { return g.from }
 
 func (g *countingMember) Interrupt() { g.interrupts++ }
 
-func (g *countingMember) Judged(*eventlog.Judged) { g.judged++ }
+func (g *countingMember) Judged(j *eventlog.Judged) { g.judged = append(g.judged, j) }
 
 func (g *countingMember) Marked(o *eventlog.Outcome, _ *eventlog.ReplyTo) {
 	g.marked = append(g.marked, *o.Command)
