@@ -117,8 +117,11 @@ func (s *Service) Who(a *Actor, ask wire.Who) (wire.Who, error) {
 	if wait := s.rates.Work(s.cfg.Now(), key(a.SenderID), a.Addr.Addr(), whoWork+names/whoNames); wait > 0 {
 		return wire.Who{}, rateLimited(wait)
 	}
+	if err := s.MayRead(a, ask.Room); err != nil { // before, so that it costs nothing
+		return wire.Who{}, err
+	}
 	who := s.cfg.Hub.Who(ask)
-	if err := s.MayRead(a, ask.Room); err != nil { // after reading, so that nothing is newer than a change
+	if err := s.MayRead(a, ask.Room); err != nil { // and after reading, so that nothing is newer than a change
 		return wire.Who{}, err
 	}
 	return who, nil

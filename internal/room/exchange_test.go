@@ -20,7 +20,7 @@ import (
 
 // peopleCluster is the hubs of a cluster, whose digests a test can lose. All have one store, as if all were equally far.
 type peopleCluster struct {
-	t     *testing.T
+	t     testing.TB
 	store *store
 	hubs  []*harness
 	cut   map[[2]int]bool // digests from the first to the second are lost
@@ -28,7 +28,7 @@ type peopleCluster struct {
 	now   time.Time
 }
 
-func newPeopleCluster(t *testing.T, members int) *peopleCluster {
+func newPeopleCluster(t testing.TB, members int) *peopleCluster {
 	c := &peopleCluster{t: t, store: newStore(t), hubs: make([]*harness, members), cut: map[[2]int]bool{}, now: start}
 	for i := range members {
 		c.restart(i)
@@ -120,6 +120,11 @@ func TestPeopleOnOtherMembers(t *testing.T) {
 	alone.Leave()
 	c.tick(1)
 	expect("empty", "attic", 0)
+	for i, h := range c.hubs {
+		if open := len(h.rooms); open != 1 || h.Rooms() != (i+1)/2 {
+			t.Errorf("member %d has %d rooms, and members in %d; want the den alone", i, open, h.Rooms())
+		}
+	}
 
 	before := c.sent
 	c.tick(100)
@@ -291,6 +296,49 @@ func TestCrowdOnOtherMembers(t *testing.T) {
 	}
 	if longest > 2*digestSize || digests > 20 {
 		t.Errorf("%d digests of up to %d bytes", digests, longest)
+	}
+}
+
+// TestCrowdElsewhere: to list, count and join the people of a room that only other members have opened takes no look at each of them, and
+// the latest speakers come first.
+func TestCrowdElsewhere(t *testing.T) {
+	c := newPeopleCluster(t, 2)
+	const crowd = 3000
+	c.name(7, "zara")
+	c.name(8, "anna")
+	for i := range crowd {
+		c.join(0, "den", i)
+	}
+	c.tick(2)
+	h := c.hubs[1]
+	h.Feed(h.apply(eventlog.Command{Kind: eventlog.Say, SenderID: testSender(7), Room: "den", ID: "x", Text: "x"}), nil)
+	before := c.store.names.Load()
+	if who := h.Who(wire.Who{Room: "den"}); who.Count != crowd || !slices.Equal(who.Names, []string{"zara", "anna"}) {
+		t.Errorf("%d people with the names %v", who.Count, who.Names)
+	}
+	if s := c.join(1, "den", crowd); s.Count() != crowd+1 || h.Count("den") != crowd+1 || h.Rooms() != 1 {
+		t.Errorf("%d people after one has joined, and %d rooms", s.Count(), h.Rooms())
+	}
+	if looked := c.store.names.Load() - before; looked != 1 {
+		t.Errorf("%d names were looked up, want that of the one who joined", looked)
+	}
+}
+
+func BenchmarkCrowdElsewhere(b *testing.B) {
+	c := newPeopleCluster(b, 2)
+	for i := range 30_000 {
+		c.join(0, "den", i)
+	}
+	c.tick(2)
+	for name, f := range map[string]func(){
+		"who": func() { c.hubs[1].Who(wire.Who{Room: "den"}) }, "count": func() { c.hubs[1].Count("den") },
+		"join": func() { c.join(1, "den", 1).Leave() },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				f()
+			}
+		})
 	}
 }
 

@@ -68,7 +68,7 @@ type Options struct {
 	Go func(from netip.Prefix, f func())
 }
 
-// Hub holds the rooms that have members.
+// Hub holds the rooms that have members, here or, in a cluster, only on other servers.
 type Hub struct {
 	store     eventlog.Store
 	opt       Options
@@ -137,7 +137,7 @@ func (h *Hub) Go(from netip.Addr, f func()) {
 // Wait returns when all jobs started by Go have ended.
 func (h *Hub) Wait() { h.jobs.Wait() }
 
-// allRooms returns the rooms that have members.
+// allRooms returns the rooms that have members, here or elsewhere.
 func (h *Hub) allRooms() []*Room {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -152,28 +152,9 @@ func (h *Hub) room(name string) *Room {
 
 // Join adds m to a room. The room need not exist; nothing is stored for it.
 func (h *Hub) Join(name string, enc Encoding, m Member) *Subscription {
-	s, opened := h.join(name, enc, m)
-	if opened {
-		h.enterRemote(name)
-	}
-	return s
-}
-
-// join does what Join does, but for the people on other members. It reports whether it has opened the room.
-func (h *Hub) join(name string, enc Encoding, m Member) (s *Subscription, opened bool) {
-	h.mu.Lock()
-	r := h.rooms[name]
-	if r == nil {
-		opened = true
-		r = &Room{hub: h, name: strings.Clone(name), newest: h.store.Bounds(name).Last, typing: make(map[string]time.Time)}
-		r.state.Store(&State{})
-		h.rooms[name] = r
-		h.noteRuleEnd(r.name)
-	}
-	r.mu.Lock()
-	h.mu.Unlock()
+	r := h.lockRoom(name)
 	defer r.mu.Unlock()
-	s = &Subscription{room: r, enc: enc, member: m, index: int32(len(r.members)), passed: r.erased}
+	s := &Subscription{room: r, enc: enc, member: m, index: int32(len(r.members)), passed: r.erased}
 	s.position.Store(uint32(r.newest)) // until the member sets it
 	hadWatchers := r.hasWatchers()
 	r.members = append(r.members, s)
@@ -195,10 +176,32 @@ func (h *Hub) join(name string, enc Encoding, m Member) (s *Subscription, opened
 	s.presenceAtJoin = r.state.Load().PresenceVersion
 	r.presenceChanged, r.newWatcher = true, true
 	r.scheduleRefresh()
-	return s, opened
+	return s
 }
 
-// leave is called by Subscription.Leave. It closes buffers without readers and removes a room without members.
+// lockRoom returns a room with its mu held. It opens the room if there is none.
+func (h *Hub) lockRoom(name string) *Room {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.rooms[name]
+	if r == nil {
+		r = &Room{hub: h, name: strings.Clone(name), newest: h.store.Bounds(name).Last, typing: make(map[string]time.Time)}
+		r.state.Store(&State{})
+		h.rooms[name] = r
+		h.noteRuleEnd(r.name)
+	}
+	r.mu.Lock()
+	return r
+}
+
+// removeEmpty removes a room that has no members. Called with mu and the room's mu held.
+func (h *Hub) removeEmpty(r *Room) {
+	if len(r.members) == 0 && len(r.people.present) == 0 {
+		delete(h.rooms, r.name)
+	}
+}
+
+// leave is called by Subscription.Leave. It closes buffers without readers and removes an empty room.
 func (h *Hub) leave(s *Subscription) {
 	for _, e := range h.remove(s) {
 		h.erasures.pass(e)
@@ -226,8 +229,6 @@ func (h *Hub) remove(s *Subscription) (unpassed []*erasure) {
 		r.buffers[s.enc].Close()
 		r.buffers[s.enc] = nil
 	}
-	if len(r.members) == 0 {
-		delete(h.rooms, r.name)
-	}
+	h.removeEmpty(r)
 	return unpassed
 }

@@ -57,11 +57,16 @@ func (h *Hub) SampleLag(w *LagSampler, now time.Time, each func(behind uint32)) 
 	return slow
 }
 
-// Rooms returns the number of rooms that have members.
-func (h *Hub) Rooms() int {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return len(h.rooms)
+// Rooms returns the number of rooms that have members here.
+func (h *Hub) Rooms() (n int) {
+	for _, r := range h.allRooms() {
+		r.mu.Lock()
+		if len(r.members) > 0 {
+			n++
+		}
+		r.mu.Unlock()
+	}
+	return n
 }
 
 // Memory returns the usage of the budget. It takes no lock.

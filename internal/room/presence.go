@@ -75,8 +75,6 @@ func (h *Hub) Who(ask wire.Who) wire.Who {
 		defer r.mu.Unlock()
 		w.Count = len(r.people.present)
 		w.Matching, w.Names = r.people.search(ask.Prefix, limit)
-	} else {
-		h.whoRemote(&w, limit)
 	}
 	return w
 }
@@ -108,11 +106,11 @@ func (h *Hub) Count(name string) int {
 	if r := h.room(name); r != nil {
 		return r.count()
 	}
-	return len(h.exchange.in(name))
+	return 0
 }
 
 // Occupied reports whether a room has members, here or on another member of the cluster.
-func (h *Hub) Occupied(name string) bool { return h.room(name) != nil || len(h.exchange.in(name)) > 0 }
+func (h *Hub) Occupied(name string) bool { return h.room(name) != nil }
 
 // Typing records that a sender is typing, for the next few seconds.
 func (h *Hub) Typing(name, by string, now time.Time) {

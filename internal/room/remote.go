@@ -1,11 +1,6 @@
 package room
 
-import (
-	"slices"
-	"strings"
-
-	"ramai/wire"
-)
+import "slices"
 
 // A reporter is another member that reports people.
 type reporter struct {
@@ -183,24 +178,31 @@ func (t touchedPeople) typing(typing map[string][]senderKey) {
 // reconcile makes rooms agree with what is known about other members. Calls may overlap.
 func (h *Hub) reconcile(touched touchedPeople) {
 	for name, senders := range touched {
-		for {
-			r := h.room(name)
-			if r == nil { // Join calls enterRemote when it opens one
-				break
+		if len(senders) == 0 {
+			if r := h.room(name); r != nil {
+				r.mu.Lock()
+				r.scheduleRefresh()
+				r.mu.Unlock()
 			}
-			some := senders[:min(reconciled, len(senders))]
-			senders = senders[len(some):]
-			r.reconcile(some)
-			if len(senders) == 0 {
-				break
-			}
+			continue
 		}
+		for some := range slices.Chunk(senders, reconciled) {
+			r := h.lockRoom(name)
+			r.reconcile(some)
+			r.mu.Unlock()
+		}
+		h.mu.Lock()
+		if r := h.rooms[name]; r != nil {
+			r.mu.Lock()
+			h.removeEmpty(r)
+			r.mu.Unlock()
+		}
+		h.mu.Unlock()
 	}
 }
 
+// reconcile makes the room agree with what is known about some people. Called with mu held.
 func (r *Room) reconcile(senders []senderKey) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	x := r.hub.exchange
 	x.heard.Lock()
 	defer x.heard.Unlock()
@@ -212,15 +214,6 @@ func (r *Room) reconcile(senders []senderKey) {
 	r.scheduleRefresh()
 }
 
-// enterRemote adds the people of other members to a room that was opened.
-func (h *Hub) enterRemote(name string) {
-	if h.exchange == nil {
-		return
-	}
-	senders := h.exchange.in(name)
-	h.reconcile(touchedPeople{name: senders})
-}
-
 // isIn reports whether another member reports a sender in a room. Called with heard held.
 func (x *exchange) isIn(room string, by senderKey) bool {
 	for _, m := range x.reporters {
@@ -229,26 +222,6 @@ func (x *exchange) isIn(room string, by senderKey) bool {
 		}
 	}
 	return false
-}
-
-// in returns the people in a room on other members, each once.
-func (x *exchange) in(room string) []senderKey {
-	if x == nil {
-		return nil
-	}
-	x.heard.Lock()
-	defer x.heard.Unlock()
-	all := make(map[senderKey]struct{})
-	for _, m := range x.reporters {
-		for by := range m.rooms[room] {
-			all[by] = struct{}{}
-		}
-	}
-	senders := make([]senderKey, 0, len(all))
-	for by := range all {
-		senders = append(senders, by)
-	}
-	return senders
 }
 
 // typingIn calls f for each sender that is typing in a room on another member. Called with the room's mu held.
@@ -277,24 +250,5 @@ func (x *exchange) stopTyping(room, senderID string) {
 		if typing, ok := m.typing[room]; ok {
 			m.typing[room] = slices.DeleteFunc(typing, func(k senderKey) bool { return k == by })
 		}
-	}
-}
-
-// who answers a Who about a room that nobody on this member is in.
-func (h *Hub) whoRemote(w *wire.Who, limit int) {
-	senders := h.exchange.in(w.Room)
-	w.Count = len(senders)
-	prefix := fold(w.Prefix)
-	var found []person
-	for _, by := range senders {
-		name := h.store.Name(string(by[:]))
-		if folded := fold(name); name != "" && strings.HasPrefix(folded, prefix) {
-			found = append(found, person{name: name, folded: folded})
-		}
-	}
-	slices.SortFunc(found, func(a, b person) int { return strings.Compare(a.folded+"\x00"+a.name, b.folded+"\x00"+b.name) })
-	w.Matching = len(found)
-	for _, who := range found[:min(limit, len(found))] {
-		w.Names = append(w.Names, who.name)
 	}
 }

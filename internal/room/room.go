@@ -16,7 +16,7 @@ const (
 	maxTyping   = 20              // senders shown as typing
 )
 
-// Room is a room that has members.
+// Room is a room that has members, here or on other servers of the cluster.
 type Room struct {
 	hub   *Hub
 	name  string
