@@ -95,7 +95,7 @@ func TestUndoBy(t *testing.T) {
 	}
 	r.set("newcomer", `{"value":7}`, mod) // the owner has not seen this
 	request := fmt.Sprintf(`"id":"u1","to":%d`, preview.To)
-	if done := r.undoBy(request); done.Count != 4 || done.Failed != 0 || done.More || done.Dry {
+	if done := r.undoBy(request); done.Count != 4 || done.Failed != 0 || done.Next != 0 || done.Dry {
 		t.Errorf("undoing: %+v", done)
 	}
 	if again := r.undoBy(request); again.Count != 0 || again.Failed != 0 {
@@ -186,9 +186,10 @@ func TestUndoByInPortions(t *testing.T) {
 	}
 	preview := r.undoBy(`"dry":true`)
 	first := r.undoBy(fmt.Sprintf(`"id":"u1","to":%d`, preview.To))
-	second := r.undoBy(fmt.Sprintf(`"id":"u1","to":%d`, preview.To))
-	if preview.Count != 12 || first.Count != 10 || !first.More || second.Count != 2 || second.More {
-		t.Errorf("the preview has %d steps; undone are %d (more: %v), and %d (more: %v)", preview.Count, first.Count, first.More, second.Count, second.More)
+	var second wire.Undone
+	r.moderate(fmt.Sprintf(`{"undo_by":{"by":%q,"before":%d},"id":"u1","to":%d}`, by("mod"), first.Next, preview.To), sessionOf("owner"), &second)
+	if preview.Count != 12 || first.Count != 10 || first.Next == 0 || second.Count != 2 || second.Next != 0 {
+		t.Errorf("the preview has %d steps; undone are %d (next: %d), and %d (next: %d)", preview.Count, first.Count, first.Next, second.Count, second.Next)
 	}
 	becomes(t, func() bool {
 		for _, m := range r.messages(sessionOf("owner"), moderatorAddr) {

@@ -54,16 +54,27 @@ const (
 // secret of an invite are never part of it.
 type Action struct {
 	Do          string `json:"do"`
-	Key         string `json:"key,omitempty"`     // of DoSet: the key; a preset is one action
-	Value       Value  `json:"value,omitzero"`    // of DoSet: the new value; none: it was unset. Of DoInvite and DoRedeem: the role
-	Before      Value  `json:"before,omitzero"`   // of DoSet: the value before; none: there was none
-	Until       Time   `json:"until,omitzero"`    // of DoSet and DoInvite: when it ends
-	Of          uint64 `json:"of,omitempty"`      // of DoSet with AddressKey: number of the message whose address is meant; of DoApprove: number of the message in the room; of DoDelete and DoSettle: number of the message
-	SenderID    string `json:"by,omitempty"`      // whom it is about
-	DisplayName string `json:"from,omitempty"`    // with By: the name at that time, or empty
-	Count       uint64 `json:"count,omitempty"`   // of DoErase: messages; of DoInvite: uses
-	Erasure     uint64 `json:"erasure,omitempty"` // of DoErase and DoUndo: number of the erasure
-	Reason      string `json:"reason,omitempty"`  // of DoErase: the selection
+	Key         string `json:"key,omitempty"`         // of DoSet: the key; a preset is one action, with Rules
+	Value       Value  `json:"value,omitzero"`        // of DoSet: the new value; none: it was unset. Of DoInvite and DoRedeem: the role
+	Before      Value  `json:"before,omitzero"`       // of DoSet: the value before; none: there was none
+	Until       Time   `json:"until,omitzero"`        // of DoSet and DoInvite: when it ends
+	BeforeUntil Time   `json:"before_until,omitzero"` // with Before: when that would have ended
+	Of          uint64 `json:"of,omitempty"`          // of DoSet with AddressKey: number of the message whose address is meant; of DoApprove: number of the message in the room; of DoDelete and DoSettle: number of the message
+	SenderID    string `json:"by,omitempty"`          // whom it is about
+	DisplayName string `json:"from,omitempty"`        // with By: the name at that time, or empty
+	Count       uint64 `json:"count,omitempty"`       // of DoErase: messages; of DoInvite: uses
+	Erasure     uint64 `json:"erasure,omitempty"`     // of DoErase and DoUndo: number of the erasure
+	Reason      string `json:"reason,omitempty"`      // of DoErase: the selection
+
+	Rules []RuleChange `json:"rules,omitempty"` // of DoSet with PresetKey: what else it has changed
+}
+
+// A RuleChange is what a preset did to a rule. It ends with the preset.
+type RuleChange struct {
+	Key         string `json:"key"`
+	Value       Value  `json:"value,omitzero"`  // none: it was unset
+	Before      Value  `json:"before,omitzero"` // none: there was none
+	BeforeUntil Time   `json:"before_until,omitzero"`
 }
 
 // MaxReport is the limit of the text of a Report, in bytes.

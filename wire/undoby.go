@@ -6,7 +6,8 @@ const UndoSample = 50
 // ActionsOf selects what a sender has done in a room as its moderator.
 type ActionsOf struct {
 	SenderID string `json:"by"`
-	Since    *Time  `json:"since,omitempty"` // only what was done at this time or later
+	Since    *Time  `json:"since,omitempty"`  // only what was done at this time or later
+	Before   uint64 `json:"before,omitempty"` // continues a request that has not taken all steps: Undone.Next
 }
 
 // Check checks the form of the selection.
@@ -28,15 +29,19 @@ type Undone struct {
 
 	Steps     []UndoStep `json:"steps"`                // those that were refused; with Dry: all. At most UndoSample, the newest action first
 	Failed    int        `json:"failed,omitempty"`     // steps that were refused
+	Unknown   int        `json:"unknown,omitempty"`    // steps of which it is not known whether they were taken; sent again, the request takes those that were not
 	Rest      []UndoStep `json:"rest"`                 // actions that cannot be undone, at most UndoSample, the newest one first
 	RestCount int        `json:"rest_count,omitempty"` // how many there are
-	More      bool       `json:"more,omitempty"`       // there are more steps than one request takes: send the same again
+	Next      uint64     `json:"next,omitempty"`       // some steps are left: send the same with this as ActionsOf.Before
+
+	Code   Code   `json:"code,omitempty"` // why it has stopped early, after the steps that are counted
+	Reason string `json:"reason,omitempty"`
 
 	Ref string `json:"ref,omitempty"`
 }
 
 // An UndoStep undoes an action, or several changes of one setting. With a Key, the setting gets Value, or none, until a time; without one,
-// the erasure of the action is undone. One of Undone.Rest has only N and Action.
+// the erasure of the action is undone. One of Undone.Rest has only N, Action and Reason.
 type UndoStep struct {
 	N         uint64 `json:"n"`      // number of the action in the moderators' room; of several, the newest one
 	Action    Action `json:"action"` // what is undone
@@ -45,8 +50,16 @@ type UndoStep struct {
 	Until     Time   `json:"until,omitzero"`
 	AddressOf uint64 `json:"address_of,omitempty"` // with the key AddressKey
 
-	Code   Code   `json:"code,omitempty"` // why the step was refused
-	Reason string `json:"reason,omitempty"`
+	Code   Code   `json:"code,omitempty"`   // why the step was refused
+	Reason string `json:"reason,omitempty"` // the same, or of Undone.Rest, why the action cannot be undone
+}
+
+// Add adds what another request has done that continues the first one.
+func (u *Undone) Add(next Undone) {
+	u.Count, u.Failed, u.Unknown = u.Count+next.Count, u.Failed+next.Failed, u.Unknown+next.Unknown
+	u.Steps = append(u.Steps, next.Steps...)
+	u.Steps = u.Steps[:min(len(u.Steps), UndoSample)]
+	u.Next, u.Code, u.Reason = next.Next, next.Code, next.Reason
 }
 
 var _ = answer[Undone]()

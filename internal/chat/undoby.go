@@ -116,51 +116,63 @@ func (s *Service) undoBy(a *Actor, m *wire.Moderate) (wire.Undone, error) {
 	}
 	u := wire.Undone{Room: m.Room, ID: m.ID, Dry: m.Dry, To: plan.to, Rest: sample(plan.rest), RestCount: plan.restCount}
 	if m.Dry {
-		u.Count, u.Steps = len(plan.steps), sample(plan.steps)
+		u.Count = len(plan.steps)
+		for i := range plan.steps[:min(len(plan.steps), wire.UndoSample)] {
+			u.Steps = append(u.Steps, plan.steps[i].UndoStep)
+		}
 		return u, nil
 	}
-	for u.Count == 0 && len(plan.steps) > 0 { // a portion that is refused must not be in the way of the next one
-		steps := plan.portion()
-		plan.steps = plan.steps[len(steps):]
-		if err := s.takeSteps(ctx, a, m, steps, &u); err != nil {
-			return u, err
-		}
+	steps := plan.portion()
+	taken, err := s.takeSteps(ctx, a, m, steps, &u)
+	if left := plan.steps[taken:]; len(left) > 0 {
+		u.Next = left[0].first + 1
 	}
-	u.More = len(plan.steps) > 0
+	if refused := Refusal(err); refused != nil {
+		if taken == 0 && u.Unknown == 0 {
+			return wire.Undone{}, err
+		}
+		u.Code, u.Reason = refused.Code, refused.Reason
+	}
 	return u, nil
 }
 
 // sample returns the first steps of a list.
 func sample(steps []wire.UndoStep) []wire.UndoStep { return steps[:min(len(steps), wire.UndoSample)] }
 
-// takeSteps submits commands, a few at a time, and notes their outcomes.
+// takeSteps submits commands, a few at a time, and notes their outcomes. It returns how many it has dealt with before it had to stop: the
+// outcomes of all these are known, and the next ones are not, or were not submitted.
 // Each is charged like a request of its own, once the outcome is known, so that nobody changes more in this way than by hand.
-func (s *Service) takeSteps(ctx context.Context, a *Actor, m *wire.Moderate, steps []wire.UndoStep, u *wire.Undone) error {
+func (s *Service) takeSteps(ctx context.Context, a *Actor, m *wire.Moderate, steps []undoStep, u *wire.Undone) (taken int, err error) {
 	for some := range slices.Chunk(steps, undoBatch) {
 		var decided []<-chan *eventlog.Outcome
 		for i := range some {
 			to, outcome := eventlog.ReplyOnce()
-			if err := s.submit(s.withOrigin(a, undoCommand(a.sender(), m, &some[i])), &Reply{Fence: 1, To: to}); err != nil {
-				return errUndoStopped
+			if err = s.submit(s.withOrigin(a, undoCommand(a.sender(), m, &some[i])), &Reply{Fence: 1, To: to}); err != nil {
+				break
 			}
 			decided = append(decided, outcome)
 		}
-		s.rates.Charge(s.cfg.Now(), a.SenderID, a.Addr.Addr(), float64(len(some)))
+		s.rates.Charge(s.cfg.Now(), a.SenderID, a.Addr.Addr(), float64(len(decided)))
 		for i, outcome := range decided {
+			var o *eventlog.Outcome
 			select {
-			case o, known := <-outcome:
-				if !known {
-					return errUndoStopped
-				}
-				noteOutcome(u, &some[i], o)
+			case o = <-outcome: // nil: it is not known
 			case <-ctx.Done():
-				return errUndoStopped
 			}
+			if o == nil {
+				u.Unknown = len(decided) - i
+				return taken, errUndoStopped
+			}
+			noteOutcome(u, &some[i].UndoStep, o)
+			taken++
+		}
+		if err != nil {
+			return taken, errUndoStopped
 		}
 	}
-	return nil
+	return taken, nil
 }
 
 var errUndoStopped = &wire.CodedError{
-	Code: wire.Unavailable, RetryAfter: time.Second, Reason: "the server is busy, stopping, or cannot write to its disk now, and it is unknown how much was undone; send the same again",
+	Code: wire.Unavailable, RetryAfter: time.Second, Reason: "the server is busy, stopping, or cannot write to its disk now; send the same again for what is left",
 }

@@ -23,23 +23,24 @@ type undoPlan struct {
 	to    uint64 // number of the newest record that is looked at
 	at    wire.Time
 
-	looked    int                      // records
-	steps     []wire.UndoStep          // those of the newest actions first
-	rest      []wire.UndoStep          // what cannot be undone, at least the newest; after make, the newest first
-	restCount int                      // how many cannot be undone
-	open      map[string]*openStep     // by setting or erasure
-	last      map[string]wire.UndoStep // settings, as they were set last
+	looked    int                  // records
+	steps     []undoStep           // those of the newest actions first
+	rest      []wire.UndoStep      // what cannot be undone, at least the newest; after make, the newest first
+	restCount int                  // how many cannot be undone
+	open      map[string]*undoStep // by setting or erasure: later records may still change them
 }
 
-// An openStep is a step that later records may still change.
-type openStep struct {
+// An undoStep is a step of a plan.
+type undoStep struct {
 	wire.UndoStep
-	first uint64 // number of the first action that it undoes
+	first    uint64       // number of the first action that it undoes
+	set      wire.Setting // of a setting: what it was set to
+	replaces uint64       // of a setting: number of the record that has set that
 }
 
 func newUndoPlan(store eventlog.Store, m *wire.Moderate, owner string, at wire.Time) *undoPlan {
 	return &undoPlan{
-		store: store, room: m.Room, of: *m.UndoBy, owner: owner, to: m.To, at: at, open: map[string]*openStep{}, last: map[string]wire.UndoStep{},
+		store: store, room: m.Room, of: *m.UndoBy, owner: owner, to: m.To, at: at, open: map[string]*undoStep{},
 	}
 }
 
@@ -89,11 +90,11 @@ func (p *undoPlan) note(m *wire.Message) {
 	a := m.Action
 	own := m.SenderID == p.of.SenderID && m.N <= p.to && (p.of.Since == nil || m.At >= *p.of.Since)
 	switch {
-	case a.Do == wire.DoSet && a.Key != wire.PasswordKey:
+	case a.Do == wire.DoSet && a.Key != wire.PasswordKey && wire.IsRule(a.Key): // it is none if its subject was erased
 		p.noteSet(m, own)
 	case a.Do == wire.DoErase && a.Erasure != 0:
 		if own {
-			p.open[erasureKey(a.Erasure)] = &openStep{wire.UndoStep{N: m.N, Action: *a}, m.N}
+			p.open[erasureKey(a.Erasure)] = &undoStep{UndoStep: wire.UndoStep{N: m.N, Action: *a}, first: m.N}
 		}
 	case a.Do == wire.DoUndo:
 		delete(p.open, erasureKey(a.Erasure))
@@ -101,9 +102,7 @@ func (p *undoPlan) note(m *wire.Message) {
 			p.keep(m)
 		}
 	case a.Do == wire.DoRedeem: // gives its sender a role
-		key := wire.RolePrefix + m.SenderID
-		delete(p.open, key)
-		p.noteLast(key, a)
+		delete(p.open, wire.RolePrefix+m.SenderID)
 	case own:
 		p.keep(m)
 	}
@@ -113,7 +112,18 @@ func erasureKey(n uint64) string { return "erasure " + strconv.FormatUint(n, 10)
 
 // keep adds an action that cannot be undone.
 func (p *undoPlan) keep(m *wire.Message) {
-	p.addRest(wire.UndoStep{N: m.N, Action: *m.Action})
+	p.addRest(wire.UndoStep{N: m.N, Action: *m.Action, Reason: whyKept[m.Action.Do]})
+}
+
+// whyKept says why actions cannot be undone.
+var whyKept = map[string]string{
+	wire.DoSet:     "what was set before is not known", // a password, or a rule about somebody whose data was erased
+	wire.DoUndo:    "erase the messages again",
+	wire.DoApprove: "the message was posted; delete it",
+	wire.DoReject:  "the text is not kept, and the author was told",
+	wire.DoDelete:  "the text is not kept",
+	wire.DoSettle:  "the report is not kept",
+	wire.DoInvite:  "an invite ends with the role of the person who made it, and the roles that it gave are taken back one by one",
 }
 
 // addRest adds a step that cannot be taken, and forgets the oldest if there are many: only a sample is told.
@@ -125,60 +135,55 @@ func (p *undoPlan) addRest(step wire.UndoStep) {
 	p.rest = append(p.rest, step)
 }
 
+// noteSet takes a change of a setting, which with a preset is one of several. Each is undone by itself, so that those stay which somebody
+// else has changed since.
 func (p *undoPlan) noteSet(m *wire.Message, own bool) {
-	a := m.Action
-	key := a.Key
-	if key == wire.AddressKey {
-		key = wire.AddressPrefix + strconv.FormatUint(a.Of, 10)
-	}
-	switch step := p.open[key]; {
-	case !own:
-		delete(p.open, key)
-	case step != nil:
-		step.N, step.Action = m.N, *a
-	default:
-		step := &openStep{wire.UndoStep{N: m.N, Action: *a, Key: a.Key, Value: a.Before}, m.N}
-		last := p.last[key]
-		if a.Key == wire.AddressKey { // its records do not have the former value, but these rules end before the records do
-			step.AddressOf, step.Value = a.Of, last.Value
+	a := *m.Action
+	changes := append([]wire.RuleChange{{Key: a.Key, Value: a.Value, Before: a.Before, BeforeUntil: a.BeforeUntil}}, a.Rules...)
+	a.Rules = nil
+	for _, c := range changes {
+		key := c.Key
+		if key == wire.AddressKey {
+			key = wire.AddressPrefix + strconv.FormatUint(a.Of, 10)
 		}
-		if last.Value.Equal(step.Value) {
-			step.Until = last.Until
+		if !own {
+			delete(p.open, key)
+			continue
 		}
-		p.open[key] = step
-	}
-	p.noteLast(key, a)
-}
-
-// noteLast notes how a setting was set.
-func (p *undoPlan) noteLast(key string, a *wire.Action) {
-	if a.Value.IsNull() {
-		delete(p.last, key)
-	} else {
-		p.last[key] = wire.UndoStep{Value: a.Value, Until: a.Until}
+		step := p.open[key]
+		if step == nil {
+			step = &undoStep{first: m.N}
+			step.Key, step.Value, step.Until = c.Key, c.Before, c.BeforeUntil
+			if c.Key == wire.AddressKey {
+				step.AddressOf = a.Of
+			}
+			p.open[key] = step
+		}
+		step.N, step.Action, step.set = m.N, a, wire.Setting{Value: c.Value, Until: a.Until}
+		if c.Value.IsNull() { // a preset that ends sets no end of what it unsets
+			step.set.Until = 0
+		}
 	}
 }
 
 // finish compares the open steps with what is stored now, and sorts the others. A step of earlier actions is a later one.
 func (p *undoPlan) finish() {
-	now := map[string]wire.Setting{}
-	settings, _, _ := p.store.SettingsFor(eventlog.OperatorSender, p.at, p.room, "", "", eventlog.MaxSettings)
-	for _, s := range settings {
-		now[s.Key] = s
-	}
-	var steps []*openStep
+	now := p.store.RulesAt(p.room, p.at)
 	for key, step := range p.open {
 		switch p.stepState(key, step, now) {
 		case stepDue:
-			steps = append(steps, step)
+			if p.of.Before == 0 || step.first < p.of.Before {
+				p.steps = append(p.steps, *step)
+			}
 		case stepImpossible:
-			p.addRest(wire.UndoStep{N: step.N, Action: step.Action})
+			why := "it would take the room from its owner"
+			if step.Key == "" {
+				why = fmt.Sprintf("the texts are not kept for more than %s", eventlog.VaultLife)
+			}
+			p.addRest(wire.UndoStep{N: step.N, Action: step.Action, Reason: why})
 		}
 	}
-	slices.SortFunc(steps, func(a, b *openStep) int { return cmp.Compare(b.first, a.first) })
-	for _, step := range steps {
-		p.steps = append(p.steps, step.UndoStep)
-	}
+	slices.SortFunc(p.steps, func(a, b undoStep) int { return cmp.Or(cmp.Compare(b.first, a.first), cmp.Compare(a.Key, b.Key)) })
 	slices.SortFunc(p.rest, func(a, b wire.UndoStep) int { return cmp.Compare(b.N, a.N) })
 }
 
@@ -191,18 +196,19 @@ const (
 	stepImpossible           // it cannot be undone
 )
 
-func (p *undoPlan) stepState(key string, step *openStep, now map[string]wire.Setting) stepState {
+func (p *undoPlan) stepState(key string, step *undoStep, now map[string]eventlog.Setting) stepState {
 	if step.Key == "" {
 		return p.erasureState(step)
 	}
 	if step.Until != 0 && step.Until <= p.at {
 		step.Value, step.Until = wire.Value{}, 0
 	}
-	set := wire.Setting{Value: step.Action.Value, Until: step.Action.Until}
+	set := step.set
 	if set.Until != 0 && set.Until <= p.at {
 		set = wire.Setting{}
 	}
 	current := now[key]
+	step.replaces = current.N
 	switch {
 	case !current.Value.Equal(set.Value) || current.Until != set.Until && !(step.AddressOf != 0 && set.Until == 0): // rules about addresses always end
 		return stepNeedless // somebody else has changed it since
@@ -214,7 +220,7 @@ func (p *undoPlan) stepState(key string, step *openStep, now map[string]wire.Set
 	return stepDue
 }
 
-func (p *undoPlan) erasureState(step *openStep) stepState {
+func (p *undoPlan) erasureState(step *undoStep) stepState {
 	e := p.store.Erasure(p.room, step.Action.Erasure)
 	switch {
 	case e != nil && e.Phase == eventlog.Restoring:
@@ -225,14 +231,14 @@ func (p *undoPlan) erasureState(step *openStep) stepState {
 	return stepDue
 }
 
-// portion returns the steps that one request takes.
-func (p *undoPlan) portion() []wire.UndoStep {
+// portion returns the steps that one request takes, and all that begin with the same action as the last of them.
+func (p *undoPlan) portion() []undoStep {
 	erasures := 0
 	for i := range p.steps {
 		if p.steps[i].Key == "" {
 			erasures++
 		}
-		if i == maxUndoSteps || erasures > maxUndoErasures {
+		if (i >= maxUndoSteps || erasures > maxUndoErasures) && (i == 0 || p.steps[i].first != p.steps[i-1].first) {
 			return p.steps[:i]
 		}
 	}
@@ -240,12 +246,12 @@ func (p *undoPlan) portion() []wire.UndoStep {
 }
 
 // undoCommand returns the command of a step. Its id follows from that of the request, so that a repeated request repeats it.
-func undoCommand(owner string, m *wire.Moderate, step *wire.UndoStep) eventlog.Command {
+func undoCommand(owner string, m *wire.Moderate, step *undoStep) eventlog.Command {
 	c := eventlog.Command{SenderID: owner, Room: m.Room}
 	if step.Key == "" {
 		c.Kind, c.Body = eventlog.Restore, eventlog.RestoreBody{Erasure: step.Action.Erasure}
 	} else {
-		c.Kind, c.Body = eventlog.Set, eventlog.SetBody{Key: step.Key, Value: step.Value, Until: step.Until, AddressOf: step.AddressOf}
+		c.Kind, c.Body = eventlog.Set, eventlog.SetBody{Key: step.Key, Value: step.Value, Until: step.Until, AddressOf: step.AddressOf, Replaces: &step.replaces}
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s %x %d", m.ID, step.N, step.Key, eventlog.EncodeValue(step.Value), step.Until))
 	c.ID = "undo-" + base64.RawURLEncoding.EncodeToString(sum[:12])

@@ -145,7 +145,11 @@ const maxSteps = 8
 func confirmUndo(h Host, p Person, actions wire.ActionsOf, found wire.Undone) Answer {
 	var rest []Row
 	for i := range found.Rest[:min(len(found.Rest), maxSteps)] {
-		rest = append(rest, Row{Text: "stays: " + actionWords(&found.Rest[i].Action, h.When)})
+		stays := "stays: " + actionWords(&found.Rest[i].Action, h.When)
+		if why := found.Rest[i].Reason; why != "" {
+			stays += " (" + why + ")"
+		}
+		rest = append(rest, Row{Text: stays})
 	}
 	if more := found.RestCount - len(rest); more > 0 {
 		rest = append(rest, Row{Text: "and " + strconv.Itoa(more) + " more that cannot be undone"})
@@ -165,33 +169,48 @@ func confirmUndo(h Host, p Person, actions wire.ActionsOf, found wire.Undone) An
 	c.Do = func(h Host) {
 		h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
 			undone, err := undoAll(ctx, server, room, actions, found.To)
-			return func(h Host) Answer { return undoneBy(h, p, &undone) }, err
+			if undone.Count+undone.Failed+undone.Unknown == 0 && err != nil {
+				return nil, err
+			}
+			return func(h Host) Answer { return undoneBy(h, p, &undone, err) }, nil
 		})
 	}
 	h.Confirm(c)
 	return Answer{}
 }
 
-// undoAll undoes what was shown, in as many requests as that takes.
+// undoAll undoes what was shown, in as many requests as that takes. With an error it returns what was done before that.
 func undoAll(ctx context.Context, server Server, room string, actions wire.ActionsOf, to uint64) (all wire.Undone, err error) {
 	for {
 		undone, err := server.UndoBy(ctx, room, actions, to)
 		if err != nil {
 			return all, err
 		}
-		all.Count += undone.Count
-		all.Steps, all.Failed = undone.Steps, undone.Failed // what was refused is refused again
-		if !undone.More || undone.Count == 0 {
+		all.Add(undone)
+		switch {
+		case undone.Code != "":
+			return all, &wire.CodedError{Code: undone.Code, Reason: undone.Reason}
+		case undone.Next == 0:
 			return all, nil
 		}
+		actions.Before = undone.Next
 	}
 }
 
-// undoneBy says what was undone, and what was refused.
-func undoneBy(h Host, p Person, undone *wire.Undone) Answer {
+// undoneBy says what was undone, what was refused, and what is left because of an error.
+func undoneBy(h Host, p Person, undone *wire.Undone, err error) Answer {
 	a := Answer{Title: fmt.Sprintf("what %s did is undone: %d %s", p.Label(), undone.Count, either(undone.Count == 1, "step", "steps"))}
+	if err != nil {
+		a.Title = fmt.Sprintf("a part of what %s did is undone: %d %s", p.Label(), undone.Count, either(undone.Count == 1, "step", "steps"))
+	}
 	if undone.Failed > 0 {
 		a.Title += ", and " + strconv.Itoa(undone.Failed) + " refused"
+	}
+	if undone.Unknown > 0 {
+		a.Title += ", and " + strconv.Itoa(undone.Unknown) + " not known yet"
+	}
+	if err != nil {
+		a.Rows = append(a.Rows, Row{Text: "stopped: " + err.Error()}, Row{Text: "/undo " + p.Label() + " continues"})
 	}
 	for i := range undone.Steps[:min(len(undone.Steps), maxSteps)] {
 		a.Rows = append(a.Rows, Row{Text: "refused: " + stepWords(h, &undone.Steps[i]) + ": " + undone.Steps[i].Reason})

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,26 +106,54 @@ func TestUndoPerson(t *testing.T) {
 	}
 }
 
-// TestUndoAll: what takes several requests is asked for until nothing more is undone.
+// TestUndoAll: what takes several requests is asked for until nothing is left, also behind steps that are refused.
 func TestUndoAll(t *testing.T) {
-	asked := 0
-	undone, err := undoAll(t.Context(), undoing{nil, func() wire.Undone {
-		if asked++; asked == 3 {
-			return wire.Undone{Count: 1, Failed: 2}
-		}
-		return wire.Undone{Count: 3, More: true, Failed: 2}
+	asked := []uint64{}
+	answers := []wire.Undone{{Failed: 2, Next: 30, Steps: make([]wire.UndoStep, 2)}, {Count: 3, Failed: 1, Next: 20, Steps: make([]wire.UndoStep, 1)}, {Count: 1}}
+	undone, err := undoAll(t.Context(), undoing{nil, func(actions wire.ActionsOf) (wire.Undone, error) {
+		asked = append(asked, actions.Before)
+		return answers[len(asked)-1], nil
 	}}, "lobby", wire.ActionsOf{SenderID: "idOfBudi00000000"}, 40)
-	if err != nil || asked != 3 || undone.Count != 7 || undone.Failed != 2 {
-		t.Errorf("after %d requests: %+v, %v", asked, undone, err)
+	if err != nil || !slices.Equal(asked, []uint64{0, 30, 20}) || undone.Count != 4 || undone.Failed != 3 || len(undone.Steps) != 3 {
+		t.Errorf("after the requests %v: %+v, %v", asked, undone, err)
+	}
+}
+
+// TestUndoStopped: after an error it is said what was undone before.
+func TestUndoStopped(t *testing.T) {
+	for what, end := range map[string]func() (wire.Undone, error){
+		"the server stops early": func() (wire.Undone, error) {
+			return wire.Undone{Count: 2, Unknown: 4, Next: 7, Code: wire.Unavailable, Reason: "it is busy"}, nil
+		},
+		"a request fails": func() (wire.Undone, error) { return wire.Undone{}, errors.New("it is busy") },
+	} {
+		asked := 0
+		undone, err := undoAll(t.Context(), undoing{nil, func(wire.ActionsOf) (wire.Undone, error) {
+			if asked++; asked == 1 {
+				return wire.Undone{Count: 3, Next: 9}, nil
+			}
+			return end()
+		}}, "lobby", wire.ActionsOf{SenderID: "idOfBudi00000000"}, 40)
+		if err == nil || asked != 2 {
+			t.Fatalf("%s: after %d requests the error is %v", what, asked, err)
+		}
+		want := "a part of what budi did is undone: 3 steps"
+		if undone.Unknown > 0 {
+			want = "a part of what budi did is undone: 5 steps, and 4 not known yet"
+		}
+		a := undoneBy(newHost(), Person{ID: "idOfBudi00000000", Name: "budi"}, &undone, err)
+		if a.Title != want || len(a.Rows) != 2 || !strings.Contains(a.Rows[0].Text, "it is busy") || a.Rows[1].Text != "/undo budi continues" {
+			t.Errorf("%s: %+v, want %s", what, a, want)
+		}
 	}
 }
 
 // undoing is a server that undoes in several requests.
 type undoing struct {
 	Server
-	next func() wire.Undone
+	next func(wire.ActionsOf) (wire.Undone, error)
 }
 
-func (u undoing) UndoBy(context.Context, string, wire.ActionsOf, uint64) (wire.Undone, error) {
-	return u.next(), nil
+func (u undoing) UndoBy(_ context.Context, _ string, actions wire.ActionsOf, _ uint64) (wire.Undone, error) {
+	return u.next(actions)
 }

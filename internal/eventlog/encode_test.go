@@ -90,6 +90,14 @@ func examples5() []eventlog.Command {
 	}
 }
 
+// exampleUndo returns commands that undo something, which have their own golden file.
+func exampleUndo() []eventlog.Command {
+	return []eventlog.Command{
+		{Kind: eventlog.Set, SenderID: "0123456789abcdef", Room: "lobby", ID: "a7", Body: eventlog.SetBody{Key: wire.SlowKey, Value: wire.NumberValue(5), Until: 1_790_000_000_000, Replaces: ptr(uint64(600))}},
+		{Kind: eventlog.Set, SenderID: "0123456789abcdef", Room: "lobby", ID: "a8", Body: eventlog.SetBody{Key: wire.PresetKey, Replaces: ptr(uint64(0))}},
+	}
+}
+
 // exampleInvites returns commands about invites, which have their own golden file.
 func exampleInvites() []eventlog.Command {
 	digest := eventlog.DigestOf("0123456789abcdefABCDEF")
@@ -159,6 +167,7 @@ func TestEncodingIsStable(t *testing.T) {
 	held := &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleHeld()}
 	checkGolden(t, "testdata/held.hex", held)
 	checkGolden(t, "testdata/eraseheld.hex", &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleEraseHeld()})
+	checkGolden(t, "testdata/undo.hex", &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleUndo()})
 	checkGolden(t, "testdata/members.hex", &eventlog.Batch{At: 1_790_000_000_123, Node: "local", Incarnation: 7, Seq: 10, Commands: exampleMembers()})
 	for file, batch := range map[string]*eventlog.Batch{"testdata/data.hex": data, "testdata/batch5.hex": addresses, "testdata/batch.hex": exampleBatch(), "testdata/start.hex": exampleStart(), "testdata/batch4.hex": rules, "testdata/invites.hex": invites} {
 		checkGolden(t, file, batch)
@@ -188,7 +197,7 @@ func checkGolden(t *testing.T, file string, batch *eventlog.Batch) {
 // TestEveryKind: every kind has an example, so that each has an encoding and its own name.
 func TestEveryKind(t *testing.T) {
 	encoded, names := map[eventlog.Kind]bool{eventlog.Start: true}, map[string]bool{}
-	for _, c := range slices.Concat(examples(), examples4(), examples5(), exampleInvites(), exampleData(), exampleHeld(), exampleMembers()) {
+	for _, c := range slices.Concat(examples(), examples4(), examples5(), exampleInvites(), exampleData(), exampleHeld(), exampleMembers(), exampleUndo()) {
 		encoded[c.Kind] = true
 	}
 	for _, kind := range eventlog.Kinds() {

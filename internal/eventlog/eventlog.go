@@ -88,6 +88,8 @@ type Store interface {
 	OthersAt(room string, n uint64) (wire.Range, bool)
 	// Settings returns settings of a room, see State.Settings.
 	Settings(room, prefix, after string, limit int) (settings []wire.Setting, n uint64, more bool)
+	// RulesAt returns the rules of a room that are in force at a time, by the keys that clients know.
+	RulesAt(room string, at wire.Time) map[string]Setting
 	// SettingsFor returns the settings of a room that a sender may see, see State.SettingsFor.
 	SettingsFor(senderID string, at wire.Time, room, prefix, after string, limit int) (settings []wire.Setting, n uint64, more bool)
 	// Role returns the role of a sender in a room, see State.Role.

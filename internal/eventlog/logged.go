@@ -103,16 +103,39 @@ func (c *Delta) nameOf(senderID string) string {
 	return ""
 }
 
-// logRule adds a record of a rule that a Set sets. before is what it replaces; nil: nothing.
-func (c *Delta) logRule(o *Outcome, key settingKey, body *SetBody, before *storedSetting) {
+// logRule adds a record of a rule that a Set sets, with what it replaces: everything that undoing it needs.
+func (c *Delta) logRule(tx Tx, o *Outcome, key settingKey, body *SetBody) error {
 	action := &wire.Action{Do: wire.DoSet, Key: body.Key, Value: body.Value, Until: body.Until, Of: body.AddressOf, SenderID: key.subject, DisplayName: c.nameOf(key.subject)}
-	if before != nil && !before.over(c.at) {
-		action.Before = before.value
+	stored, err := c.storedKey(tx, o.Command.Room, key, body)
+	if err != nil {
+		return err
 	}
+	action.Before, action.BeforeUntil = c.inForce(o.Command.Room, stored)
 	if key.name == wire.PasswordKey {
 		action.Value, action.Before = withoutSecret(action.Value), withoutSecret(action.Before)
 	}
+	if key.name == wire.PresetKey && body.Replaces == nil {
+		rules, _ := wire.PresetRules(body.Value)
+		for _, r := range rules {
+			change := wire.RuleChange{Key: r.Key, Value: r.Value}
+			change.Before, change.BeforeUntil = c.inForce(o.Command.Room, parseSettingKey(r.Key))
+			if !change.Value.IsNull() || !change.Before.IsNull() {
+				action.Rules = append(action.Rules, change)
+			}
+		}
+	}
 	c.logAction(o, action)
+	return nil
+}
+
+// inForce returns the value of a rule as clients see it, and when it ends; null: it is not in force.
+func (c *Delta) inForce(room string, key settingKey) (wire.Value, wire.Time) {
+	s := c.setting(room, key)
+	if s == nil || s.over(c.at) {
+		return wire.Value{}, 0
+	}
+	shown := s.shown()
+	return shown.Value, shown.Until
 }
 
 // withoutSecret returns what is shown of a password.
@@ -146,16 +169,31 @@ type storedAction struct {
 	Count       uint64
 	Erasure     uint64
 	Reason      string
+	BeforeUntil int64
+	Rules       []storedRuleChange
+}
+
+// storedRuleChange is a wire.RuleChange as it is stored.
+type storedRuleChange struct {
+	_           struct{} `cbor:",toarray"`
+	Key         string
+	Value       cbor.RawMessage
+	Before      cbor.RawMessage
+	BeforeUntil int64
 }
 
 func storeAction(a *wire.Action) *storedAction {
 	if a == nil {
 		return nil
 	}
-	return &storedAction{
+	s := &storedAction{
 		Do: a.Do, Key: a.Key, Value: EncodeValue(a.Value), Before: EncodeValue(a.Before), Until: int64(a.Until), Of: a.Of, SenderID: a.SenderID, DisplayName: a.DisplayName,
-		Count: a.Count, Erasure: a.Erasure, Reason: a.Reason,
+		Count: a.Count, Erasure: a.Erasure, Reason: a.Reason, BeforeUntil: int64(a.BeforeUntil),
 	}
+	for _, r := range a.Rules {
+		s.Rules = append(s.Rules, storedRuleChange{Key: r.Key, Value: EncodeValue(r.Value), Before: EncodeValue(r.Before), BeforeUntil: int64(r.BeforeUntil)})
+	}
+	return s
 }
 
 func (s *storedAction) action() (*wire.Action, error) {
@@ -164,12 +202,24 @@ func (s *storedAction) action() (*wire.Action, error) {
 	}
 	a := &wire.Action{
 		Do: s.Do, Key: s.Key, Until: wire.Time(s.Until), Of: s.Of, SenderID: s.SenderID, DisplayName: s.DisplayName, Count: s.Count, Erasure: s.Erasure, Reason: s.Reason,
+		BeforeUntil: wire.Time(s.BeforeUntil),
 	}
 	var err, err2 error
 	a.Value, err = DecodeValue(s.Value)
 	a.Before, err2 = DecodeValue(s.Before)
+	for _, r := range s.Rules {
+		change := wire.RuleChange{Key: r.Key, BeforeUntil: wire.Time(r.BeforeUntil)}
+		var err3, err4 error
+		change.Value, err3 = DecodeValue(r.Value)
+		change.Before, err4 = DecodeValue(r.Before)
+		err = errors.Join(err, err3, err4)
+		a.Rules = append(a.Rules, change)
+	}
 	return a, errors.Join(err, err2)
 }
+
+// maxRuleChanges is how many rules an action has changed, at most.
+const maxRuleChanges = 16
 
 // isLogged reports whether a message has a form that no client can post.
 func (m *messageBody) isLogged() bool {
@@ -188,6 +238,14 @@ func (m *messageBody) checkLogged() error {
 	}
 	if m.Action == nil {
 		return nil
+	}
+	if len(m.Action.Rules) > maxRuleChanges {
+		return fmt.Errorf("the action %.80q has changed %d rules, at most %d are allowed", m.Action.Do, len(m.Action.Rules), maxRuleChanges)
+	}
+	for _, r := range m.Action.Rules {
+		if err := checkString(AppendLog, "key", r.Key, maxName, false); err != nil {
+			return err
+		}
 	}
 	for _, s := range []string{m.Action.Do, m.Action.Key, m.Action.SenderID, m.Action.DisplayName, m.Action.Reason} {
 		if err := checkString(AppendLog, "text", s, maxName, false); err != nil {

@@ -159,7 +159,7 @@ func fieldsOf(c *Command) uint64 {
 	}
 	switch body := c.Body.(type) {
 	case SetBody:
-		if body.AddressOf != 0 {
+		if body.AddressOf != 0 || body.Replaces != nil {
 			return HoldLevel
 		}
 		if wire.IsRule(body.Key) || body.Until != 0 {

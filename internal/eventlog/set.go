@@ -19,6 +19,10 @@ type SetBody struct {
 	Until wire.Time // of a rule: when it ends; 0: it does not
 
 	AddressOf uint64 // with the key wire.AddressKey: number of the message whose origin is meant
+
+	// Of a rule that is set to undo something: the number of the record that has set what it replaces, 0: nothing. The Set is refused if
+	// that was replaced meanwhile. It sets nothing else: a preset does not set its rules, which are undone one by one.
+	Replaces *uint64
 }
 
 func (SetBody) kind() Kind { return Set }
@@ -47,7 +51,20 @@ type encodedSet5 struct {
 	AddressOf uint64
 }
 
+// encodedUndo5 is a SetBody that undoes something, which exists from HoldLevel on.
+type encodedUndo5 struct {
+	_         struct{} `cbor:",toarray"`
+	Key       string
+	Value     cbor.RawMessage
+	Until     int64
+	AddressOf uint64
+	Replaces  uint64
+}
+
 func (b SetBody) encode() []byte {
+	if b.Replaces != nil {
+		return must(encoding.Marshal(encodedUndo5{Key: b.Key, Value: EncodeValue(b.Value), Until: int64(b.Until), AddressOf: b.AddressOf, Replaces: *b.Replaces}))
+	}
 	if b.AddressOf != 0 {
 		return must(encoding.Marshal(encodedSet5{Key: b.Key, Value: EncodeValue(b.Value), Until: int64(b.Until), AddressOf: b.AddressOf}))
 	}
@@ -58,10 +75,15 @@ func (b SetBody) encode() []byte {
 }
 
 func decodeSetBody(data []byte) (body SetBody, err error) {
-	var e encodedSet5
+	var e encodedUndo5
 	switch {
-	case isArray(data, 4):
+	case isArray(data, 5):
 		err = decoding.Unmarshal(data, &e)
+		body.Replaces = &e.Replaces
+	case isArray(data, 4):
+		var old encodedSet5
+		err = decoding.Unmarshal(data, &old)
+		e.Key, e.Value, e.Until, e.AddressOf = old.Key, old.Value, old.Until, old.AddressOf
 	case isArray(data, 3):
 		var old encodedSet4
 		err = decoding.Unmarshal(data, &old)
@@ -84,6 +106,7 @@ func (b SetBody) sum() int64 {
 	if b.Key == wire.PasswordKey {
 		b.Value = wire.Value{}
 	}
+	b.Replaces = nil
 	return TextSum("\x00set " + string(b.encode()))
 }
 
@@ -97,6 +120,9 @@ func (b SetBody) check() error {
 	}
 	if err := wire.CheckAddressOf(b.Key, b.AddressOf); err != nil {
 		return err
+	}
+	if b.Replaces != nil && !wire.IsRule(b.Key) {
+		return fmt.Errorf("the setting %.80q, which is no rule, replaces record %d", b.Key, *b.Replaces)
 	}
 	return nil
 }
@@ -164,7 +190,9 @@ func (setKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		}
 	}
 	if wire.IsRule(body.Key) {
-		c.logRule(o, key, &body, c.setting(room, key))
+		if err := c.logRule(tx, o, key, &body); err != nil {
+			return err
+		}
 		return c.applyRule(tx, o, key, &body)
 	}
 	wasHidden := key.name == wire.PollPrefix && c.pollStatus(room, key.n) == wire.Hidden
@@ -200,10 +228,15 @@ func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, body *SetBody) (*w
 		}
 	}
 	if act == actRule {
-		if refused := c.refusedRule(cmd, key, body); refused != nil || key.name != wire.AddressKey {
-			return refused, nil
+		refused := c.refusedRule(cmd, key, body)
+		var err error
+		if refused == nil && key.name == wire.AddressKey {
+			refused, err = c.refusedAddressRule(tx, cmd, body)
 		}
-		return c.refusedAddressRule(tx, cmd, body)
+		if refused == nil && err == nil {
+			refused, err = c.refusedReplacing(tx, cmd.Room, key, body)
+		}
+		return refused, err
 	}
 	author := ""
 	for _, n := range c.named(key, value, current) {
@@ -269,7 +302,10 @@ func (c *Delta) settingsFull(room string) *wire.CodedError {
 // setVersion is the version of the body of a set's record, which is followed by an encodedSet.
 const setVersion = 1
 
-func encodeSet(body SetBody) string { return string(rune(setVersion)) + string(body.encode()) }
+func encodeSet(body SetBody) string {
+	body.Replaces = nil // the room is told the value only
+	return string(rune(setVersion)) + string(body.encode())
+}
 
 func decodeSet(body string) (set SetBody, err error) {
 	if err := checkRecordVersion(body, setVersion); err != nil {

@@ -106,6 +106,38 @@ func (c *Delta) refusedOwnRole(cmd *Command, rank rank, given wire.Role) *wire.C
 	return nil
 }
 
+// storedKey returns the key under which a rule is stored: that of an address is its origin.
+func (c *Delta) storedKey(tx Tx, room string, key settingKey, body *SetBody) (settingKey, error) {
+	if key.name != wire.AddressKey {
+		return key, nil
+	}
+	origin, _, err := OriginOf(tx, room, body.AddressOf)
+	return settingKey{name: wire.AddressPrefix, subject: origin.Origin.subject()}, err
+}
+
+// refusedReplacing refuses to undo what was replaced meanwhile.
+func (c *Delta) refusedReplacing(tx Tx, room string, key settingKey, body *SetBody) (*wire.CodedError, error) {
+	if body.Replaces == nil {
+		return nil, nil
+	}
+	stored, err := c.storedKey(tx, room, key, body)
+	if err != nil {
+		return nil, err
+	}
+	if s := c.setting(room, stored); s.recordAt(c.at) != *body.Replaces {
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: fmt.Sprintf("%s was changed meanwhile, and stays as it is", key)}, nil
+	}
+	return nil, nil
+}
+
+// recordAt returns the number of the record that has set what is in force at a time; 0: nothing is.
+func (s *storedSetting) recordAt(at wire.Time) uint64 {
+	if s == nil || s.over(at) {
+		return 0
+	}
+	return s.n
+}
+
 // applyRule stores a rule, and what it implies.
 func (c *Delta) applyRule(tx Tx, o *Outcome, key settingKey, body *SetBody) error {
 	switch key.name {
@@ -122,6 +154,9 @@ func (c *Delta) applyRule(tx Tx, o *Outcome, key settingKey, body *SetBody) erro
 		return c.putAddressRule(tx, o, body)
 	case wire.PresetKey:
 		o.Roles = &Roles{All: true}
+		if body.Replaces != nil {
+			break
+		}
 		rules, ok := wire.PresetRules(body.Value)
 		if !ok {
 			return fmt.Errorf("there are no rules of the preset %v", body.Value)

@@ -104,6 +104,21 @@ func (s *State) SettingsFor(senderID string, at wire.Time, room, prefix, after s
 	})
 }
 
+// RulesAt returns the rules of a room that are in force at a time, by the keys that clients know.
+func (s *State) RulesAt(room string, at wire.Time) map[string]Setting {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	rules := map[string]Setting{}
+	for i := range s.settings[room] {
+		one := &s.settings[room][i]
+		if n := one.recordAt(at); n != 0 && (one.name == wire.AddressPrefix || wire.IsRule(one.String())) {
+			shown := one.shown()
+			rules[shown.Key] = Setting{Key: shown.Key, Value: shown.Value, N: n, Until: shown.Until}
+		}
+	}
+	return rules
+}
+
 // someSettings returns the settings that Settings returns, as far as they are visible. mu is held.
 func (s *State) someSettings(room, prefix, after string, limit int, visible func(*storedSetting) bool) (settings []wire.Setting, n uint64, more bool) {
 	all := s.settings[room]

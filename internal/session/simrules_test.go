@@ -360,7 +360,12 @@ func (s *rulesSim) judge(c *rulesClient, p *modelPost, decision eventlog.Decisio
 			if refused := s.refusedPerson(c, at); refused != "" {
 				return refused
 			}
-			if s.role(c, at) < wire.RoleModerator {
+			switch role := s.role(c, at); {
+			case role < wire.RoleModerator:
+				return "not_allowed role"
+			case p.by == c: // a message from before
+				return "not_allowed"
+			case decision == eventlog.Rejected && s.role(p.by, at) >= role:
 				return "not_allowed role"
 			}
 		}

@@ -14,6 +14,7 @@ const { refusalText } = await import("../../internal/web/page/refusals.js");
 const { newcomersOf } = await import("../../internal/web/page/raid.js");
 const { silenceOf } = await import("../../internal/web/page/rules.js");
 const { transcriptLines } = await import("../../internal/web/page/transcript.js");
+const { undoAll } = await import("../../internal/web/page/undoperson.js");
 const { actionText } = await import("../../internal/web/page/actionwords.js");
 for (const part of ["later", "moderation"]) addTexts((await import(`../../internal/web/page/lang/en-${part}.js`)).default);
 
@@ -100,4 +101,27 @@ test("what was done is said in the language of the page", () => {
 		[{ do: "dance" }, "dance"],
 	]) assert.equal(actionText(/** @type {any} */ (action)), want);
 	assert.match(actionText({ do: "set", key: "lock", value: "on", until: "2026-11-25T15:00:00Z" }), /^Locked the room · until .*2026/);
+});
+
+test("everything is undone behind refused steps, and what was done before an error is told", async () => {
+	/** @type {unknown[]} */
+	const asked = [];
+	/** @param {object[]} answers */
+	const requests = (answers) => async (/** @type {object} */ from) => {
+		asked.push(from);
+		const answer = answers.shift();
+		if (!answer) throw new Error("offline");
+		return /** @type {any} */ ({ to: 9, rest: [], steps: [], ...answer });
+	};
+	const refused = { n: 5, action: { do: "set" }, key: "slow", code: "not_allowed", reason: "no" };
+	const all = await undoAll(requests([{ count: 0, failed: 1, steps: [refused], next: 7 }, { count: 2, next: 4 }, { count: 1 }]));
+	assert.deepEqual(all, { count: 3, failed: 1, unknown: 0, refused: [refused], failure: null });
+	assert.deepEqual(asked, [{}, { before: 7 }, { before: 4 }]);
+
+	const lost = await undoAll(requests([{ count: 2, next: 4 }]));
+	assert.equal(lost.count, 2);
+	assert.equal(String(lost.failure), "Error: offline");
+
+	const stopped = await undoAll(requests([{ count: 2, unknown: 3, next: 4, code: "unavailable", reason: "busy" }, { count: 9 }]));
+	assert.deepEqual([stopped.count, stopped.unknown, /** @type {any} */ (stopped.failure).code], [2, 3, "unavailable"]);
 });

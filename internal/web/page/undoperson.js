@@ -14,8 +14,38 @@ import { Refusal, randomToken } from "./ramai/protocol.js";
  *
  * What undoes something: a setting gets a value, or an erasure is undone. action: what it undoes
  * @typedef {{n: number, action: Action, key?: string, value?: Value, code?: string, reason?: string}} Step
- * @typedef {{to: number, count: number, steps: Step[], failed?: number, rest: Step[], rest_count?: number, more?: boolean}} Undone
+ * @typedef {{to: number, count: number, steps: Step[], failed?: number, unknown?: number, rest: Step[], rest_count?: number, next?: number, code?: string, reason?: string}} Undone
+ *
+ * What was done in all requests together. failure: why it has ended early, or null
+ * @typedef {{count: number, failed: number, unknown: number, refused: Step[], failure: unknown}} Total
  */
+
+/**
+ * Undoes what was shown, in as many requests as that takes, also behind steps that are refused.
+ * @param {(before: {before?: number}) => Promise<Undone>} request
+ * @returns {Promise<Total>}
+ */
+export async function undoAll(request) {
+	/** @type {Total} */
+	const total = { count: 0, failed: 0, unknown: 0, refused: [], failure: null };
+	try {
+		for (let next = /** @type {number|undefined} */ (undefined), more = true; more; more = Boolean(next)) {
+			const done = await request(next ? { before: next } : {});
+			total.count += done.count;
+			total.failed += done.failed ?? 0;
+			total.unknown += done.unknown ?? 0;
+			total.refused.push(...done.steps);
+			next = done.next;
+			if (done.code) throw Refusal.of({ code: done.code, reason: done.reason ?? "" });
+		}
+	} catch (why) {
+		total.failure = why;
+	}
+	return total;
+}
+
+/** What was done, in words. @param {Total} total */
+const totalText = ({ count, failed, unknown }) => [plural(t.undidSteps, count), failed > 0 && plural(t.undoRefused, failed), unknown > 0 && plural(t.undoUnknown, unknown)].filter(Boolean).join(" ");
 
 /** @param {{model: import("./model.js").Model, close: () => void, person: import("./hidden.js").Person, who: string}} props */
 export function UndoPerson({ model, close, person, who }) {
@@ -23,8 +53,9 @@ export function UndoPerson({ model, close, person, who }) {
 	const [plan, setPlan] = useState(/** @type {Undone|null} */ (null));
 	const [error, setError] = useState(/** @type {unknown} */ (null));
 	const [running, setRunning] = useState(false);
-	/** @param {object} fields @returns {Promise<Undone>} */
-	const ask = (fields) => moderateRoom(roomState, { undo_by: { by: person.by }, ...fields });
+	const [total, setTotal] = useState(/** @type {Total|null} */ (null));
+	/** @param {object} fields @param {{before?: number}} from @returns {Promise<Undone>} */
+	const ask = (fields, from = {}) => moderateRoom(roomState, { undo_by: { by: person.by, ...from }, ...fields });
 	const load = () => {
 		setError(null);
 		ask({ dry: true }).then(setPlan, setError);
@@ -32,28 +63,28 @@ export function UndoPerson({ model, close, person, who }) {
 	useEffect(load, []);
 	const run = async () => {
 		setRunning(true);
-		try {
-			const id = randomToken(9);
-			for (let more = true; more; ) {
-				const done = await ask({ to: plan?.to, id });
-				if (done.failed) throw Refusal.of({ code: "", reason: "", ...done.steps[0] });
-				more = Boolean(done.more && done.count > 0);
-			}
+		const id = randomToken(9);
+		const done = await undoAll((from) => ask({ to: plan?.to, id }, from));
+		if (done.failed + done.unknown === 0 && done.failure === null) {
 			close();
 			model.emit("done", t.undone);
-		} catch (why) {
-			setRunning(false);
-			load();
-			setError(why);
+			return;
 		}
+		setRunning(false);
+		setTotal(done);
+		load();
+		setError(done.failure);
 	};
 	const words = (/** @type {Step} */ { key = "", value, action }) => (t.ruleLabels[key] ? `${t.ruleLabels[key]}: ${valueText(key, value)}` : t.undoOf(actionText(action)));
+	const stepKey = (/** @type {Step} */ { n, key }) => `${n} ${key}`; // a preset has a step for each of its rules
 	const others = (/** @type {number} */ count) => count > 0 && html`<li>${t.others(number(count))}</li>`;
 	return html`<${Dialog} title=${t.undoPerson(who)} close=${close} drawer>
 		${error !== null && html`<p class="error-text" role="alert">${errorText(error)} <button type="button" class="plain" onClick=${load}>${t.tryNow}</button></p>`}
+		${total && html`<p role="status">${totalText(total)}</p>
+			<ul class="records">${total.refused.map((step) => html`<li key=${stepKey(step)}>${words(step)}: ${errorText(Refusal.of({ code: "", reason: "", ...step }))}</li>`)}${others(total.failed - total.refused.length)}</ul>`}
 		${!plan && error === null && html`<p class="note" role="status">${t.loading}</p>`}
 		${plan && html`<p role="status">${plan.count > 0 ? t.undoPersonHint : t.undoNothing}</p>
-			<ul class="records">${plan.steps.map((step) => html`<li key=${step.n}>${words(step)}</li>`)}${others(plan.count - plan.steps.length)}</ul>
+			<ul class="records">${plan.steps.map((step) => html`<li key=${stepKey(step)}>${words(step)}</li>`)}${others(plan.count - plan.steps.length)}</ul>
 			${plan.rest.length > 0 && html`<h3>${t.undoRest}</h3><ul class="records">${plan.rest.map(({ n, action }) => html`<li key=${n}>${actionText(action)}</li>`)}${others((plan.rest_count ?? 0) - plan.rest.length)}</ul>`}
 			<div class="buttons even">${plan.count > 0 && html`<button type="button" class="danger" disabled=${running} onClick=${run}>${icon("undo")} ${plural(t.undoSteps, plan.count)}</button>`}
 				<button type="button" onClick=${close}>${plan.count > 0 ? t.cancel : t.close}</button></div>`}

@@ -148,4 +148,7 @@ export default {
 	undoOf: (/** @type {string} */ did) => `Undo: ${did}`,
 	undoRest: "This cannot be undone here:",
 	undoSteps: forms("Undo # action", "Undo # actions"),
+	undidSteps: forms("# action is undone.", "# actions are undone."),
+	undoRefused: forms("# could not be undone:", "# could not be undone:"),
+	undoUnknown: forms("Of # it is not known yet.", "Of # it is not known yet."),
 };

@@ -136,4 +136,7 @@ export default {
 	undoOf: (did) => `Batalkan: ${did}`,
 	undoRest: "Ini tidak bisa dibatalkan di sini:",
 	undoSteps: { other: "Batalkan # tindakan" },
+	undidSteps: { other: "# tindakan sudah dibatalkan." },
+	undoRefused: { other: "# tindakan tidak bisa dibatalkan:" },
+	undoUnknown: { other: "# tindakan belum diketahui hasilnya." },
 };

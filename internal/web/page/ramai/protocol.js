@@ -8,7 +8,7 @@
  * @typedef {{log: string, epoch?: string, n: number}} Position
  *
  * What a moderator has done; only what applies is set.
- * @typedef {{do: string, key?: string, value?: Value, before?: Value, until?: string, of?: number, by?: string, from?: string, count?: number, erasure?: number, reason?: string}} Action
+ * @typedef {{do: string, key?: string, value?: Value, before?: Value, before_until?: string, rules?: {key: string, value?: Value, before?: Value, before_until?: string}[], until?: string, of?: number, by?: string, from?: string, count?: number, erasure?: number, reason?: string}} Action
  *
  * @typedef {{messages: Message[], more: boolean, log: string, epoch?: string, first: number, head?: number, skipped?: [number, number][], target?: number, reset?: boolean, as?: string, mine?: Record<string, string[]>}} Page
  *
