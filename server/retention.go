@@ -138,14 +138,15 @@ type plan struct {
 	stored  uint64            // all stored messages
 }
 
-// planSweep returns the plan of a sweep. If the clock is not trusted, nothing is deleted by age. It skips rooms that cannot be read, and returns their errors.
+// planSweep returns the plan of a sweep. If the clock is not trusted, nothing is deleted by age.
+// It skips rooms that cannot be read, and returns their errors.
 func planSweep(retention eventlog.Retention, store eventlog.Store, now time.Time, clockTrusted bool) (plan, error) {
 	p := plan{cuts: map[string]uint64{}}
 	var failed error
 	for room, bounds := range store.AllBounds() {
 		p.stored += bounds.Last + 1 - bounds.First
-		if retention.Of(room).Age > 0 && !clockTrusted {
-			continue
+		if !clockTrusted {
+			now = time.Time{}
 		}
 		cut, err := retention.TrimTo(store, room, now)
 		if err != nil {

@@ -61,6 +61,12 @@ func (judgeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return c.judgedBefore(tx, o, &body)
 	}
 	held := heldMessage{Delta: c, tx: tx, room: room, senderID: body.SenderID, id: body.ID, heldEntry: h}
+	if body.Decision == Withdrawn {
+		if refused, err := c.countWithdrawn(tx, room); refused != nil || err != nil {
+			o.refuseWith(refused)
+			return err
+		}
+	}
 	if body.Decision != Approved {
 		var action *wire.Action
 		if body.Decision == Rejected {

@@ -10,20 +10,24 @@ import (
 	"ramai/wire"
 )
 
-// Retention says which messages of a room are kept. The zero value: all.
+// Retention says which messages of a room are kept: those for which both hold. The zero value: all.
 type Retention struct {
 	Newest uint64        // this many; 0: any number
 	Age    time.Duration // those of at most this age; 0: any age
 }
 
-// LogLife is how long the rooms of moderators and owners keep their records where retention keeps a number of messages. Anybody whose
-// messages are held, or who reports some, adds records there, and these must not displace the records of what moderators did.
-const LogLife = 90 * 24 * time.Hour
+// What the rooms of moderators and owners keep where retention keeps a number of messages. Anybody whose messages are held, or who reports
+// some, adds records there, and these must not displace the records of what moderators did. So LogLife is what usually counts: guests add
+// less than a third of LogMax in that time, see MaxReportsOfDay and MaxWithdrawnOfDay.
+const (
+	LogLife = 90 * 24 * time.Hour
+	LogMax  = 1_000_000
+)
 
 // Of returns what is kept of a room.
 func (r Retention) Of(room string) Retention {
 	if r.Newest > 0 && !counted(room) {
-		return Retention{Age: LogLife}
+		return Retention{Newest: LogMax, Age: LogLife}
 	}
 	return r
 }
@@ -73,17 +77,18 @@ func (r Retention) String() string {
 	return fmt.Sprintf("%dh", r.Age/time.Hour)
 }
 
-// TrimTo returns the highest number of a room to delete; 0: none.
-func (r Retention) TrimTo(store Store, room string, now time.Time) (uint64, error) {
+// TrimTo returns the highest number of a room to delete; 0: none. If now is zero, because the time is not known, age does not count.
+func (r Retention) TrimTo(store Store, room string, now time.Time) (to uint64, err error) {
 	bounds := store.Bounds(room)
 	r = r.Of(room)
-	switch {
-	case r.Newest > 0 && bounds.Last > r.Newest:
-		return bounds.Last - r.Newest, nil
-	case r.Age > 0 && bounds.First <= bounds.Last:
-		return r.lastBefore(store, room, bounds, wire.TimeOf(now.Add(-r.Age)))
+	if r.Newest > 0 && bounds.Last > r.Newest {
+		to = bounds.Last - r.Newest
 	}
-	return 0, nil
+	if bounds.First = max(bounds.First, to+1); r.Age > 0 && !now.IsZero() && bounds.First <= bounds.Last {
+		old, err := r.lastBefore(store, room, bounds, wire.TimeOf(now.Add(-r.Age)))
+		return max(to, old), err
+	}
+	return to, nil
 }
 
 // lastBefore finds the highest number of a message from before a time, by bisection: the times of a room never go backwards.

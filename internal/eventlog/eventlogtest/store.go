@@ -77,6 +77,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"expired held messages", testHeldExpires},
 		{"reports", testReports},
 		{"own case", testOwnCase},
+		{"flood of reports", testFloodOfReports},
 		{"votes", testVotes},
 		{"hidden votes", testHiddenVotes},
 		{"limits of votes", testVoteLimits},

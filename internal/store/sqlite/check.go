@@ -110,13 +110,16 @@ func countExpired(c conn, retention eventlog.Retention, now time.Time) (expired,
 		if retention.Newest == 0 {
 			return expired, all, nil
 		}
+		old := "0"
 		for _, t := range tables {
-			row, err := c.ints("SELECT count(*) FROM "+t.name+" WHERE at < ? AND key >> 40 IN (SELECT id FROM rooms WHERE name LIKE '~%')", int64(wire.TimeOf(now.Add(-eventlog.LogLife))))
-			if err != nil {
-				return 0, 0, err
-			}
-			expired += uint64(row[0])
+			old += " + (SELECT count(*) FROM " + t.name + " WHERE at < ?1 AND key BETWEEN r.id << 40 AND (r.id << 40) + ?2)"
 		}
+		row, err = c.ints("SELECT ifnull(sum(max(last - first + 1 - ?3, "+old+")), 0) FROM rooms r WHERE name LIKE '~%'",
+			int64(wire.TimeOf(now.Add(-eventlog.LogLife))), int64(eventlog.MaxNumber), int64(eventlog.LogMax))
+		if err != nil {
+			return 0, 0, err
+		}
+		expired += uint64(row[0])
 		return expired, all, nil
 	}
 	for _, t := range tables {

@@ -1,0 +1,69 @@
+package eventlogtest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"ramai/internal/eventlog"
+	"ramai/wire"
+)
+
+// testFloodOfReports: guests add a limited number of reports and withdrawn messages within a day to the room of the moderators, however
+// many guests there are. Reports of people whom a moderator trusts are not displaced, and on the next day all can report again.
+func testFloodOfReports(t *testing.T, j *tested) {
+	holding(j)
+	j.saves(ruled(eventlog.OperatorSender, "guests", wire.EveryoneKey, wire.TextValue("guest"), 0))
+	j.saves(ruled(sender("owner"), "free", wire.HoldKey, wire.Value{}, 0))
+	var said []eventlog.Command
+	for i := range eventlog.MaxReports + 1 {
+		said = append(said, say(sender("guest"), "den", fmt.Sprint("m", i), "x"))
+	}
+	first := j.apply(said...)[0].N
+	report := func(by string, i int) eventlog.Command {
+		return eventlog.Command{Kind: eventlog.Report, SenderID: by, Room: "den", ID: "r", Body: eventlog.ReportBody{Of: first + uint64(i)}}
+	}
+	before := len(j.all("~den"))
+	for i := range eventlog.MaxReportsOfDay / eventlog.MaxReports {
+		var all []eventlog.Command
+		for k := range eventlog.MaxReports {
+			all = append(all, report(sender(fmt.Sprint("g", i)), k))
+		}
+		for _, o := range j.apply(all...) {
+			if o.Status == eventlog.Refused {
+				t.Fatalf("a report of sender %d is %s", i, summary(o))
+			}
+		}
+	}
+	late, trusted := sender("late"), sender("trusted")
+	o := j.apply(report(late, 0))[0]
+	if o.Err == nil || o.Err.Rule != wire.RuleReports || o.Err.Until <= j.at || len(j.all("~den")) != before+eventlog.MaxReportsOfDay {
+		t.Fatalf("one report more is %s: %+v, with %d records", summary(o), o.Err, len(j.all("~den"))-before)
+	}
+	j.expect(commands(report(trusted, 0), report(sender("g0"), 0)), "done", "done")
+
+	j.saves(ruled(sender("owner"), "again", wire.HoldKey, wire.TextValue(wire.HoldAll), 0))
+	before = len(j.all("~den"))
+	for i := range eventlog.MaxWithdrawnOfDay / 20 {
+		var all []eventlog.Command
+		for k := range 20 {
+			by, id := sender(fmt.Sprint("w", i)), fmt.Sprint(k)
+			all = append(all, say(by, "den", id, "x"), judge(by, by, id, eventlog.Withdrawn))
+		}
+		for _, o := range j.apply(all...) {
+			if o.Status == eventlog.Refused {
+				t.Fatalf("withdrawing is %s", summary(o))
+			}
+		}
+	}
+	j.expect(commands(say(late, "den", "h", "wait"), judge(late, late, "h", eventlog.Withdrawn)), "held", "refused not_allowed")
+	if got := len(j.all("~den")) - before; got != 2*eventlog.MaxWithdrawnOfDay+1 || len(j.waiting()) != 1 {
+		t.Errorf("the room of the moderators has %d records more, and waiting are %v", got, j.waiting())
+	}
+	j.at += wire.Time(23 * time.Hour / time.Millisecond)
+	prune := eventlog.Command{Kind: eventlog.PruneEntries, Room: "den", Body: eventlog.PruneEntriesBody{Table: eventlog.Reports, Keys: []string{"\x00day"}}}
+	j.apply(prune)
+	j.expect(commands(judge(late, late, "h", eventlog.Withdrawn)), "refused not_allowed")
+	j.at += wire.Time(2 * time.Hour / time.Millisecond)
+	j.expect(commands(report(late, 0), judge(late, late, "h", eventlog.Withdrawn)), "done", "saved 0")
+}
