@@ -42,7 +42,7 @@ func (st *ClusterStatus) refusedChange(without string) error {
 				errMembers, m.Address, m.Behind, orNone(m.Replica))
 		}
 	}
-	if without != "" && left < 2 {
+	if without != "" && left < eventlog.MinMembers {
 		return fmt.Errorf("%w: only %d would be left, and a cluster needs 2; start another member with an empty folder first", errMembers, left)
 	}
 	return nil

@@ -9,12 +9,16 @@ import (
 // MemberLevel is the level from which the members of a cluster are part of the state.
 const MemberLevel = 6
 
-// MaxMembers is the number of members that a cluster can have.
-const MaxMembers = 5
+// MinMembers and MaxMembers are how many members a cluster has.
+const (
+	MinMembers = 2 // for a while, until a member that was removed is replaced
+	MaxMembers = 5
+)
 
 // MemberBody is the body of a Member. A member of a cluster submits one after each start, and from time to time, and says what it
 // is. The first one makes it a member. With Gone, any member submits it for an operator: the member Name has left for good, and
-// never becomes a member again, because the others would rely on votes that it may have forgotten.
+// never becomes a member again, because the others would rely on votes that it may have forgotten. That is refused if fewer than
+// two would be left, unless the data is that of a server that runs alone now: see ramai cluster repair.
 //
 // The command needs no id: repeated, it changes nothing.
 type MemberBody struct {
@@ -101,6 +105,9 @@ func (memberKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		return nil
 	case body.Gone && m.Gone():
 		return nil
+	case body.Gone && c.node != LocalNode && remaining(members) <= MinMembers:
+		o.refuse(wire.NotAllowed, fmt.Sprintf("the cluster has only %d members left, and needs 2; start another member with an empty folder first", remaining(members)))
+		return nil
 	case body.Gone:
 		m.Left = c.at
 		return putMember(tx, m)
@@ -118,6 +125,16 @@ func (memberKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	m.Address, m.Version, m.Level, m.Size, m.Announced = body.Address, body.Version, body.Level, body.Size, c.at
 	m.Applied = max(m.Applied, body.Applied)
 	return putMember(tx, m)
+}
+
+// remaining returns how many members were not removed.
+func remaining(members []MemberInfo) (count int) {
+	for i := range members {
+		if !members[i].Gone() {
+			count++
+		}
+	}
+	return count
 }
 
 // RefusedMember returns why a node cannot be one of the members; empty: it can. size is how many members its settings name.

@@ -15,6 +15,7 @@ func announce(name, address string, applied uint64) eventlog.Command {
 
 // testMembers: the members of a cluster are what they announced themselves. One that was removed never returns, another can take its
 // address, and there are no more than their settings say.
+// One of the last two cannot be removed, unless the data has left its cluster.
 func testMembers(t *testing.T, j *tested) {
 	allowChanges(j)
 	as := func(node string, c eventlog.Command, want string) {
@@ -64,4 +65,11 @@ func testMembers(t *testing.T, j *tested) {
 	as("e", announce("e", "e:1", 7), "has 3 members")
 	as("a", eventlog.Command{Kind: eventlog.Member, Body: grown}, "")
 	as("e", announce("e", "e:1", 7), "")
+	as("a", remove("c"), "")
+	as("d", remove("e"), "")
+	as("a", remove("d"), "has only 2 members left")
+	as("d", remove("a"), "has only 2 members left")
+	as(eventlog.LocalNode, remove("d"), "")
+	as(eventlog.LocalNode, remove("a"), "")
+	members("a a:1 9 gone=true; b b:1 0 gone=true; c c:1 7 gone=true; d b:1 8 gone=true; e e:1 7 gone=true; ")
 }
