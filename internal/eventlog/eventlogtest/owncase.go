@@ -55,3 +55,62 @@ func testOwnCase(t *testing.T, j *tested) {
 		}
 	}
 }
+
+// mayDecide reports whether a sender may decide about what another has done before that one got the present role: approve or reject a held
+// message, settle a report about a message, or restore what was erased.
+func (j *acting) mayDecide(verb, by, on, id string) bool {
+	j.t.Helper()
+	then, key := "guest", wire.RolePrefix+on
+	if verb == "restore" {
+		then = "moderator"
+	}
+	present := j.RulesAt("den", j.at)[key].Value
+	if on != eventlog.OperatorSender {
+		j.saves(ruled(eventlog.OperatorSender, id+"then", key, wire.TextValue(then), 0))
+	}
+	decide := map[string]func(by, on, id string) eventlog.Command{"approve": j.holdOne, "reject": j.holdOne, "settle": j.reportOne, "restore": j.eraseOne}[verb](by, on, id)
+	if on != eventlog.OperatorSender {
+		j.saves(ruled(eventlog.OperatorSender, id+"now", key, present, 0))
+	}
+	if body, is := decide.Body.(eventlog.JudgeBody); is {
+		body.Decision = map[string]eventlog.Decision{"approve": eventlog.Approved, "reject": eventlog.Rejected}[verb]
+		decide.Body = body
+		defer func() { j.saves(judge(eventlog.OperatorSender, on, id, eventlog.Rejected)) }() // makes space
+	}
+	may := j.saves(decide)
+	j.steps(false)
+	return may
+}
+
+// holdOne lets a message of a sender wait, and returns the command that decides about it.
+func (j *acting) holdOne(by, on, id string) eventlog.Command {
+	j.saves(ruled(eventlog.OperatorSender, id+"hold", wire.HoldKey, wire.TextValue(wire.HoldAll), 0))
+	j.apply(say(on, "den", id, "wait"))
+	j.saves(ruled(eventlog.OperatorSender, id+"free", wire.HoldKey, wire.Value{}, 0))
+	return judge(by, on, id, eventlog.Approved)
+}
+
+// reportOne lets a message of a sender be reported, and returns the command that settles the report.
+func (j *acting) reportOne(by, on, id string) eventlog.Command {
+	j.saves(say(on, "den", id, "spam"))
+	reporter := sender("r" + id)
+	j.saves(ruled(eventlog.OperatorSender, id+"reporter", wire.RolePrefix+reporter, wire.TextValue("reader"), 0))
+	j.apply(eventlog.Command{Kind: eventlog.Report, SenderID: reporter, Room: "den", ID: "r", Body: eventlog.ReportBody{Of: j.newestMessage("den")}})
+	report := j.derived[0]
+	settle := erase(by, id+"settle", report.N)
+	settle.Room = report.Command.Room
+	return settle
+}
+
+// eraseOne lets a sender erase a message of a guest, and returns the command that undoes it.
+func (j *acting) eraseOne(by, on, id string) eventlog.Command {
+	spammer := sender("spammer")
+	j.saves(ruled(eventlog.OperatorSender, id+"spammer", wire.RolePrefix+spammer, wire.TextValue("guest"), 0))
+	j.saves(say(spammer, "den", id, "spam"))
+	n := j.newestMessage("den")
+	erasure := eraseBy(id+"erase", n, n, spammer)
+	erasure.SenderID, erasure.Room = on, "den"
+	n = j.apply(erasure)[0].N
+	j.steps(false)
+	return eventlog.Command{Kind: eventlog.Restore, SenderID: by, Room: "den", ID: id + "restore", Body: eventlog.RestoreBody{Erasure: n}}
+}

@@ -120,7 +120,35 @@ const whoMayAct = `
 	edit      trusted   ------- +
 	edit      moderator -------  +
 	edit      owner     -------  +
-	edit      operator  +++++++  +`
+	edit      operator  +++++++  +
+	approve   none      ------- -
+	approve   reader    ------- -
+	approve   guest     ------- -
+	approve   trusted   ------- -
+	approve   moderator --++++-  -
+	approve   owner     --++++-  -
+	approve   operator  --++++-  -
+	reject    none      ------- -
+	reject    reader    ------- -
+	reject    guest     ------- -
+	reject    trusted   ------- -
+	reject    moderator ++++---  -
+	reject    owner     +++++--  -
+	reject    operator  ++++++-  -
+	settle    none      ------- -
+	settle    reader    ------- -
+	settle    guest     ------- -
+	settle    trusted   ------- -
+	settle    moderator ++++++-  -
+	settle    owner     +++++++  +
+	settle    operator  +++++++  +
+	restore   none      ------- -
+	restore   reader    ------- -
+	restore   guest     ------- -
+	restore   trusted   ------- -
+	restore   moderator ++++---  +
+	restore   owner     +++++--  +
+	restore   operator  +++++++  +`
 
 // testWhoMayAct tries every action of whoMayAct.
 func testWhoMayAct(t *testing.T, j *tested) {
@@ -147,7 +175,7 @@ func testWhoMayAct(t *testing.T, j *tested) {
 			}
 		}
 	}
-	if want := 9 * len(roles); rows != want {
+	if want := 13 * len(roles); rows != want {
 		t.Fatalf("the table has %d rows, want %d", rows, want)
 	}
 }
@@ -183,6 +211,8 @@ func (j *acting) mayAct(verb, role, other string) bool {
 		}
 	}()
 	switch verb {
+	case "approve", "reject", "settle", "restore":
+		return j.mayDecide(verb, by, on, id)
 	case "mute":
 		return j.saves(ruled(by, id, wire.PersonPrefix+on, wire.TextValue(wire.Mute), 0))
 	case "unban":
