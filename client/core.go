@@ -137,24 +137,23 @@ func (c *core) received(now time.Time, b []byte) error {
 	if !c.open {
 		return c.greeting(now, f, b)
 	}
+	return c.frame(now, f, b)
+}
+
+// frame handles a frame that arrived after the greeting.
+func (c *core) frame(now time.Time, f wire.Frame, b []byte) error {
 	switch f := f.(type) {
 	case wire.Message:
 		err := c.advance(f.Room, f.N, f, b)
-		if f.SenderID == c.by {
-			c.saved(now, f.Room, f.ID, f.N, f.At.Std())
-		}
+		c.echoed(now, f.SenderID, f.Room, f.ID, f.N, f.At)
 		return err
 	case wire.Changed:
 		err := c.advance(f.Room, f.N, f, b)
-		if f.SenderID == c.by {
-			c.saved(now, f.Room, f.ID, f.N, f.At.Std())
-		}
+		c.echoed(now, f.SenderID, f.Room, f.ID, f.N, f.At)
 		return err
 	case wire.State:
 		err := c.advance(f.Room, f.N, f, b)
-		if f.SenderID == c.by {
-			c.saved(now, f.Room, f.ID, f.N, f.At.Std())
-		}
+		c.echoed(now, f.SenderID, f.Room, f.ID, f.N, f.At)
 		return err
 	case wire.Tally:
 		return c.advance(f.Room, f.N, f, b)
@@ -198,6 +197,13 @@ func (c *core) received(now time.Time, b []byte) error {
 		c.answered(now, f, b)
 	}
 	return nil
+}
+
+// echoed notes that a message, a change or a setting of this client has come back in its room: it is saved.
+func (c *core) echoed(now time.Time, senderID, room, id string, n uint64, at wire.Time) {
+	if senderID == c.by {
+		c.saved(now, room, id, n, at.Std())
+	}
 }
 
 // greeting handles frames before the final welcome.

@@ -42,16 +42,7 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 		return nil, err
 	}
 	s.clock.newest = newest(s.store)
-	s.hub = room.NewHub(s.store, room.Options{
-		Budget: budget, Logger: cfg.Logger, Publish: cfg.member.publishPeople(),
-		CanRead: func(room, senderID string, addr netip.Addr) bool { return s.chat.CanRead(room, senderID, addr) },
-		RuleEnd: func(room string) time.Time {
-			if end := s.store.RuleEnd(room, wire.TimeOf(cfg.Now())); end != 0 {
-				return end.Std()
-			}
-			return time.Time{}
-		},
-	})
+	s.openHub(budget)
 	s.index = search.Open(indexPath(cfg), s.store, cfg.Logger, cfg.Now)
 	node, at := eventlog.LocalNode, cfg.Now
 	if m := cfg.member; m != nil {
@@ -66,10 +57,41 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 	if cfg.sequencer == nil {
 		cfg.sequencer = local.New()
 	}
+	started := s.openLog(node, at)
+	if err := errors.Join(s.renewKeys(), s.configure()); err != nil {
+		return nil, err
+	}
+	if s.tokens, err = cfg.verifier(); err != nil {
+		return nil, err
+	}
+	s.openChat()
+	if err := s.chat.LoadSessions(); err != nil {
+		return nil, err
+	}
+	return started, nil
+}
+
+func (s *Server) openHub(budget *fanout.Budget) {
+	cfg := &s.cfg
+	s.hub = room.NewHub(s.store, room.Options{
+		Budget: budget, Logger: cfg.Logger, Publish: cfg.member.publishPeople(),
+		CanRead: func(room, senderID string, addr netip.Addr) bool { return s.chat.CanRead(room, senderID, addr) },
+		RuleEnd: func(room string) time.Time {
+			if end := s.store.RuleEnd(room, wire.TimeOf(cfg.Now())); end != 0 {
+				return end.Std()
+			}
+			return time.Time{}
+		},
+	})
+}
+
+// openLog opens the event log, and returns a channel for the outcome of its first command. That begins an epoch, and frees the names
+// held by connections of an earlier run.
+func (s *Server) openLog(node string, at func() time.Time) <-chan *eventlog.Outcome {
+	cfg := &s.cfg
 	started := make(chan *eventlog.Outcome, 1)
 	s.eventlog = eventlog.NewLog(s.store, cfg.sequencer, eventlog.Options{
 		Feed: s.feed, Now: cfg.Now, At: at, Logger: cfg.Logger, Applied: s.metrics.Committed, Node: node,
-		// The first command begins an epoch and frees the names held by connections of an earlier run.
 		Start: func(after uint64) (eventlog.Submission, error) {
 			nonce, err := eventlog.NewNonce(cfg.Random)
 			return eventlog.Submission{
@@ -83,17 +105,7 @@ func (s *Server) open() (<-chan *eventlog.Outcome, error) {
 			}, err
 		},
 	})
-	if err := errors.Join(s.renewKeys(), s.configure()); err != nil {
-		return nil, err
-	}
-	if s.tokens, err = cfg.verifier(); err != nil {
-		return nil, err
-	}
-	s.openChat()
-	if err := s.chat.LoadSessions(); err != nil {
-		return nil, err
-	}
-	return started, nil
+	return started
 }
 
 // openChat creates the chat service, and what all sessions share.

@@ -114,24 +114,10 @@ Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connec
 		Annotations: map[string]string{takesWords: ""},
 		Args:        cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, value := args[1], wire.Value{}
-			switch {
-			case (key == wire.PasswordKey) != (secret != "") && !unset, secret != "" && (unset || len(args) > 2):
-				return exit(exitUsage, errors.New("a password is set with --password-file FILE in place of a value, and nothing else is"))
-			case secret != "":
-				text, err := readSecret(string(secret), cmd.InOrStdin())
-				if err != nil {
-					return exit(exitUsage, fmt.Errorf("--password-file: %w", err))
-				}
-				value = wire.TextValue(text)
-			case unset != (len(args) == 2):
-				return exit(exitUsage, errors.New("give either a value or --unset"))
-			case !unset:
-				text, err := textOf(args[2:], cmd.InOrStdin())
-				if err != nil {
-					return err
-				}
-				value = settingOf(key, text)
+			key := args[1]
+			value, err := settingArg(key, args[2:], unset, string(secret), cmd.InOrStdin())
+			if err != nil {
+				return err
 			}
 			if err := wire.CheckSetting(key, value); err != nil {
 				return exit(exitUsage, errors.New(err.Reason))
@@ -150,6 +136,29 @@ Exit codes: 0 saved, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connec
 	cmd.Flags().Var(&secret, "password-file", "with the key password: a file with the password on its first line; - reads it from stdin")
 	completeRoom(cmd, &o.target)
 	return cmd
+}
+
+// settingArg returns the value that the arguments give a setting: the words, or what the file secret has. Null: the setting is removed.
+func settingArg(key string, words []string, unset bool, secret string, stdin io.Reader) (wire.Value, error) {
+	switch {
+	case (key == wire.PasswordKey) != (secret != "") && !unset, secret != "" && (unset || len(words) > 0):
+		return wire.Value{}, exit(exitUsage, errors.New("a password is set with --password-file FILE in place of a value, and nothing else is"))
+	case secret != "":
+		text, err := readSecret(secret, stdin)
+		if err != nil {
+			return wire.Value{}, exit(exitUsage, fmt.Errorf("--password-file: %w", err))
+		}
+		return wire.TextValue(text), nil
+	case unset != (len(words) == 0):
+		return wire.Value{}, exit(exitUsage, errors.New("give either a value or --unset"))
+	case unset:
+		return wire.Value{}, nil
+	}
+	text, err := textOf(words, stdin)
+	if err != nil {
+		return wire.Value{}, err
+	}
+	return settingOf(key, text), nil
 }
 
 // settingOf parses the value of a setting. What is not a value of this setting is returned as text, which is then refused.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ramai/internal/eventlog"
 	"ramai/internal/logging"
@@ -49,8 +50,20 @@ a power failure loses no message that was delivered.`,
 			return runServe(cmd.Context(), cfg, o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	o.flags(cmd.Flags(), &cfg)
+	return cmd
+}
+
+type serveOptions struct {
+	listen, admin, ssh, durability, io, logFormat string
+	bufferMemory                                  size
+	check, logTexts                               bool
+	retention                                     retention
+}
+
+// flags defines the flags of the command.
+func (o *serveOptions) flags(f *pflag.FlagSet, cfg *server.Config) {
 	o.bufferMemory = size(cfg.BufferMemory)
-	f := cmd.Flags()
 	f.Var(address{&o.listen, false}, "listen", "address and port to listen on; 0.0.0.0:2000 accepts the whole network")
 	f.Var(address{&o.admin, true}, "admin", "address and port for Prometheus metrics and health checks, for example 127.0.0.1:2001")
 	f.Var(address{&o.ssh, true}, "ssh", "address and port for SSH, for example :2022; any ssh client can join")
@@ -92,14 +105,6 @@ a power failure loses no message that was delivered.`,
 	f.BoolVar(&cfg.Quiet, "quiet", false, "do not log client activity")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, `"text" or "json"`)
 	f.BoolVar(&o.logTexts, "log-texts", false, "log the text of messages; this is the default on a terminal, unless --quiet is set")
-	return cmd
-}
-
-type serveOptions struct {
-	listen, admin, ssh, durability, io, logFormat string
-	bufferMemory                                  size
-	check, logTexts                               bool
-	retention                                     retention
 }
 
 // runServe serves until a signal comes or ctx ends.

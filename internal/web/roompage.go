@@ -149,6 +149,25 @@ func (w *web) formSession(r *http.Request) (string, chat.Identity) {
 	return c.Value, who
 }
 
+// newFormSession returns a session for a form that was sent without one, and its sender.
+func newFormSession() (string, chat.Identity) {
+	b := make([]byte, 16)
+	rand.Read(b)
+	secret := base64.RawURLEncoding.EncodeToString(b)
+	return secret, chat.Identity{SenderID: wire.SenderIDOf(secret)}
+}
+
+// checkFormOrigin refuses forms of pages of other sites, also of those that may use the API.
+func (w *web) checkFormOrigin(r *http.Request) *wire.CodedError {
+	if err := w.checkOrigin(r); err != nil {
+		return err
+	}
+	if field := r.Header.Get("Origin"); field != "" && !isOwn(r, field) {
+		return &wire.CodedError{Code: wire.NotAllowed, Reason: "pages of other sites can use the API, but not the form of this page"}
+	}
+	return nil
+}
+
 // postForm answers the form of a room's page: it posts, and redirects to the page. A refusal is shown in the page, and the
 // text is kept.
 func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
@@ -160,11 +179,7 @@ func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
 		w.refuse(out, http.StatusNotFound, err)
 		return
 	}
-	err := w.checkOrigin(r)
-	if field := r.Header.Get("Origin"); err == nil && field != "" && !isOwn(r, field) { // of a page that may use the API
-		err = &wire.CodedError{Code: wire.NotAllowed, Reason: "pages of other sites can use the API, but not the form of this page"}
-	}
-	if err != nil {
+	if err := w.checkFormOrigin(r); err != nil {
 		w.fail(out, err)
 		return
 	}
@@ -175,10 +190,7 @@ func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
 	limit := 3*2*w.Chat.Limits().Text + 1024 // each byte as %XX, each newline as CRLF
 	secret, who := w.formSession(r)
 	if secret == "" {
-		b := make([]byte, 16)
-		rand.Read(b)
-		secret = base64.RawURLEncoding.EncodeToString(b)
-		who = chat.Identity{SenderID: wire.SenderIDOf(secret)}
+		secret, who = newFormSession()
 	}
 	if wait := w.chargeWork(r, limit); wait > 0 {
 		w.fail(out, tooFast(wait))

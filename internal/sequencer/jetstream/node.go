@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	cryptorand "crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -96,40 +97,14 @@ func StartNode(opt Options) (*Node, error) {
 	} else if err := ln.Close(); err != nil {
 		return nil, err
 	}
-	tls, err := opt.Secret.tlsConfig(opt.Now())
+	tlsConfig, err := opt.Secret.tlsConfig(opt.Now())
 	if err != nil {
 		return nil, err
 	}
-	// The routes wait for a listener for clients, even with DontListen. So there is one on the loopback interface, whose
-	// password only this process knows.
 	password := cryptorand.Text()
-	name, system := opt.Name, server.NewAccount(server.DEFAULT_SYSTEM_ACCOUNT)
-	if opt.Asking {
-		name += "-asking"
-	}
-	so := &server.Options{
-		ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
-		SystemAccount: server.DEFAULT_SYSTEM_ACCOUNT, Accounts: []*server.Account{system},
-		Users:     []*server.User{{Username: ownUser, Password: password}, {Username: systemUser, Password: password, Account: system}},
-		JetStream: !opt.Asking, StoreDir: opt.Dir, SyncAlways: !opt.unsynced, SyncInterval: 2 * time.Minute,
-		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 40,
-		MaxPayload: maxPayload, DisableJetStreamBanner: true, MaxTracedMsgLen: 1,
-		Cluster: server.ClusterOpts{
-			Name: clusterName, Host: host, Port: port, TLSConfig: tls, TLSTimeout: 5, PoolSize: -1, NoAdvertise: true, Advertise: cmp.Or(opt.Reach[opt.Address], opt.Address),
-			Compression: server.CompressionOpts{Mode: server.CompressionOff},
-		},
-	}
-	for _, m := range opt.Members {
-		if m == opt.Address {
-			continue
-		}
-		if err := CheckAddress(m); err != nil {
-			return nil, err
-		}
-		so.Routes = append(so.Routes, &url.URL{Scheme: "nats-route", Host: cmp.Or(opt.Reach[m], m)})
-	}
-	if len(so.Routes) == 0 { // alone: without a cluster there is no election to wait for
-		so.Cluster = server.ClusterOpts{}
+	so, err := opt.serverOptions(host, port, tlsConfig, password)
+	if err != nil {
+		return nil, err
 	}
 	ns, err := server.NewServer(so)
 	if err != nil {
@@ -147,6 +122,40 @@ func StartNode(opt Options) (*Node, error) {
 		return nil, err
 	}
 	return n, nil
+}
+
+// serverOptions returns the options of the embedded server. The routes wait for a listener for clients, even with DontListen. So there
+// is one on the loopback interface, whose password only this process knows.
+func (opt *Options) serverOptions(host string, port int, tlsConfig *tls.Config, password string) (*server.Options, error) {
+	name, system := opt.Name, server.NewAccount(server.DEFAULT_SYSTEM_ACCOUNT)
+	if opt.Asking {
+		name += "-asking"
+	}
+	so := &server.Options{
+		ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+		SystemAccount: server.DEFAULT_SYSTEM_ACCOUNT, Accounts: []*server.Account{system},
+		Users:     []*server.User{{Username: ownUser, Password: password}, {Username: systemUser, Password: password, Account: system}},
+		JetStream: !opt.Asking, StoreDir: opt.Dir, SyncAlways: !opt.unsynced, SyncInterval: 2 * time.Minute,
+		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 40,
+		MaxPayload: maxPayload, DisableJetStreamBanner: true, MaxTracedMsgLen: 1,
+		Cluster: server.ClusterOpts{
+			Name: clusterName, Host: host, Port: port, TLSConfig: tlsConfig, TLSTimeout: 5, PoolSize: -1, NoAdvertise: true, Advertise: cmp.Or(opt.Reach[opt.Address], opt.Address),
+			Compression: server.CompressionOpts{Mode: server.CompressionOff},
+		},
+	}
+	for _, m := range opt.Members {
+		if m == opt.Address {
+			continue
+		}
+		if err := CheckAddress(m); err != nil {
+			return nil, err
+		}
+		so.Routes = append(so.Routes, &url.URL{Scheme: "nats-route", Host: cmp.Or(opt.Reach[m], m)})
+	}
+	if len(so.Routes) == 0 { // alone: without a cluster there is no election to wait for
+		so.Cluster = server.ClusterOpts{}
+	}
+	return so, nil
 }
 
 // CheckAddress returns why an address cannot be that of a member; nil: it can.
