@@ -1,20 +1,14 @@
 package server_test
 
 import (
-	"context"
 	"crypto/rand"
 	"flag"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
-	"github.com/gobwas/ws"
 
 	"ramai/internal/eventlog"
 	"ramai/internal/store/sqlite"
@@ -23,96 +17,6 @@ import (
 )
 
 var erasedMessages = flag.Int("erased", 100_000, "number of messages that BenchmarkSayBesideErasure erases")
-
-// BenchmarkRaid measures how long honest clients wait for their own echo at the default limits, while 200 fresh senders from 20
-// addresses flood their room of 500: the median and the 99th percentile, beside those of a calm period before, and how many times as
-// long the latter is. Everybody in the room receives everything, in both periods. More than 1.5 times as long is a fault on an idle
-// machine.
-//
-//	go test ./server -run XXX -bench Raid -benchtime 1x
-func BenchmarkRaid(b *testing.B) {
-	for b.Loop() {
-		var calm, raided [][]time.Duration
-		posted := 0
-		for range periods {
-			url, stop := defaults(b, server.Auto)
-			leave := fillLobby(b, url, 500)
-			calm = append(calm, honest(b, url, nil))
-			raided = append(raided, honest(b, url, func(ctx context.Context) { posted += raidFlood(ctx, url, 200, 20) }))
-			leave()
-			stop()
-		}
-		for _, p := range []int{50, 99} {
-			b.ReportMetric(percentile(calm, p), fmt.Sprintf("calm-p%d-ms", p))
-			b.ReportMetric(percentile(raided, p), fmt.Sprintf("p%d-ms", p))
-		}
-		b.ReportMetric(percentile(raided, 99)/percentile(calm, 99), "p99/calm")
-		b.ReportMetric(float64(posted)/periods, "raid-messages")
-	}
-	b.ReportMetric(0, "ns/op")
-}
-
-// fillLobby connects clients that read everything, and returns a function that disconnects them.
-func fillLobby(b *testing.B, url string, count int) (leave func()) {
-	b.Helper()
-	var all sync.WaitGroup
-	var ends []func() error
-	for k := range count {
-		d := ws.Dialer{Protocols: []string{wire.Protocol}, Header: ws.HandshakeHeaderHTTP{"X-Forwarded-For": {fmt.Sprintf("203.0.113.%d", k%250)}}}
-		c, early, _, err := d.Dial(b.Context(), url)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if early != nil {
-			ws.PutReader(early) // the welcome
-		}
-		if _, err := c.Write(said(`{"type":"join","room":"lobby","last":0}`)); err != nil {
-			b.Fatal(err)
-		}
-		ends = append(ends, c.Close)
-		all.Go(func() { io.Copy(io.Discard, c) })
-	}
-	return func() {
-		for _, end := range ends {
-			end()
-		}
-		all.Wait()
-	}
-}
-
-// raidFlood lets fresh senders post in the lobby, twice a second each, until ctx ends. It returns how many messages they have sent.
-func raidFlood(ctx context.Context, url string, senders, addresses int) (sent int) {
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	for k := range senders {
-		all.Go(func() {
-			c, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {fmt.Sprintf("192.0.2.%d", k%addresses)}}})
-			if err != nil {
-				return
-			}
-			defer c.CloseNow()
-			all.Go(func() {
-				for err == nil {
-					var r io.Reader
-					if _, r, err = c.Reader(ctx); err == nil {
-						_, err = io.Copy(io.Discard, r)
-					}
-				}
-			})
-			for i := 0; c.Write(ctx, websocket.MessageText, fmt.Appendf(nil, "raid %d of %d", i, k)) == nil; i++ {
-				mu.Lock()
-				sent++
-				mu.Unlock()
-				select {
-				case <-ctx.Done():
-				case <-time.After(500 * time.Millisecond):
-				}
-			}
-		})
-	}
-	all.Wait()
-	return sent
-}
 
 // BenchmarkSayBesideErasure measures how long a post takes while an owner erases many messages of one sender, which happens in
 // steps between the posts: the median, the 99th percentile and the longest, beside those before, and how many times as long the

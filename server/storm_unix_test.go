@@ -5,68 +5,25 @@ package server_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"flag"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
 
-	"ramai/server"
 	"ramai/wire"
 )
 
 var stormClients = flag.Int("storm-clients", 1000, "members of the room in BenchmarkStormOfMarks")
 
-// stormServer is the variable of the environment that makes the test binary a server with data in the given folder. It prints
-// its address, and its processor time in nanoseconds for each line that it reads.
-const stormServer = "RAMAI_TEST_STORM_SERVER"
-
-func init() {
-	data := os.Getenv(stormServer)
-	if data == "" {
-		return
-	}
-	cfg := server.Defaults()
-	cfg.Data, cfg.Logger, cfg.Quiet, cfg.Rate, cfg.MaxConnsPerAddress = data, discard, true, 0, 0
-	s, err := server.New(cfg)
-	if err != nil {
-		panic(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx, server.Listeners{server.HTTP: ln}) }()
-	fmt.Println(ln.Addr())
-	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-			panic(err)
-		}
-		fmt.Println(u.Utime.Nano() + u.Stime.Nano())
-	}
-	cancel()
-	<-ended
-	os.Exit(0)
-}
-
 // storm is a server in a process of its own, and the members of its lobby.
 type storm struct {
-	b       *testing.B
-	in      io.Writer
-	out     *bufio.Reader
+	*childServer
 	members []net.Conn
 
 	messages, tallies, marked atomic.Int64  // frames that all members together have received
@@ -117,37 +74,16 @@ func BenchmarkStormOfMarks(b *testing.B) {
 
 func newStorm(b *testing.B) *storm {
 	b.Helper()
-	s := &storm{b: b, counted: make(chan struct{})}
-	child := exec.Command(os.Args[0], "-test.run=^$")
-	child.Env, child.Stderr = append(os.Environ(), stormServer+"="+b.TempDir()), os.Stderr
-	in, err := child.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := child.StdoutPipe()
-	if err == nil {
-		err = child.Start()
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+	s := &storm{childServer: startServer(b, b.TempDir()), counted: make(chan struct{})}
 	var readers sync.WaitGroup
 	b.Cleanup(func() {
-		in.Close()
-		if err := child.Wait(); err != nil {
-			b.Error(err)
-		}
+		s.end()
 		readers.Wait()
 	})
-	s.in, s.out = in, bufio.NewReader(out)
-	address, err := s.out.ReadString('\n')
-	if err != nil {
-		b.Fatal(err)
-	}
 	joined := make(chan struct{})
 	d := ws.Dialer{Protocols: []string{wire.Protocol}}
 	for range *stormClients {
-		c, early, _, err := d.Dial(b.Context(), "ws://"+strings.TrimSpace(address)+"/")
+		c, early, _, err := d.Dial(b.Context(), s.url)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -199,20 +135,6 @@ func (s *storm) read(r *bufio.Reader, joined chan<- struct{}) {
 func (s *storm) say(id string) {
 	s.b.Helper()
 	send(s.b, s.members[0], wire.Say{Room: wire.Lobby, ID: id, Text: "of the usual length, fifty bytes or so, and a few"})
-}
-
-// cpu returns the processor time of the server.
-func (s *storm) cpu() time.Duration {
-	s.b.Helper()
-	var used int64
-	_, err := fmt.Fprintln(s.in)
-	if err == nil {
-		_, err = fmt.Fscanln(s.out, &used)
-	}
-	if err != nil {
-		s.b.Fatal(err)
-	}
-	return time.Duration(used)
 }
 
 func send(b *testing.B, c net.Conn, f wire.Frame) {
