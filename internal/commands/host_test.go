@@ -16,21 +16,22 @@ var start = time.Date(2026, 11, 25, 14, 2, 0, 0, time.UTC)
 
 // fakeHost records what commands do, one line each.
 type fakeHost struct {
-	room     string // empty: lobby
-	people   People
-	authors  map[uint64]string
-	said     []string
-	choice   *Choice
-	confirm  *Confirmation
-	fail     error
-	role     wire.Role
-	erasure  uint64
-	held     []Held
-	preview  wire.Preview
-	undone   wire.Undone
-	answer   Answer
-	logged   []wire.Message // in the moderators' room
-	settings []wire.Setting // in the order of their keys
+	room      string // empty: lobby
+	people    People
+	authors   map[uint64]string
+	said      []string
+	choice    *Choice
+	confirm   *Confirmation
+	fail      error
+	unsettled map[string]error // why reports of a room are not settled
+	role      wire.Role
+	erasure   uint64
+	held      []Held
+	preview   wire.Preview
+	undone    wire.Undone
+	answer    Answer
+	logged    []wire.Message // in the moderators' room
+	settings  []wire.Setting // in the order of their keys
 }
 
 func newHost() *fakeHost {
@@ -151,6 +152,9 @@ func (h *fakeHost) Report(_ context.Context, r wire.Report) error {
 
 func (h *fakeHost) Settle(_ context.Context, room string, n uint64) error {
 	h.note("settle %s %d", room, n)
+	if err := h.unsettled[room]; err != nil {
+		return err
+	}
 	return h.fail
 }
 

@@ -262,20 +262,33 @@ func settle(h Host, args string) {
 	})
 }
 
-// settleReports settles reports.
+// settleReports settles reports, also behind one that is refused, and says how many are settled.
 func settleReports(h Host, list []wire.Message) {
 	h.Ask(func(ctx context.Context, server Server) (func(h Host) Answer, error) {
+		settled := 0
+		var rows []Row
 		for i := range list {
 			err := server.Settle(ctx, list[i].Room, list[i].N)
-			if coded := (*wire.CodedError)(nil); errors.As(err, &coded) && coded.Code == wire.Gone { // somebody else was faster
-				err = nil
-			}
-			if err != nil {
+			coded := (*wire.CodedError)(nil)
+			refused := errors.As(err, &coded)
+			switch {
+			case err == nil, refused && coded.Code == wire.Gone: // somebody else was faster
+				settled++
+				continue
+			case len(list) == 1, i == 0 && !refused:
 				return nil, err
+			}
+			rows = append(rows, Row{Text: fmt.Sprintf("the report about message %d is not settled: %v", list[i].Of, err)})
+			if !refused { // the connection is lost, for example
+				break
 			}
 		}
 		return func(Host) Answer {
-			return Answer{Title: either(len(list) == 1, fmt.Sprintf("the report about message %d is settled", list[0].Of), strconv.Itoa(len(list))+" reports are settled")}
+			title := either(settled == 1, "1 report is settled", strconv.Itoa(settled)+" reports are settled")
+			if len(list) == 1 {
+				title = fmt.Sprintf("the report about message %d is settled", list[0].Of)
+			}
+			return Answer{Title: title, Rows: rows}
 		}, nil
 	})
 }

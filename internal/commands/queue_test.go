@@ -127,6 +127,19 @@ func TestReport(t *testing.T) {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
 	}
+	for why, want := range map[error]string{
+		&wire.CodedError{Code: wire.NotAllowed, Reason: "it is yours"}: "settle ~lobby 3\nsettle ~~lobby 3\n1 report is settled\n   the report about message 12 is not settled: not_allowed: it is yours",
+		errors.New("offline"): "settle ~lobby 3\n! offline",
+	} {
+		h.unsettled = map[string]error{"~lobby": why}
+		if got := strings.TrimPrefix(h.run(t, "/settle all"), "history of ~lobby\nhistory of ~~lobby\n"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	h.unsettled = map[string]error{"~~lobby": errors.New("offline")}
+	if got := h.run(t, "/settle all"); !strings.HasSuffix(got, "\n1 report is settled\n   the report about message 12 is not settled: offline") {
+		t.Errorf("the second one fails: %s", got)
+	}
 	h.fail = errors.New("no")
 	if got := h.run(t, "/report 12"); got != "report 12 \"\"\n! no" {
 		t.Error(got)

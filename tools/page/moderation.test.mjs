@@ -14,6 +14,7 @@ const { refusalText } = await import("../../internal/web/page/refusals.js");
 const { newcomersOf } = await import("../../internal/web/page/raid.js");
 const { silenceOf } = await import("../../internal/web/page/rules.js");
 const { transcriptLines } = await import("../../internal/web/page/transcript.js");
+const { decideAll } = await import("../../internal/web/page/queue.js");
 const { undoAll } = await import("../../internal/web/page/undoperson.js");
 const { actionText } = await import("../../internal/web/page/actionwords.js");
 for (const part of ["later", "moderation"]) addTexts((await import(`../../internal/web/page/lang/en-${part}.js`)).default);
@@ -124,4 +125,17 @@ test("everything is undone behind refused steps, and what was done before an err
 
 	const stopped = await undoAll(requests([{ count: 2, unknown: 3, next: 4, code: "unavailable", reason: "busy" }, { count: 9 }]));
 	assert.deepEqual([stopped.count, stopped.unknown, /** @type {any} */ (stopped.failure).code], [2, 3, "unavailable"]);
+});
+
+test("several messages are decided about, also behind one that is refused", async () => {
+	const refused = new Refusal("not_allowed", "it is yours");
+	const answers = /** @type {any} */ ({ a: null, b: refused, c: null, d: new Error("offline"), e: null });
+	const list = /** @type {any[]} */ (Object.keys(answers).map((id) => ({ id })));
+	const decide = async (/** @type {any} */ { id }) => {
+		if (answers[id]) throw answers[id];
+	};
+	assert.deepEqual(await decideAll(list.slice(0, 3), decide), { done: 2, problem: refused });
+	assert.deepEqual(await decideAll(list, decide), { done: 2, problem: refused });
+	assert.deepEqual(await decideAll(list.slice(2, 3), decide), { done: 1, problem: null });
+	assert.deepEqual(await decideAll(list.slice(3), decide), { done: 0, problem: answers.d });
 });

@@ -6,11 +6,32 @@ import { icon } from "./icons.js";
 import { moderateRoom } from "./erasure.js";
 import { avatar, displayName } from "./people.js";
 import { heldOf, useRecords } from "./records.js";
+import { Refusal } from "./ramai/protocol.js";
 
 /**
  * @typedef {import("./ramai/protocol.js").Message} Message
  * @typedef {import("./roomstate.js").RoomState} RoomState
  */
+
+/**
+ * Decides about messages one after the other, also behind one that is refused.
+ * @param {Message[]} list @param {(m: Message) => Promise<unknown>} decide
+ * @returns {Promise<{done: number, problem: unknown}>} problem: why one was not decided about, or null
+ */
+export async function decideAll(list, decide) {
+	let done = 0;
+	let problem = /** @type {unknown} */ (null);
+	for (const m of list) {
+		try {
+			await decide(m);
+			done++;
+		} catch (why) {
+			problem ??= why;
+			if (!(why instanceof Refusal)) break; // the connection is lost, for example
+		}
+	}
+	return { done, problem };
+}
 
 /** @param {{roomState: RoomState, open: (part: "ModerationPart", props: object) => void}} props */
 export function Queue({ roomState, open }) {
@@ -25,13 +46,11 @@ export function Queue({ roomState, open }) {
 	const marked = waiting.filter((m) => chosen.includes(key(m)));
 	const decide = async (/** @type {Message[]} */ list, /** @type {"approve"|"reject"} */ decision) => {
 		setDecided([...decided, ...list.map(key)]);
-		try {
-			for (const m of list) await model.client.withRetry(() => moderateRoom(roomState, { [decision]: { by: m.by, held: m.id } })); // the server limits how fast
-			model.emit("done", plural(decision === "approve" ? t.approved : t.rejected, list.length), null);
-		} catch (error) {
-			setDecided([]); // what was decided is not listed any more
-			model.emit("problem", error);
-		}
+		const { done, problem } = await decideAll(list, (m) => model.client.withRetry(() => moderateRoom(roomState, { [decision]: { by: m.by, held: m.id } }))); // the server limits how fast
+		if (done > 0) model.emit("done", plural(decision === "approve" ? t.approved : t.rejected, done), null);
+		if (problem === null) return;
+		setDecided([]); // what was decided is not listed any more
+		model.emit("problem", problem);
 	};
 	const toggle = (/** @type {Message} */ m) => setChosen(chosen.includes(key(m)) ? chosen.filter((k) => k !== key(m)) : [...chosen, key(m)]);
 	const decisions = (/** @type {Message[]} */ list, /** @type {string} */ count) => html`<div class="buttons even">
