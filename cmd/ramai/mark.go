@@ -22,7 +22,7 @@ func newReact() *cobra.Command {
 	return newMark(&cobra.Command{
 		Use:   "react ROOM N EMOJI",
 		Short: "React to a message, or upvote it",
-		Long: `Add a reaction to message N under --name: one emoji, or "up" for an upvote. With --off, take it away. Repeating a reaction changes
+		Long: `Add a reaction to message N under --name: one emoji, or "up" for an upvote. With --off, remove it. Repeating a reaction changes
 nothing.
 
 Exit codes: 0 done, 1 not confirmed within 30 seconds, 2 usage, 3 cannot connect, 4 rejected.`,
@@ -74,7 +74,7 @@ func newMark(cmd *cobra.Command, keyOf func(string) (string, error)) *cobra.Comm
 	}
 	o.flags(cmd.Flags())
 	nameFlag(cmd.Flags(), &o.name)
-	cmd.Flags().BoolVar(&off, "off", false, "take it away")
+	cmd.Flags().BoolVar(&off, "off", false, "remove the reaction")
 	completeRoom(cmd, &o.target)
 	return cmd
 }

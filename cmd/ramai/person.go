@@ -97,15 +97,15 @@ func newErase() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "erase --by BY | --name NAME",
 		Short: "Erase everything of one person for good",
-		Long: `Erase everything that is stored of a sender (the "by" of its messages), in all rooms: messages, changes and marks, its names and
-registrations, its proofs and sessions, its roles, and bans and mutes, and invites that it made. Its sessions end. Records
-keep their numbers, without a sender, name or text. This cannot be undone. A room that the sender owned has no owner then.
+		Long: `Erase everything that is stored of a sender (the "by" of its messages), in all rooms: messages, changes and marks, names and
+registrations, proofs and sessions, roles, bans and mutes, and the invites that it made. Its sessions end. Records keep their
+numbers, without a sender, name or text. A room that the sender owned has no owner afterwards. This cannot be undone.
 
 --name finds the sender that has a name or has registered it, or, if nobody does, the one that has posted under it. If there are
 several, they are printed, and nothing is erased.
 
-The command prints what there is, and asks for confirmation. Within 24 hours what was erased is in no file of the data folder, if the
-server runs; see docs/OPERATING.md. If it is interrupted, run it again.
+The command prints what it has found, and asks for confirmation. While the server runs, what was erased leaves all files of the data
+folder within 24 hours; see docs/OPERATING.md. If it is interrupted, run it again.
 
 If a server is running with the data folder, the command uses its socket there. Otherwise it opens the folder itself.
 
@@ -121,7 +121,7 @@ Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 rejected or not confirmed, 5 the 
 	dataFlag(f, &o.data)
 	f.StringVar(&o.by, "by", "", "the sender")
 	f.StringVar(&o.name, "name", "", "the sender's name")
-	f.BoolVar(&o.dry, "dry-run", false, "only print what there is")
+	f.BoolVar(&o.dry, "dry-run", false, "only print what would be erased")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	return cmd
 }

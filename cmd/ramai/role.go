@@ -27,8 +27,8 @@ Exit codes: 0 ok, 2 usage, 3 cannot connect, 4 rejected, 5 the data folder canno
 func newRole() *cobra.Command {
 	return imposed{
 		use: "role ROOM BY ROLE", short: "Give a sender a role in a room, as the operator",
-		long: `The sender BY (the "by" of its messages) gets a role in the room: reader, guest, known, trusted, moderator or owner. "none"
-takes it away again. With --for the role ends after that time.`,
+		long: `Give the sender BY (the "by" of its messages) a role in the room: reader, guest, known, trusted, moderator or owner. "none"
+removes the role. With --for, the role ends after that time.`,
 		arguments: 3, prefix: wire.RolePrefix, none: wire.RoleNone.String(), done: "the role of %s in %s is set\n",
 	}.command()
 }
@@ -37,8 +37,8 @@ takes it away again. With --for the role ends after that time.`,
 func newBan() *cobra.Command {
 	return imposed{
 		use: "ban ROOM BY [ban|mute|none]", short: "Ban or mute a sender in a room, or end that, as the operator",
-		long: `The sender BY (the "by" of its messages) is banned from the room and cannot read it; with "mute" it cannot post there. "none"
-ends both. With --for it ends after that time.`,
+		long: `Ban the sender BY (the "by" of its messages) from the room: it can no longer read it. "mute" only keeps it from posting, and "none"
+ends both. With --for, the ban or mute ends after that time.`,
 		arguments: 2, prefix: wire.PersonPrefix, none: "none", value: wire.Ban, done: "the rule about %s in %s is set\n",
 	}.command()
 }

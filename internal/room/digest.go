@@ -127,6 +127,6 @@ func (x *exchange) send(d *digest) {
 		err = x.publish(b)
 	}
 	if err != nil { // the others find that one is missing
-		x.logger.Debug("cannot report to the other members who is connected", "err", err)
+		x.logger.Debug("cannot send presence to the other members", "err", err)
 	}
 }

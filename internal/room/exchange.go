@@ -11,11 +11,11 @@ import (
 	"ramai/wire"
 )
 
-// The members of a cluster report to each other once a second who is connected to them: a digest has the people that have entered
-// and left rooms since the one before, and those that are typing. Digests are numbered, and may be lost. A member that has missed
-// one asks for a list of all people, and ignores changes until it has that. A member that is silent is dropped with its people.
+// Once a second, each member of a cluster sends the others a digest: the people who have joined and left its rooms since the last
+// one, and those who are typing. Digests are numbered, and may be lost. A member that has missed one asks for a list of all people, and
+// ignores changes until it has that. A member that stays silent is dropped, together with its people.
 //
-// Digests have ids and no names: every member has the names of all senders. They are in no order with the messages of a room.
+// Digests contain ids and no names, because every member has the names of all senders. They are not ordered with the messages of a room.
 
 const (
 	// silentTicks is after how many ticks a member that sends no digests is dropped.
@@ -30,14 +30,14 @@ const (
 	reconciled = 512
 )
 
-// An exchange is a hub's part in that. It is nil if the server runs alone.
+// An exchange sends and receives the digests of a hub. It is nil if the server runs alone.
 type exchange struct {
 	publish func(digest []byte) error
 	logger  *slog.Logger
 	run     string
 
 	mu      sync.Mutex                        // taken after a room's mu
-	changed map[string]map[senderKey]struct{} // guarded by mu: who has entered or left a room since the last digest
+	changed map[string]map[senderKey]struct{} // guarded by mu: who has joined or left a room since the last digest
 	typing  map[string]struct{}               // guarded by mu: rooms in which people of this member may be typing
 	asked   bool                              // guarded by mu: another member needs the list
 

@@ -145,7 +145,7 @@ func testForget(t *testing.T, j *tested) {
 // personRooms are the rooms in which storePerson stores something.
 var personRooms = []string{"lobby", "den", "~lobby", "~den"}
 
-// storePerson stores something of every kind of anna, who is called Annabel, among messages of bert.
+// storePerson stores something of every kind for anna, whose name is Annabel, among messages of bert.
 func storePerson(j *tested, anna, bert string) {
 	j.t.Helper()
 	operator := func(room, id, key string, value wire.Value) eventlog.Command {
