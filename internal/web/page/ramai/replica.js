@@ -1,5 +1,5 @@
 // A copy of one room. client/replica.go is the same in Go, and both pass the cases in client/testdata.
-import { isVote } from "./protocol.js";
+import { after, keyOfStatus, marked, STATUS, withMine, withTally } from "./forms.js";
 import { Ranges } from "./ranges.js";
 
 /**
@@ -412,40 +412,11 @@ export class Replica {
 	}
 }
 
-const STATUS = /^(?:poll|question)\/(\d+)$/; // the setting that is the status of a message
-
 /** Reports whether a frame changes messages. @param {any} f */
 const changes = ({ type }) => type === "changed" || type === "restored";
 
 /** The messages that a frame is about. @param {number|Range[]} of @returns {Range[]} */
 const ranges = (of) => (typeof of === "number" ? [[of, of]] : of);
-
-/** The key of a message's status; empty: it has none. @param {Message} m */
-const keyOfStatus = ({ as, n }) => (as === "poll" || as === "question" ? `${as}/${n}` : "");
-
-/** A message with other counts. @param {Message} m @param {{tally?: Record<string, number>, tallied?: number}} counts @returns {Message} */
-function withTally({ tally: _, tallied: __, ...m }, { tally, tallied }) {
-	return m.gone ? m : { ...m, ...(tally && Object.keys(tally).length > 0 && { tally }), ...(tallied && { tallied }) };
-}
-
-/** A message with own marks, which are counted. @param {ShownMessage} m @param {string[]} [mine] @returns {ShownMessage} */
-function withMine({ mine: _, ...m }, mine = []) {
-	const missing = mine.filter((key) => !m.tally?.[key]);
-	return { ...m, ...(mine.length > 0 && { mine }), ...(missing.length > 0 && { tally: { ...m.tally, ...Object.fromEntries(missing.map((key) => [key, 1])) } }) };
-}
-
-/** Own marks after another one. In a poll, a vote replaces another one. @param {string[]|undefined} keys @param {Mark} mark @param {boolean} poll */
-function marked(keys = [], { key, on }, poll) {
-	const vote = poll && isVote(key);
-	const rest = keys.filter((k) => k !== key && !(on && vote && isVote(k)));
-	return (on ? [...rest, key] : rest).sort();
-}
-
-/** A message after a change. @param {Message} m @param {number} n @param {string|null} text @param {string} [at] @returns {Message} */
-function after({ edited_at: _, ...m }, n, text, at) {
-	if (typeof text === "string") return { ...m, text, edited: Math.max(n, m.edited ?? 0), ...(at && { edited_at: at }) };
-	return { room: m.room, n: m.n, at: m.at, by: m.by, from: m.from, id: m.id, text: "", edited: n, gone: true };
-}
 
 /** The numbers that a page has, or skips because they are not messages. @param {PageParams} params @param {Page} page @returns {Range} */
 function covered({ before, after, at }, { messages, more, first, head = 0 }) {
