@@ -173,6 +173,15 @@ func Await(ctx context.Context, submit func(Reply) error) (*eventlog.Outcome, er
 	case err != nil:
 		return nil, err
 	}
+	o, err := outcomeOf(ctx, decided)
+	if err != nil {
+		return nil, ErrUnknown
+	}
+	return o, nil
+}
+
+// outcomeOf waits for an outcome. The error is that of ctx if it ends first, or ErrUnknown if the outcome is lost.
+func outcomeOf(ctx context.Context, decided <-chan *eventlog.Outcome) (*eventlog.Outcome, error) {
 	select {
 	case o, known := <-decided:
 		if !known {
@@ -180,7 +189,7 @@ func Await(ctx context.Context, submit func(Reply) error) (*eventlog.Outcome, er
 		}
 		return o, nil
 	case <-ctx.Done():
-		return nil, ErrUnknown
+		return nil, ctx.Err()
 	}
 }
 
@@ -200,15 +209,7 @@ func (s *Service) decide(ctx context.Context, c eventlog.Command) (*eventlog.Out
 	if err := s.submit(c, &Reply{To: to}); err != nil {
 		return nil, err
 	}
-	select {
-	case o, known := <-decided:
-		if !known {
-			return nil, ErrUnknown
-		}
-		return o, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return outcomeOf(ctx, decided)
 }
 
 // Limits returns the limits that clients are told.

@@ -157,6 +157,17 @@ func newFormSession() (string, chat.Identity) {
 	return secret, chat.Identity{SenderID: wire.SenderIDOf(secret)}
 }
 
+// setFormCookie gives the browser the session of the form.
+func setFormCookie(out http.ResponseWriter, r *http.Request, secret string) {
+	cookie := http.Cookie{
+		Name: formCookie, Value: secret, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
+	}
+	if cookie.Secure && r.URL.Query().Has("embed") { // a frame in a page of another site has only cookies like this; checkOrigin has refused forms of that site
+		cookie.SameSite, cookie.Partitioned = http.SameSiteNoneMode, true
+	}
+	http.SetCookie(out, &cookie)
+}
+
 // checkFormOrigin refuses forms of pages of other sites, also of those that may use the API.
 func (w *web) checkFormOrigin(r *http.Request) *wire.CodedError {
 	if err := w.checkOrigin(r); err != nil {
@@ -206,13 +217,7 @@ func (w *web) postForm(out http.ResponseWriter, r *http.Request) {
 		w.fail(out, &wire.CodedError{Code: wire.BadRequest, Reason: "the body is not a valid form: " + bad.Error()})
 		return
 	}
-	cookie := http.Cookie{
-		Name: formCookie, Value: secret, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: secure(r), SameSite: http.SameSiteStrictMode,
-	}
-	if cookie.Secure && r.URL.Query().Has("embed") { // a frame in a page of another site has only cookies like this; checkOrigin has refused forms of that site
-		cookie.SameSite, cookie.Partitioned = http.SameSiteNoneMode, true
-	}
-	http.SetCookie(out, &cookie)
+	setFormCookie(out, r, secret)
 	a := actorOf(r)
 	a.SenderID = who.SenderID
 	name, text := strings.TrimSpace(form.Get("name")), wire.NormalizeText(form.Get("text"))
