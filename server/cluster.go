@@ -235,7 +235,7 @@ func (m *member) helloNow() jetstream.Hello {
 	defer m.mu.Unlock()
 	h := m.hello
 	if m.store != nil {
-		h.Position, h.Log = m.store.Position(), m.store.HistoryID()
+		h.Position, h.Log, h.Link = m.store.Position(), m.store.HistoryID(), m.store.NewestLink()
 	}
 	return h
 }

@@ -33,7 +33,9 @@ const (
 // Reasons why a member stops serving. After ErrBehind, Join can be called again.
 var (
 	ErrRemoved = errors.New("this member was removed from the cluster; start it with an empty folder, so that it joins as a new member")
-	ErrBehind  = errors.New("this member was behind for too long, and copies the data of another member")
+	ErrDiffers = errors.New("the data of this member differs from that of the others, which agree: its disk or its memory may be faulty; " +
+		"remove this member (ramai cluster remove on another one), keep its folder to find the cause, and start it with an empty folder")
+	ErrBehind = errors.New("this member was behind for too long, and copies the data of another member")
 )
 
 // readData reads what the data says about the cluster, if it belongs to one. It is called before the data is opened.
@@ -131,6 +133,7 @@ type memberLoop struct {
 	removed   time.Time            // when replicas of members that were removed were last looked for
 	without   map[string]bool      // members that were removed, and hold no replica
 	joining   map[string]time.Time // when members were first heard that have no data yet
+	differs   map[string]bool      // members whose hash chain differs from the one of this member, by name
 }
 
 // runMember does what a member does from time to time. It stops the server when this is no member any more, or there is no majority
@@ -140,7 +143,7 @@ func (s *Server) runMember() {
 	if patience == 0 {
 		patience = readersOnlyFor
 	}
-	l := &memberLoop{Server: s, m: s.cfg.member, trimmed: time.Now(), whole: time.Now(), without: make(map[string]bool), joining: make(map[string]time.Time)}
+	l := &memberLoop{Server: s, m: s.cfg.member, trimmed: time.Now(), whole: time.Now(), without: make(map[string]bool), joining: make(map[string]time.Time), differs: make(map[string]bool)}
 	ticker := time.NewTicker(memberInterval)
 	defer ticker.Stop()
 	for seen := time.Now(); ; {
@@ -178,6 +181,9 @@ func (l *memberLoop) step() error {
 	}
 	if slices.ContainsFunc(members, func(info eventlog.MemberInfo) bool { return info.Name == l.m.name && info.Gone() }) {
 		return ErrRemoved
+	}
+	if err := l.compareLinks(); err != nil {
+		return err
 	}
 	if err := l.announce(); err != nil {
 		return err

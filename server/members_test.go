@@ -1,6 +1,7 @@
 package server
 
 import (
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/eventlog"
 	"ramai/internal/sequencer/jetstream"
 	"ramai/internal/store/sqlite"
 )
@@ -63,6 +65,7 @@ func (m *runningMember) current(t *testing.T) {
 // TestMembers: all members know each other. A folder that was set back to an older copy is refused, and so is a member in the place
 // of another one, until that one is removed. The new member copies the data, and replaces the replica. A member that was removed stops,
 // and does not start again. One whose batches the stream does not have any more copies the data, and nothing of the former is left.
+// One whose data differs stops, too.
 func TestMembers(t *testing.T) {
 	configs := testCluster(t)
 	members := startMembers(t, configs...)
@@ -149,5 +152,33 @@ func TestMembers(t *testing.T) {
 	}
 	if n := members[1].say(t, "m3"); n != 3 {
 		t.Errorf("a repetition at that member has the number %d, want 3", n)
+	}
+	testDiffers(t, members, configs[1])
+}
+
+// testDiffers: a member whose data differs stops, and the others go on. Its configuration is that of members[1].
+func testDiffers(t *testing.T, members []*runningMember, cfg Config) {
+	members[0].current(t)
+	members[1].stopped(t)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(cfg.Data, sqlite.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := db.Exec("UPDATE entries SET value = zeroblob(16) WHERE tab = ?", eventlog.HashChain)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := result.RowsAffected(); err != nil || changed != 1 {
+		t.Fatalf("%d links were changed, %v", changed, err)
+	}
+	members[1] = startMembers(t, cfg)[0]
+	if err := <-members[1].done; !errors.Is(err, ErrDiffers) {
+		t.Errorf("a member whose data differs: %v, want ErrDiffers", err)
+	}
+	members[0].say(t, "m4")
+	if a, b := members[0].server.store.NewestLink(), members[2].server.store; a.Position == 0 {
+		t.Error("the members have no hash chain")
+	} else {
+		until(t, "the same link on both others", func() bool { l, known := b.LinkAt(a.Position); return known && l == a })
 	}
 }

@@ -109,6 +109,7 @@ type Delta struct {
 	limits         Limits
 	level          uint64
 	addressKeys    []AddressKey // replaced, never changed
+	link           Link         // zero: the batch adds none
 	nodes          map[string]NodeState
 	row            Record // passed to Tx.PutRecord, one record after the other
 
@@ -156,6 +157,13 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 	if s.fenced(b) || b.above(s.level) {
 		return c, []Outcome{}, nil
 	}
+	chain, err := s.chained(tx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if chain != nil {
+		tx = chain
+	}
 	if b.Incarnation != 0 {
 		c.nodes[b.Node] = NodeState{Incarnation: b.Incarnation, Seq: b.Seq}
 	}
@@ -171,8 +179,7 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 			return nil, nil, fmt.Errorf("command %d: %w", i+1, err)
 		}
 	}
-	outcomes, err := c.decideDerived(tx, outcomes)
-	if err != nil {
+	if outcomes, err = c.decideDerived(tx, outcomes); err != nil {
 		return nil, nil, err
 	}
 	for node, state := range c.nodes {
@@ -185,6 +192,11 @@ func Decide(s *State, tx Tx, b *Batch, position uint64) (*Delta, []Outcome, erro
 			continue
 		}
 		if err := tx.PutBounds(room, bounds, c.newestTime(room)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if chain != nil {
+		if c.link, err = chain.link(position, outcomes); err != nil {
 			return nil, nil, err
 		}
 	}

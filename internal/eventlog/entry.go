@@ -34,6 +34,7 @@ const (
 	AddressKeys   Table = 14 // keys of those hashes
 	Creators      Table = 16 // of rooms in which only the creator has posted
 	Members       Table = 17 // of a cluster, by name
+	HashChain     Table = 18 // the newest link, see chain.go
 )
 
 // MaxEntries is how many entries one call of Entries returns at most.

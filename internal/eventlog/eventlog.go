@@ -71,6 +71,10 @@ type Store interface {
 	Limits() Limits
 	// Level is the stored level, see Program.
 	Level() uint64
+	// NewestLink is the link of the hash chain of the newest batch that has added one since the store was opened; zero: none has.
+	NewestLink() Link
+	// LinkAt returns the link of an earlier batch, if it is still known.
+	LinkAt(position uint64) (Link, bool)
 	// Contains reports whether a client that received everything up to p received a part of this history, see
 	// State.Contains. It also compares the history's id.
 	Contains(room string, p *wire.Position) bool

@@ -164,7 +164,10 @@ func putMember(tx Tx, m *MemberInfo) error {
 	if err != nil {
 		return err
 	}
-	return tx.PutEntry(&Entry{Table: Members, Key: m.Name, Value: string(value)})
+	if err := tx.PutEntry(&Entry{Table: Members, Key: m.Name, Value: string(value)}); err != nil {
+		return err
+	}
+	return beginChain(tx)
 }
 
 // MembersOf returns the stored members of a cluster by name, with those that were removed.

@@ -37,6 +37,9 @@ type State struct {
 
 	held map[string]HeldCount // entries in Held and HeldDecisions, by room; none is 0
 
+	link  Link   // the newest since the store was opened
+	links []Link // by position modulo keptLinks; nil: there is none
+
 	erasures map[string][]*Erasure // by room, ascending; lists and erasures are replaced, never changed
 
 	pending map[string]int       // how many messages are pending, by room; none is 0
@@ -231,6 +234,7 @@ func (c *Delta) CommitTo(s *State) {
 	merge(s.owned, c.owned)
 	s.commitErasures(c)
 	s.commitEpochs(c)
+	s.commitLink(c.link)
 }
 
 // merge copies changes into a map. A zero value deletes the key.

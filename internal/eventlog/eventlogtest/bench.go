@@ -18,13 +18,19 @@ func BenchmarkApply(b *testing.B, open func(b *testing.B) eventlog.Store) {
 		"rising": func(n int) string { return fmt.Sprintf("%016x", n) },
 		"random": func(n int) string { return fmt.Sprintf("%016x", uint64(n)*0x9e3779b97f4a7c15) },
 	}
+	ids["random, chained"] = ids["random"] // as in a cluster
 	for _, events := range []int{64, 1024} {
-		for _, kind := range []string{"none", "rising", "random"} {
+		for _, kind := range []string{"none", "rising", "random", "random, chained"} {
 			b.Run(fmt.Sprintf("events=%d/ids=%s", events, kind), func(b *testing.B) {
 				s := open(b)
 				defer s.Close()
 				batch := &eventlog.Batch{Commands: make([]eventlog.Command, events)}
 				said := 0
+				if kind == "random, chained" {
+					j := &tested{Store: s, t: b, at: start}
+					j.apply(raiseLevel(eventlog.MemberLevel))
+					j.apply(announce(eventlog.LocalNode, "a:1", 0))
+				}
 				b.ReportAllocs()
 				for b.Loop() {
 					for i := range batch.Commands {

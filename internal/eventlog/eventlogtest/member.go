@@ -73,3 +73,61 @@ func testMembers(t *testing.T, j *tested) {
 	as(eventlog.LocalNode, remove("a"), "")
 	members("a a:1 9 gone=true; b b:1 0 gone=true; c c:1 7 gone=true; d b:1 8 gone=true; e e:1 7 gone=true; ")
 }
+
+// testChain: once a cluster has members, equal batches add equal links, and after one difference all links differ. Stores that are opened
+// again continue the chain.
+func testChain(t *testing.T, fresh func(t *testing.T) Location) {
+	locations := []Location{fresh(t), fresh(t)}
+	stores := []*tested{open(t, locations[0]), open(t, locations[1])}
+	say := func(store int, text string) {
+		t.Helper()
+		stores[store].apply(eventlog.Command{Kind: eventlog.Say, SenderID: "anna", Room: "lobby", ID: text, Text: text})
+	}
+	both := func(text string) {
+		t.Helper()
+		say(0, text)
+		say(1, text)
+	}
+	equal := func(what string, want bool) {
+		t.Helper()
+		one, other := stores[0].NewestLink(), stores[1].NewestLink()
+		if one.Position != stores[0].Position() || (one == other) != want {
+			t.Errorf("%s: the links after batch %d are %+v and %+v, equal: %t, want %t", what, stores[0].Position(), one, other, one == other, want)
+		}
+	}
+	for _, s := range stores {
+		allowChanges(s)
+	}
+	both("before")
+	if l := stores[0].NewestLink(); l.Position != 0 {
+		t.Errorf("a server without members has the link %+v", l)
+	}
+	for _, s := range stores {
+		b := s.batch(announce("a", "a:1", 5))
+		b.Node = "a"
+		if _, err := s.Apply(b, s.Position()+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both("one")
+	first := stores[0].NewestLink()
+	equal("the first batch", true)
+	for i, s := range stores {
+		if err := s.Reopen(); err != nil {
+			t.Fatalf("store %d: %v", i, err)
+		}
+	}
+	both("two")
+	equal("opened again", true)
+	if l, known := stores[1].LinkAt(first.Position); !known || l != first {
+		t.Errorf("the link of an earlier batch is %+v, %t, want %+v", l, known, first)
+	}
+	if _, known := stores[1].LinkAt(first.Position + 10); known {
+		t.Error("the link of a batch is known that was not applied")
+	}
+	say(0, "three")
+	say(1, "throe")
+	equal("a difference of one byte", false)
+	both("four")
+	equal("after that", false)
+}

@@ -125,6 +125,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 	t.Run("epochs", func(t *testing.T) { testEpochs(t, fresh(t)) })
 	t.Run("epochs of removed rooms", func(t *testing.T) { testEpochsOfRemoved(t, fresh(t)) })
 	t.Run("many epochs", func(t *testing.T) { testManyEpochs(t, fresh(t)) })
+	t.Run("hash chain", func(t *testing.T) { testChain(t, fresh) })
 	t.Run("logs", func(t *testing.T) { testLogs(t, fresh) })
 	t.Run("pure", func(t *testing.T) { testPure(t, fresh) })
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"ramai/internal/eventlog"
 )
 
 const (
@@ -25,18 +27,22 @@ const (
 
 // A Hello is what a member says about itself, every second.
 type Hello struct {
-	Protocol int       `json:"protocol"`
-	Name     string    `json:"name"`
-	Address  string    `json:"address"`  // for members
-	Run      string    `json:"run"`      // drawn by each process
-	Version  string    `json:"version"`  // of the program
-	Level    uint64    `json:"level"`    // of the program, see eventlog.Program
-	Log      string    `json:"log"`      // of its data; empty: it has none
-	Joined   bool      `json:"joined"`   // the data belongs to a cluster
-	Serves   bool      `json:"serves"`   // its data is open: it serves clients, and snapshots
-	Position uint64    `json:"position"` // of its data, which is on its disk
-	Answers  bool      `json:"answers"`  // it answers candidates
-	Clock    time.Time `json:"clock"`
+	Protocol int    `json:"protocol"`
+	Name     string `json:"name"`
+	Address  string `json:"address"`  // for members
+	Run      string `json:"run"`      // drawn by each process
+	Version  string `json:"version"`  // of the program
+	Level    uint64 `json:"level"`    // of the program, see eventlog.Program
+	Log      string `json:"log"`      // of its data; empty: it has none
+	Joined   bool   `json:"joined"`   // the data belongs to a cluster
+	Serves   bool   `json:"serves"`   // its data is open: it serves clients, and snapshots
+	Position uint64 `json:"position"` // of its data, which is on its disk
+	Answers  bool   `json:"answers"`  // it answers candidates
+
+	Link    eventlog.Link `json:"link"`    // the newest of the hash chain of its data
+	Differs []string      `json:"differs"` // names of the members whose hash chain differs from its own
+
+	Clock time.Time `json:"clock"`
 }
 
 // A Peer is a member that was heard.
