@@ -215,6 +215,9 @@ type Sequencer struct {
 	ended   sync.WaitGroup
 	acks    *nats.Subscription
 	inbox   string
+	events  *nats.Conn // on which members say that they stop
+
+	submitted atomic.Pointer[submitted] // the newest
 
 	wake    atomic.Pointer[func()]
 	refused atomic.Pointer[error] // why the newest batch that was submitted was not accepted; nil: none was refused since
@@ -228,6 +231,12 @@ type Sequencer struct {
 	failure error      // why the stream cannot be read
 	gap     bool       // the stream does not have the next batch any more
 	closed  bool
+}
+
+// A submitted batch, as the message that was sent.
+type submitted struct {
+	message []byte
+	at      time.Time
 }
 
 type entry struct {
@@ -245,6 +254,10 @@ func (s *Stream) NewSequencer(position uint64, program *eventlog.Program, skip m
 	if q.acks, err = s.node.conn.Subscribe(q.inbox, q.acknowledged); err != nil {
 		cancel()
 		return nil, fmt.Errorf("listen for acknowledgements: %w", err)
+	}
+	if err := q.watch(); err != nil {
+		cancel()
+		return nil, err
 	}
 	q.ended.Go(func() { q.read(ctx) })
 	return q, nil
@@ -279,7 +292,9 @@ func (q *Sequencer) Submit(b *eventlog.Batch) error {
 	if q.stream.node.paused() { // the log submits it again
 		return nil
 	}
-	if err := q.stream.node.conn.PublishRequest(q.stream.subject(), q.inbox, q.stream.node.opt.Secret.seal(q.stream.history, content)); err != nil {
+	message := q.stream.node.opt.Secret.seal(q.stream.history, content)
+	q.submitted.Store(&submitted{message, time.Now()})
+	if err := q.stream.node.conn.PublishRequest(q.stream.subject(), q.inbox, message); err != nil {
 		return fmt.Errorf("%w: %w", eventlog.ErrUnavailable, err)
 	}
 	if refused := q.refused.Swap(nil); refused != nil {
@@ -309,9 +324,8 @@ func (q *Sequencer) Next(after uint64) (*eventlog.Batch, uint64, error) {
 		q.drop()
 	}
 	if after < q.after { // the store was reset to an earlier position
-		q.entries, q.restart = nil, true
-		q.stop()
-		q.taken.Broadcast()
+		q.entries = nil
+		q.readAgain()
 	}
 	q.after = after
 	if len(q.entries) == 0 {
@@ -338,6 +352,7 @@ func (q *Sequencer) Close() error {
 	q.closed = true
 	q.taken.Broadcast()
 	q.mu.Unlock()
+	q.events.Close()
 	err := q.acks.Unsubscribe()
 	q.ended.Wait()
 	if errors.Is(err, nats.ErrConnectionClosed) {
