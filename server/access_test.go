@@ -277,6 +277,7 @@ func TestAccess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes some seconds")
 	}
+	t.Parallel()
 	a := newAccess(t)
 	inside := a.v1("owner") // so that somebody with a name is in the room
 	inside.say(`{"type":"join","room":"den","last":0}`)

@@ -258,6 +258,7 @@ func (m *runningMember) say(t *testing.T, id string) uint64 {
 // TestMajorityLost: a member without a majority stops serving readers after a while. Together with another member it continues,
 // and batches of its former process do nothing.
 func TestMajorityLost(t *testing.T) {
+	t.Parallel()
 	configs := testCluster(t)
 	for i := range configs {
 		configs[i].patience = 100 * time.Millisecond

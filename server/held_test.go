@@ -332,6 +332,7 @@ func TestSettle(t *testing.T) {
 
 // TestHeldSurvivesRestart: a message that waits, and the decision about one, are as before after a restart.
 func TestHeldSurvivesRestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	data := func(c *server.Config) { c.Data = dir }
 	session := strings.Repeat("g", wire.SessionLen)

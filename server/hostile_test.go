@@ -371,6 +371,7 @@ func matrix() []hostile {
 // results with the matrix. Afterwards only the messages of the honest client are stored, and no goroutine, descriptor or
 // memory is left.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(c *server.Config) {
 		c.InMemory, c.Rate = true, 0 // many attackers share a session
 	})

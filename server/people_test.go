@@ -15,6 +15,7 @@ import (
 
 // TestPeopleOfCluster: every member knows who is connected to the others, and says so to those who may read the room.
 func TestPeopleOfCluster(t *testing.T) {
+	t.Parallel()
 	members := startMembers(t, testCluster(t)...)
 	var urls []string
 	for _, m := range members {
