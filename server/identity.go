@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"ramai/internal/eventlog"
@@ -35,13 +36,13 @@ func (c *Config) verifier() (*token.Verifier, error) {
 // runTokens keeps the issuer's keys up to date until the server stops.
 func (s *Server) runTokens() {
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
+	var canceller sync.WaitGroup
+	canceller.Go(func() {
 		<-s.quit
 		cancel()
-	}()
+	})
 	s.tokens.Run(ctx)
-	<-s.quit // with a key file Run returns at once
+	canceller.Wait() // with a key file Run returns at once
 }
 
 // noteSessions collects the senders whose sessions have changed.

@@ -151,6 +151,8 @@ func (s *Server) startSession(nc net.Conn, early []byte, client session.Client) 
 	if tcp := tcpOf(nc); tcp != nil { // the kernel finds idle peers that are gone
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 10 * time.Second, Count: 3})
 	}
+	changed := false
+	var opened *session.Session
 	s.reactor.Add(nc, early, func(conn reactor.Conn) reactor.Source {
 		c := session.New(s.env, conn, client)
 		s.accepted.Add(1)
@@ -161,9 +163,10 @@ func (s *Server) startSession(nc net.Conn, early []byte, client session.Client) 
 		if s.stopped {
 			c.Force(s.retry())
 		}
-		if s.chat.Changed(client.Who) && client.Who.SenderID != "" {
-			go c.Recheck(false) // it may have been read before a session ended
-		}
+		changed, opened = s.chat.Changed(client.Who) && client.Who.SenderID != "", c
 		return c
 	})
+	if changed { // the identity may have been read before a session ended
+		opened.Recheck(false)
+	}
 }

@@ -13,7 +13,7 @@ import (
 
 // The checker of the fault tests reads only what clients have written down. It knows nothing about servers.
 
-// A faultNote is a line in the journal of a client.
+// A faultNote is a line in the log of a client.
 type faultNote struct {
 	Client string // its name
 	Node   int    // the member that it was connected to

@@ -250,7 +250,7 @@ var faults = []fault{
 		for _, m := range run.members {
 			m.signal(syscall.SIGTERM)
 		}
-		aside := func(back bool) {
+		move := func(back bool) {
 			for _, m := range run.members {
 				replica, kept := filepath.Join(m.Data, "cluster", "replica", "jetstream"), filepath.Join(m.Data, "kept-jetstream")
 				if back {
@@ -264,7 +264,7 @@ var faults = []fault{
 				}
 			}
 		}
-		aside(false)
+		move(false)
 		for _, m := range run.members {
 			m.start()
 		}
@@ -275,7 +275,7 @@ var faults = []fault{
 		for _, m := range run.members {
 			m.signal(syscall.SIGTERM)
 		}
-		aside(true)
+		move(true)
 		for _, m := range run.members {
 			m.start()
 		}

@@ -27,7 +27,7 @@ func (s *Service) Invite(a *Actor, ask wire.Invite, done func(wire.Invited, erro
 	return nil
 }
 
-// newInvite draws an invite, which the log knows only by its digest.
+// newInvite returns an invite with a random secret, which the log knows only by its digest.
 func (s *Service) newInvite(a *Actor, ask wire.Invite) (invited wire.Invited, body eventlog.InviteBody, err error) {
 	now := s.cfg.Now()
 	if err := completeInvite(&ask, now); err != nil {
@@ -40,7 +40,7 @@ func (s *Service) newInvite(a *Actor, ask wire.Invite) (invited wire.Invited, bo
 	if err != nil {
 		return invited, body, err
 	}
-	invited, body = drawn(ask, secret)
+	invited, body = fromSecret(ask, secret)
 	return invited, body, nil
 }
 
@@ -72,8 +72,8 @@ func completeInvite(ask *wire.Invite, now time.Time) error {
 	return nil
 }
 
-// drawn returns an invite with a secret, and the body of its command.
-func drawn(ask wire.Invite, secret string) (wire.Invited, eventlog.InviteBody) {
+// fromSecret returns an invite with a secret, and the body of its command.
+func fromSecret(ask wire.Invite, secret string) (wire.Invited, eventlog.InviteBody) {
 	return wire.Invited{Room: ask.Room, ID: ask.ID, Invite: secret, Role: ask.Role, Uses: ask.Uses, Until: ask.Until},
 		eventlog.InviteBody{Digest: eventlog.DigestOf(secret), Role: ask.Role, Uses: ask.Uses, Until: ask.Until}
 }

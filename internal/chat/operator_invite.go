@@ -13,7 +13,7 @@ func (o *Operator) Invite(ctx context.Context, ask wire.Invite, secret string, n
 	if err := completeInvite(&ask, now); err != nil {
 		return wire.Invited{}, err
 	}
-	invited, body := drawn(ask, secret)
+	invited, body := fromSecret(ask, secret)
 	_, err := o.post(ctx, eventlog.Command{Kind: eventlog.Invite, SenderID: eventlog.OperatorSender, Room: ask.Room, ID: ask.ID, Body: body})
 	return invited, err
 }

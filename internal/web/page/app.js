@@ -224,7 +224,7 @@ class App extends Component {
 		},
 	};
 
-	#say = (/** @type {string} */ text, /** @type {import("./model.js").Said|undefined} */ kind) => {
+	#say = (/** @type {string} */ text, /** @type {import("./model.js").SayOptions|undefined} */ kind) => {
 		const { model } = this.props;
 		if (!model.client.name && !this.#guest && !shared.get("nameless") && model.client.via === "socket" && this.wish.trim()) this.#rename(this.wish.trim());
 		const sent = model.say(text, kind);

@@ -27,7 +27,7 @@ function wrongOptions(options) {
 /** The button in the message box. @param {{model: Model}} props */
 export const AskButton = ({ model }) => html`<button type="button" class="icon ask-button" aria-label=${t.ask} title=${t.ask} onClick=${() => model.emit("dialog", "Ask")}>${icon("ask")}</button>`;
 
-/** @param {{model: Model, close: () => void, say: (text: string, kind: import("./model.js").Said) => import("./ramai/outbox.js").Sent, open: (part: "Questions") => void}} props */
+/** @param {{model: Model, close: () => void, say: (text: string, kind: import("./model.js").SayOptions) => import("./ramai/outbox.js").Sent, open: (part: "Questions") => void}} props */
 export function Ask({ model, close, say, open }) {
 	const roomState = model.current;
 	const fromDraft = !roomState.box.writing;

@@ -21,7 +21,7 @@ const CHOICES = 8;
  * @typedef {object} ComposerProps
  * @property {Model} model
  * @property {RoomState} roomState
- * @property {(text: string, kind?: import("./model.js").Said) => void} say
+ * @property {(text: string, kind?: import("./model.js").SayOptions) => void} say
  * @property {(roomState: RoomState, n: number) => void} jump shows a message
  * @property {(n: number) => void} backTo gives the focus back to a message
  * @property {() => void} noFiles a file was pasted

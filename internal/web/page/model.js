@@ -18,7 +18,7 @@ import { perTab, shared } from "./storage.js";
  * @typedef {import("./ramai/room.js").Room} Room
  *
  * What is said, besides its text.
- * @typedef {NonNullable<Parameters<Room["say"]>[1]>} Said
+ * @typedef {NonNullable<Parameters<Room["say"]>[1]>} SayOptions
  */
 
 // ms between two frames: while the page is hidden, and in a flood, so that there is time to react to the reader.
@@ -187,7 +187,7 @@ export class Model extends Emitter {
 		this.changed();
 	}
 
-	/** @param {string} text @param {Said} [kind] */
+	/** @param {string} text @param {SayOptions} [kind] */
 	say(text, kind) {
 		this.current.resume();
 		return this.current.room.say(text, kind);
