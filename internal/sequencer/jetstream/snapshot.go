@@ -107,15 +107,17 @@ func (s *snapshots) file(id string) string { return filepath.Join(s.folder, snap
 func (s *snapshots) create() (*snapshotInfo, error) {
 	s.making.Lock()
 	defer s.making.Unlock()
+	var canceller sync.WaitGroup
+	defer canceller.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
 	defer cancel()
-	go func() {
+	canceller.Go(func() {
 		select {
 		case <-s.node.quit:
 			cancel()
 		case <-ctx.Done():
 		}
-	}()
+	})
 	info := &snapshotInfo{ID: rand.Text()}
 	file := s.file(info.ID)
 	var err error
