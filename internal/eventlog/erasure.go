@@ -11,7 +11,7 @@ import (
 // Limits of erasures.
 const (
 	// EraseStepSize is how many numbers of a room one step of an erasure looks at, so that no post waits long for it.
-	EraseStepSize = 500
+	EraseStepSize = 100
 	// MaxErasedSenders is how many senders' messages one erasure can erase.
 	MaxErasedSenders = 1000
 	// MaxErasedRanges is how many ranges of numbers one erasure can name.
