@@ -174,3 +174,20 @@ func TestOffered(t *testing.T) {
 	st.receive(wire.OwnRole{Room: wire.Lobby, Role: wire.RoleOwner})
 	st.has("/may")
 }
+
+// TestModeratorsRoom: the room of the moderators opens beside a room that this user moderates, once, and its tab counts what waits.
+func TestModeratorsRoom(t *testing.T) {
+	st := newClass(t, 80, 24, wire.RoleGuest, nil)
+	st.hasNot("~lobby")
+	st.receive(wire.OwnRole{Room: wire.Lobby, Role: wire.RoleModerator})
+	st.has("~lobby")
+	if last := st.chat.asked[len(st.chat.asked)-1]; last != fmt.Sprintf("join ~lobby %d", wire.DefaultJoin) {
+		t.Errorf("asked for %s", last)
+	}
+	st.receive(wire.Joined{Room: "~lobby", HistoryID: "log", N: 3, First: 1, Role: wire.RoleModerator})
+	st.receive(wire.Message{Room: "~lobby", N: 4, At: wire.TimeOf(start), SenderID: "by-budi", DisplayName: "budi", As: wire.HeldMessage, Text: "may I?"})
+	st.has("~lobby 1")
+	st.do(st.leaveRoom("~lobby"))
+	st.receive(wire.OwnRole{Room: wire.Lobby, Role: wire.RoleOwner})
+	st.hasNot("~lobby")
+}

@@ -34,6 +34,8 @@ type room struct {
 	serverEpoch string    // of what the server sends now
 	last        int       // number of old messages requested by the first join
 	warnedAt    time.Time // when /leave warned about losses
+
+	openedModerators bool // the room of its moderators was opened beside it
 }
 
 // people are those in a room.

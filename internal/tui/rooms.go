@@ -47,10 +47,27 @@ func (l *roomList) update(frame wire.Frame) tea.Cmd {
 		}
 	case wire.RoomFrame:
 		if r := l.find(f.RoomName()); r != nil {
-			return r.update(frame)
+			cmd := r.update(frame)
+			l.openModerators(r)
+			return cmd
 		}
 	}
 	return nil
+}
+
+// openModerators opens the room of the moderators beside a room that this user moderates, so that its tab shows when something waits
+// there. That happens once: the user may leave it.
+func (l *roomList) openModerators(r *room) {
+	base, _ := wire.BaseRoom(r.name)
+	if limit := l.self.limits.Rooms; r.openedModerators || !r.moderates() || base != r.name || limit > 0 && len(l.all) >= limit {
+		return
+	}
+	r.openedModerators = true
+	name := wire.ModeratorsRoom(r.name)
+	if l.find(name) != nil || l.chat.Join(name, wire.DefaultJoin) != nil { // without a connection, it can still be joined by hand
+		return
+	}
+	l.add(name)
 }
 
 // join joins the rooms at the first welcome. The client resumes them by itself after that.
