@@ -113,14 +113,14 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 		return exit(exitUsage, err)
 	}
 	logFormat := logging.Format(o.logFormat)
-	logQueue, outQueue := logging.NewQueue(stderr, logFormat), logging.NewQueue(stdout, logFormat)
-	defer flush(logQueue, outQueue)
+	logQueue := logging.NewQueue(stderr, logFormat)
+	defer flush(logQueue)
 	cfg.Logger, cfg.LogDropped = slog.New(logFormat.Handler(logQueue)), logQueue.Dropped
 	cfg.LogTexts = o.logTexts || isTerminal(stderr)
 	cfg.Version = version()
 	warnAboutOwner(cfg)
 	for {
-		err := serveOnce(ctx, cfg, o, outQueue)
+		err := serveOnce(ctx, cfg, o, stdout)
 		if !errors.Is(err, server.ErrNoMajority) && !errors.Is(err, server.ErrBehind) {
 			return err
 		}
@@ -129,7 +129,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 }
 
 // serveOnce serves until a signal comes, ctx ends, or a member of a cluster has to join it again.
-func serveOnce(ctx context.Context, cfg server.Config, o serveOptions, outQueue *logging.Queue) error {
+func serveOnce(ctx context.Context, cfg server.Config, o serveOptions, stdout io.Writer) error {
 	cfg, err := joinCluster(ctx, cfg)
 	if err != nil {
 		return err
@@ -164,16 +164,20 @@ func serveOnce(ctx context.Context, cfg server.Config, o serveOptions, outQueue 
 	if cfg.InMemory {
 		folder = "none (in memory)"
 	}
-	cfg.Logger.Info("listening", "address", addr, "data", folder, "version", cfg.Version)
 	var sshAddr *net.TCPAddr
 	if ln := listeners[server.SSH]; ln != nil {
 		sshAddr = ln.Addr().(*net.TCPAddr)
+	}
+	howTo := logging.NewQueue(stdout, "") // so that an output that nobody reads does not block
+	printHowToJoin(howTo, self, sshAddr, startedAs())
+	flush(howTo) // on a terminal, the address of the page comes before the log
+	cfg.Logger.Info("listening", "address", addr, "data", folder, "version", cfg.Version)
+	if sshAddr != nil {
 		cfg.Logger.Info("listening for SSH", "address", sshAddr, "host_key", s.SSHFingerprint())
 	}
 	if ln := listeners[server.Admin]; ln != nil {
 		logAdmin(ln.Addr().(*net.TCPAddr), cfg.Logger)
 	}
-	printHowToJoin(outQueue, self, sshAddr, startedAs())
 	notify(daemon.SdNotifyReady, cfg.Logger)
 	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping, cfg.Logger) })
 	if err := s.Serve(ctx, listeners); err != nil {
@@ -299,16 +303,14 @@ func stopOnSignal(ended <-chan struct{}, stop context.CancelFunc, logger *slog.L
 	}
 }
 
-// flushTimeout limits how long the end of the log may take to be written.
+// flushTimeout limits how long the output that is left may take to be written.
 const flushTimeout = 2 * time.Second
 
 // flush writes the contents of the queues, as far as they are read.
-func flush(queues ...*logging.Queue) {
+func flush(q *logging.Queue) {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
-	for _, q := range queues {
-		q.Close(ctx) // there is nowhere to report an error
-	}
+	q.Close(ctx) // there is nowhere to report an error
 }
 
 func listenError(flag, addr string, err error) error {

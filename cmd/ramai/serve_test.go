@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -27,6 +30,32 @@ func TestPrintHowToJoin(t *testing.T) {
 		if !strings.HasPrefix(got, test.want) || (test.want == "") != (got == "") {
 			t.Errorf("%v and %v: %q, want %q", test.addr, test.ssh, got, test.want)
 		}
+	}
+}
+
+// On a terminal, the address of the page is the first line, before the log.
+func TestServeBeginsWithAddress(t *testing.T) {
+	cfg := server.Defaults()
+	cfg.InMemory, cfg.SSH = true, true
+	o := serveOptions{listen: "127.0.0.1:0", ssh: "127.0.0.1:0", logFormat: "text", durability: string(cfg.Durability), io: string(cfg.IO)}
+	terminal, program := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- runServe(ctx, cfg, o, program, program)
+		program.Close()
+	}()
+	lines := bufio.NewScanner(terminal)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "Open http://localhost:") {
+		t.Errorf("the first line is %q", lines.Text())
+	}
+	for lines.Scan() && !strings.Contains(lines.Text(), "listening") {
+	}
+	cancel()
+	for lines.Scan() {
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
