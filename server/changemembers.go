@@ -55,7 +55,8 @@ func orNone(replica string) string {
 	return replica
 }
 
-// removeMember removes the member with an address or a name.
+// removeMember removes the member with an address or a name, and waits until its replica is gone. It can be repeated: for a member
+// that was removed already, it only waits.
 func (s *Server) removeMember(ctx context.Context, who string) error {
 	m := s.cfg.member
 	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
@@ -67,31 +68,24 @@ func (s *Server) removeMember(ctx context.Context, who string) error {
 	if err != nil {
 		return err
 	}
-	var addresses []string
-	var leaves *eventlog.MemberInfo
-	for i := range members {
-		if members[i].Gone() {
-			continue
-		}
-		addresses = append(addresses, members[i].Address)
-		if members[i].Address == who || members[i].Name == who {
-			leaves = &members[i]
-		}
-	}
+	leaves, err := memberToRemove(members, who)
 	switch {
-	case leaves == nil:
-		return fmt.Errorf("%w: %.80q is not the address of a member; the members are %s", errMembers, who, strings.Join(addresses, ", "))
+	case err != nil:
+		return err
 	case leaves.Name == m.name:
 		return fmt.Errorf("%w: %s is the member that was asked; give this command to another one", errMembers, leaves.Address)
+	case !leaves.Gone():
+		st := m.status(ctx)
+		if err := st.refusedChange(leaves.Name); err != nil {
+			return err
+		}
+		gone := eventlog.Command{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: leaves.Name, Gone: true}}
+		if _, err := runCommands(s.eventlog.Submit, ctx.Done(), gone); err != nil {
+			return err
+		}
 	}
-	st := m.status(ctx)
-	if err := st.refusedChange(leaves.Name); err != nil {
-		return err
-	}
-	_, err = runCommands(s.eventlog.Submit, ctx.Done(), eventlog.Command{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: leaves.Name, Gone: true}})
-	for err == nil { // the leader removes the replica
-		var stream *jetstream.Status
-		if stream, err = m.stream.Status(ctx); err == nil && stream.Replicas[leaves.Name] == "" {
+	for { // the leader removes the replica; if the member led, there is no leader for a while
+		if stream, err := m.stream.Status(ctx); err == nil && stream.Replicas[leaves.Name] == "" {
 			return nil
 		}
 		select {
@@ -100,7 +94,28 @@ func (s *Server) removeMember(ctx context.Context, who string) error {
 		case <-time.After(joinInterval):
 		}
 	}
-	return err
+}
+
+// memberToRemove returns the member with an address or a name: if there are several, the one that was not removed, or else the one
+// removed last.
+func memberToRemove(members []eventlog.MemberInfo, who string) (found eventlog.MemberInfo, err error) {
+	var addresses []string
+	ok := false
+	for _, info := range members {
+		if !info.Gone() {
+			addresses = append(addresses, info.Address)
+		}
+		if info.Address != who && info.Name != who {
+			continue
+		}
+		if !ok || found.Gone() && (!info.Gone() || info.Left > found.Left) {
+			found, ok = info, true
+		}
+	}
+	if !ok {
+		return found, fmt.Errorf("%w: %.80q is not the address of a member; the members are %s", errMembers, who, strings.Join(addresses, ", "))
+	}
+	return found, nil
 }
 
 // canAdd returns why no member can be added at an address; nil: it can.

@@ -124,6 +124,9 @@ func TestMembers(t *testing.T) {
 	if err := members[0].server.removeMember(t.Context(), address); err != nil {
 		t.Fatal(err)
 	}
+	if err := members[0].server.removeMember(t.Context(), address); err != nil {
+		t.Errorf("the same removal again: %v", err)
+	}
 	if err := <-members[2].done; !errors.Is(err, ErrRemoved) {
 		t.Errorf("the member that was removed: %v, want ErrRemoved", err)
 	}
