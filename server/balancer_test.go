@@ -23,7 +23,6 @@ import (
 // TestBehindBalancer: behind nginx as in docs/PROXIES.md, a client whose member stops comes back to another one. It resumes
 // exactly, its retry is a repetition, and its name and role are there.
 func TestBehindBalancer(t *testing.T) {
-	t.Parallel()
 	configs := testCluster(t)
 	for i := range configs {
 		configs[i].AllowHosts, configs[i].TrustProxies = []string{proxytest.Host}, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}

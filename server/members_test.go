@@ -67,7 +67,6 @@ func (m *runningMember) current(t *testing.T) {
 // and does not start again. One whose batches the stream does not have any more copies the data, and nothing of the former is left.
 // One whose data differs stops, too.
 func TestMembers(t *testing.T) {
-	t.Parallel()
 	configs := testCluster(t)
 	members := startMembers(t, configs...)
 	names := members[0].knows(t, 3)

@@ -15,7 +15,6 @@ import (
 
 // TestPeopleOfCluster: every member knows who is connected to the others, and says so to those who may read the room.
 func TestPeopleOfCluster(t *testing.T) {
-	t.Parallel()
 	members := startMembers(t, testCluster(t)...)
 	var urls []string
 	for _, m := range members {
