@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"ramai/internal/eventlog"
 	"ramai/wire"
@@ -56,8 +58,7 @@ func (p *undoPlan) make(ctx context.Context) error {
 	if err := p.read(ctx, &reader); err != nil {
 		return err
 	}
-	p.finish()
-	return nil
+	return p.finish()
 }
 
 // read notes all records.
@@ -80,18 +81,20 @@ func (p *undoPlan) read(ctx context.Context, reader *auditReader) error {
 			return err
 		}
 		if is && m.Action != nil {
-			p.note(&m)
+			if err := p.note(&m); err != nil {
+				return err
+			}
 		}
 	}
 }
 
 // note takes the next action.
-func (p *undoPlan) note(m *wire.Message) {
+func (p *undoPlan) note(m *wire.Message) error {
 	a := m.Action
 	own := m.SenderID == p.of.SenderID && m.N <= p.to && (p.of.Since == nil || m.At >= *p.of.Since)
 	switch {
 	case a.Do == wire.DoSet && a.Key != wire.PasswordKey && wire.IsRule(a.Key): // it is none if its subject was erased
-		p.noteSet(m, own)
+		return p.noteSet(m, own)
 	case a.Do == wire.DoErase && a.Erasure != 0:
 		if own {
 			p.open[erasureKey(a.Erasure)] = &undoStep{UndoStep: wire.UndoStep{N: m.N, Action: *a}, first: m.N}
@@ -106,6 +109,7 @@ func (p *undoPlan) note(m *wire.Message) {
 	case own:
 		p.keep(m)
 	}
+	return nil
 }
 
 func erasureKey(n uint64) string { return "erasure " + strconv.FormatUint(n, 10) }
@@ -136,15 +140,22 @@ func (p *undoPlan) addRest(step wire.UndoStep) {
 }
 
 // noteSet takes a change of a setting, which with a preset is one of several. Each is undone by itself, so that those stay which somebody
-// else has changed since.
-func (p *undoPlan) noteSet(m *wire.Message, own bool) {
+// else has changed since. A role that the sender gave up is not given back.
+func (p *undoPlan) noteSet(m *wire.Message, own bool) error {
 	a := *m.Action
 	changes := append([]wire.RuleChange{{Key: a.Key, Value: a.Value, Before: a.Before, BeforeUntil: a.BeforeUntil}}, a.Rules...)
 	a.Rules = nil
 	for _, c := range changes {
 		key := c.Key
 		if key == wire.AddressKey {
-			key = wire.AddressPrefix + strconv.FormatUint(a.Of, 10)
+			var err error
+			if key, err = p.addressKey(a.Of); err != nil {
+				return err
+			}
+		}
+		if own && key == wire.RolePrefix+p.of.SenderID {
+			p.addRest(wire.UndoStep{N: m.N, Action: a, Reason: "it is their own role; give it to them if you want to"})
+			own = false
 		}
 		if !own {
 			delete(p.open, key)
@@ -164,11 +175,40 @@ func (p *undoPlan) noteSet(m *wire.Message, own bool) {
 			step.set.Until = 0
 		}
 	}
+	return nil
+}
+
+// addressKey returns the key of a rule about the address of a message. Messages from one address share it.
+func (p *undoPlan) addressKey(of uint64) (string, error) {
+	origin, known, err := eventlog.OriginOf(p.store, p.room, of)
+	if !known {
+		return wire.AddressPrefix + strconv.FormatUint(of, 10), err
+	}
+	return fmt.Sprintf("%sof %x", wire.AddressPrefix, origin.Origin), nil
+}
+
+// rulesNow returns the rules that are in force, by the keys of steps.
+func (p *undoPlan) rulesNow() (map[string]eventlog.Setting, error) {
+	now := p.store.RulesAt(p.room, p.at)
+	for _, key := range slices.Collect(maps.Keys(now)) {
+		text, isAddress := strings.CutPrefix(key, wire.AddressPrefix)
+		if of, err := strconv.ParseUint(text, 10, 64); isAddress && err == nil {
+			common, err := p.addressKey(of)
+			if err != nil {
+				return nil, err
+			}
+			now[common] = now[key]
+		}
+	}
+	return now, nil
 }
 
 // finish compares the open steps with what is stored now, and sorts the others. A step of earlier actions is a later one.
-func (p *undoPlan) finish() {
-	now := p.store.RulesAt(p.room, p.at)
+func (p *undoPlan) finish() error {
+	now, err := p.rulesNow()
+	if err != nil {
+		return err
+	}
 	for key, step := range p.open {
 		switch p.stepState(key, step, now) {
 		case stepDue:
@@ -185,6 +225,7 @@ func (p *undoPlan) finish() {
 	}
 	slices.SortFunc(p.steps, func(a, b undoStep) int { return cmp.Or(cmp.Compare(b.first, a.first), cmp.Compare(a.Key, b.Key)) })
 	slices.SortFunc(p.rest, func(a, b wire.UndoStep) int { return cmp.Compare(b.N, a.N) })
+	return nil
 }
 
 // A stepState says whether a step is to be taken.
@@ -210,7 +251,7 @@ func (p *undoPlan) stepState(key string, step *undoStep, now map[string]eventlog
 	current := now[key]
 	step.replaces = current.N
 	switch {
-	case !current.Value.Equal(set.Value) || current.Until != set.Until && !(step.AddressOf != 0 && set.Until == 0): // rules about addresses always end
+	case !current.Value.Equal(set.Value) || current.Until != set.Until && step.AddressOf == 0: // rules about addresses end with what is known of the address
 		return stepNeedless // somebody else has changed it since
 	case current.Value.Equal(step.Value) && current.Until == step.Until:
 		return stepNeedless

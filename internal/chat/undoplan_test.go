@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -229,5 +230,90 @@ func TestUndoContinues(t *testing.T) {
 	}
 	if got := u.rules(); strings.Count(got, "mute") != people/2 {
 		t.Errorf("the rules are %s", got)
+	}
+}
+
+// TestUndoOwnRole: who gave up the role of moderator does not get it back. The owner is told.
+func TestUndoOwnRole(t *testing.T) {
+	u := newUndoTest(t)
+	u.set(undoMod, wire.SlowKey, wire.NumberValue(9), 0)
+	u.set(undoMod, wire.RolePrefix+undoMod, wire.Value{}, 0)
+	p := u.plan()
+	if p.restCount != 1 || p.rest[0].Reason == "" {
+		t.Errorf("the rest is %+v", p.rest)
+	}
+	if refused := u.take(p); len(refused) > 0 {
+		t.Fatalf("refused are %q", refused)
+	}
+	if role, _ := u.store.Role("den", undoMod, wire.TimeOf(u.clock)); role != wire.RoleGuest || u.rules() != "" {
+		t.Errorf("the former moderator is %v, and the rules are %s", role, u.rules())
+	}
+}
+
+// sayFrom posts from an address, and returns the number of the message.
+func (u *undoTest) sayFrom(by string, from eventlog.Origin) uint64 {
+	u.tb.Helper()
+	if len(u.store.AddressKeys()) == 0 {
+		secret := bytes.Repeat([]byte("x"), eventlog.AddressSecretBytes)
+		to, outcome := eventlog.ReplyOnce()
+		if err := u.submit(eventlog.Submission{
+			Command: eventlog.Command{Kind: eventlog.RotateAddressKeys, Body: eventlog.RotateAddressKeysBody{Secret: secret}}, ReplyTo: to,
+		}, nil); err != nil {
+			u.tb.Fatal(err)
+		}
+		u.step()
+		<-outcome
+	}
+	o := u.do(eventlog.Command{Kind: eventlog.Say, SenderID: by, Text: "hello", Origin: from})
+	if o.Err != nil {
+		u.tb.Fatal(o.Err)
+	}
+	return o.N
+}
+
+func (u *undoTest) setAddress(by string, of uint64, value wire.Value, until wire.Time) {
+	u.tb.Helper()
+	body := eventlog.SetBody{Key: wire.AddressKey, Value: value, Until: until, AddressOf: of}
+	if o := u.do(eventlog.Command{Kind: eventlog.Set, SenderID: by, Body: body}); o.Err != nil {
+		u.tb.Fatal(o.Err)
+	}
+}
+
+// TestUndoAddress: a rule about an address is one, whichever of its messages was named, also if it ends earlier than the moderator wanted.
+func TestUndoAddress(t *testing.T) {
+	u := newUndoTest(t)
+	a, b := u.sayFrom("guestguestguestg", eventlog.Origin{1}), u.sayFrom("guestguestguesth", eventlog.Origin{1})
+	c := u.sayFrom("guestguestguesti", eventlog.Origin{2})
+	late := u.clock.Add(eventlog.AddressKeyLife + 24*time.Hour)
+	for _, test := range []struct {
+		name string
+		set  func()
+		want string
+	}{
+		{"by two messages", func() {
+			u.setAddress(undoMod, a, wire.TextValue(wire.Mute), 0)
+			u.setAddress(undoMod, b, wire.TextValue(wire.Ban), 0)
+		}, ""},
+		{"lifted by another message", func() {
+			u.setAddress(undoMod, a, wire.TextValue(wire.Mute), 0)
+			u.setAddress(undoMod, b, wire.Value{}, 0)
+		}, ""},
+		{"changed by somebody else by another message", func() {
+			u.setAddress(undoMod, a, wire.TextValue(wire.Mute), 0)
+			u.setAddress(undoOther, b, wire.TextValue(wire.Mute), 0)
+		}, fmt.Sprintf("address/%d=mute until +24h0m0s", b)},
+		{"ends when the address is forgotten", func() {
+			u.clock = late
+			u.do(eventlog.Command{Kind: eventlog.Say, SenderID: undoOwner, Text: "later"})
+			u.setAddress(undoMod, c, wire.TextValue(wire.Ban), wire.TimeOf(late.Add(wire.MaxAddressRuleTime)))
+		}, ""},
+	} {
+		test.set()
+		if refused := u.take(u.plan()); len(refused) > 0 {
+			t.Fatalf("%s: refused are %q", test.name, refused)
+		}
+		if got := u.rules(); got != test.want {
+			t.Errorf("%s: the rules are %s, want %s", test.name, got, test.want)
+		}
 	}
 }
