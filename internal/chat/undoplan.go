@@ -139,8 +139,8 @@ func (p *undoPlan) addRest(step wire.UndoStep) {
 	p.rest = append(p.rest, step)
 }
 
-// noteSet takes a change of a setting, which with a preset is one of several. Each is undone by itself, so that those stay which somebody
-// else has changed since. A role that the sender gave up is not given back.
+// noteSet takes a change of a setting; a preset changes several. Each is undone on its own, so that a setting that somebody else has
+// changed since stays as it is. A role that the sender gave up is not given back.
 func (p *undoPlan) noteSet(m *wire.Message, own bool) error {
 	a := *m.Action
 	changes := append([]wire.RuleChange{{Key: a.Key, Value: a.Value, Before: a.Before, BeforeUntil: a.BeforeUntil}}, a.Rules...)

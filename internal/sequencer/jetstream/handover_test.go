@@ -12,15 +12,7 @@ import (
 // consumer, and continues where it was.
 func TestHandOver(t *testing.T) {
 	n := startCluster(t, 1, true)[0]
-	s, err := n.CreateStream(t.Context(), "history", 0, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q, err := s.NewSequencer(0, eventlog.Current, nil, discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { q.Close() })
+	s, q := newSequencer(t, n)
 	submit := func(seq uint64) {
 		t.Helper()
 		if err := q.Submit(&eventlog.Batch{At: 1, Node: "a", Seq: seq}); err != nil {

@@ -299,9 +299,9 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestMessages: a message that no member has written is an empty batch; one of another version of the envelope is an error.
-func TestMessages(t *testing.T) {
-	n := startCluster(t, 1, true)[0]
+// newSequencer creates a stream, and a sequencer that reads it from the beginning until the test ends.
+func newSequencer(t *testing.T, n *Node) (*Stream, *Sequencer) {
+	t.Helper()
 	s, err := n.CreateStream(t.Context(), "history", 0, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -310,7 +310,14 @@ func TestMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer q.Close()
+	t.Cleanup(func() { q.Close() })
+	return s, q
+}
+
+// TestMessages: a message that no member has written is an empty batch; one of another version of the envelope is an error.
+func TestMessages(t *testing.T) {
+	n := startCluster(t, 1, true)[0]
+	s, q := newSequencer(t, n)
 	other, err := NewSecret([]byte("another secret, which is long enough"))
 	if err != nil {
 		t.Fatal(err)
