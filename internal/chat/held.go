@@ -26,7 +26,7 @@ func (s *Service) judge(a *Actor, room, id string, body eventlog.JudgeBody, r Re
 	if wait := s.rates.Take(s.cfg.Now(), a.SenderID, a.Addr.Addr(), 1); wait > 0 {
 		return rateLimited(wait)
 	}
-	return s.submit(eventlog.Command{Kind: eventlog.Judge, SenderID: a.sender(), Room: room, ID: id, Body: body}, &r)
+	return s.submit(s.withOrigin(a, eventlog.Command{Kind: eventlog.Judge, SenderID: a.sender(), Room: room, ID: id, Body: body}), &r)
 }
 
 // Report reports a message to the moderators of its room. It counts as a message, and returns what Say returns.

@@ -23,7 +23,7 @@ type Command struct {
 	Link        bool   // of a Say: the text has a link, see wire.HasLink
 	Transient   bool   // of a Say: the sender ends with its connection, and owns no room
 
-	Origin       Origin // hash of the client's address with the newest key, for kinds to which rules about addresses apply
+	Origin       Origin // hash of the client's address with the newest key, for the kinds of hasOrigin
 	FormerOrigin Origin // the same with the key before it; zero: that is not kept any more
 
 	Body Body // nil for a Say that is only a text, and for kinds without one

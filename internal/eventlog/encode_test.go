@@ -124,6 +124,7 @@ func exampleData() []eventlog.Command {
 func exampleHeld() []eventlog.Command {
 	return []eventlog.Command{
 		{Kind: eventlog.Judge, SenderID: "0123456789abcdef", Room: "lobby", ID: "j1", Body: eventlog.JudgeBody{SenderID: "1123456789abcdef", ID: "h1", Decision: eventlog.Approved}},
+		{Kind: eventlog.Judge, SenderID: "0123456789abcdef", Room: "lobby", ID: "j2", Body: eventlog.JudgeBody{SenderID: "0123456789abcdef", ID: "h2", Decision: eventlog.Withdrawn}, Origin: eventlog.Origin{1, 2, 3, 4, 5, 6, 7, 8}},
 		{Kind: eventlog.Report, SenderID: "0123456789abcdef", Room: "lobby", ID: "r1", Body: eventlog.ReportBody{Of: 600, Text: "dünya"}},
 	}
 }

@@ -62,7 +62,7 @@ func (judgeKind) decide(c *Delta, tx Tx, o *Outcome) error {
 	}
 	held := heldMessage{Delta: c, tx: tx, room: room, senderID: body.SenderID, id: body.ID, heldEntry: h}
 	if body.Decision == Withdrawn {
-		if refused, err := c.countWithdrawn(tx, room); refused != nil || err != nil {
+		if refused, err := c.countWithdrawn(tx, o.Command); refused != nil || err != nil {
 			o.refuseWith(refused)
 			return err
 		}

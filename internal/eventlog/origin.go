@@ -61,9 +61,9 @@ func checkOrigins(c *Command) error {
 	return nil
 }
 
-// hasOrigin reports whether a kind of command has an origin: rules about addresses apply to it.
+// hasOrigin reports whether a kind of command has an origin: rules about addresses apply to it, or an address has a share of what it does.
 func (k Kind) hasOrigin() bool {
-	return k == Say || k == Change || k == Mark || k == Set || k == Report
+	return k == Say || k == Change || k == Mark || k == Set || k == Report || k == Judge
 }
 
 // The table Origins has, by room and number, the origin of a message, and the time since which its key is used.

@@ -27,80 +27,6 @@ const (
 	ReportWindow = time.Hour // within this time
 )
 
-// Limits of what the guests of a room, who may be many that are one person, add to the room of its moderators within a day. More than that
-// helps nobody, and would fill the disk.
-const (
-	MaxReportsOfDay   = 1000 // reports of senders below trusted
-	MaxWithdrawnOfDay = 1000 // held messages that are withdrawn
-)
-
-// dayKey is the key of the entry of Reports that counts what guests have added within a day. No sender has it.
-const dayKey = "\x00day"
-
-const day = wire.Time(24 * time.Hour / time.Millisecond)
-
-// A dayEntry is the value of that entry.
-type dayEntry struct {
-	_         struct{} `cbor:",toarray"`
-	From      int64    // when the day began
-	Reports   uint64
-	Withdrawn uint64
-}
-
-// today returns what guests have added to the room of the moderators of a room on the present day, which begins with the first of it.
-func (c *Delta) today(tx Tx, room string) (d dayEntry, err error) {
-	value, found, err := tx.Entry(Reports, room, dayKey)
-	if found && err == nil {
-		d, err = decodeEntry[dayEntry](&Entry{Table: Reports, Room: room, Key: dayKey, Value: value})
-	}
-	if err == nil && (wire.Time(d.From)+day <= c.at || wire.Time(d.From) > c.at) {
-		d = dayEntry{From: int64(c.at)}
-	}
-	return d, err
-}
-
-func (c *Delta) putToday(tx Tx, room string, d dayEntry) error {
-	return tx.PutEntry(&Entry{Table: Reports, Room: room, Key: dayKey, Value: string(must(encoding.Marshal(d)))})
-}
-
-// countReport counts a report, or refuses it if there are too many on the day. Reports of people whom a moderator trusts are not limited.
-func (c *Delta) countReport(tx Tx, cmd *Command) (*wire.CodedError, error) {
-	rules := c.rulesOf(cmd.Room)
-	if role, _ := rules.role(cmd.SenderID); role >= wire.RoleTrusted || cmd.SenderID == OperatorSender {
-		return nil, nil
-	}
-	d, err := c.today(tx, cmd.Room)
-	if err != nil {
-		return nil, err
-	}
-	if d.Reports >= MaxReportsOfDay {
-		until := wire.Time(d.From) + day
-		return &wire.CodedError{
-			Code: wire.NotAllowed, Rule: wire.RuleReports, Until: until, Params: wire.Params{wire.ParamSeconds: wire.NumberValue(uint64(day / 1000))},
-			Reason: fmt.Sprintf("%d messages of this room were reported within a day, which is the maximum for people whom no moderator trusts; try again at %v", MaxReportsOfDay, until),
-		}, nil
-	}
-	d.Reports++
-	return nil, c.putToday(tx, cmd.Room, d)
-}
-
-// countWithdrawn counts a held message that is withdrawn, or refuses that if there are too many on the day.
-func (c *Delta) countWithdrawn(tx Tx, room string) (*wire.CodedError, error) {
-	d, err := c.today(tx, room)
-	if err != nil {
-		return nil, err
-	}
-	if d.Withdrawn >= MaxWithdrawnOfDay {
-		until := wire.Time(d.From) + day
-		return &wire.CodedError{
-			Code: wire.NotAllowed, Until: until,
-			Reason: fmt.Sprintf("%d messages that waited for a moderator of this room were withdrawn within a day, which is the maximum; the message waits on, try again at %v", MaxWithdrawnOfDay, until),
-		}, nil
-	}
-	d.Withdrawn++
-	return nil, c.putToday(tx, room, d)
-}
-
 // reportLife is how long a report is remembered, so that it is not repeated.
 const reportLife = wire.Time(wire.IDLife / time.Millisecond)
 
@@ -135,7 +61,7 @@ type reportEntry struct {
 
 // reportOver reports whether an entry of Reports has no effect any more.
 func reportOver(e *Entry, at wire.Time) (bool, error) {
-	if e.Key == dayKey {
+	if strings.HasPrefix(e.Key, dayKey) {
 		d, err := decodeEntry[dayEntry](e)
 		return err == nil && wire.Time(d.From)+day <= at, err
 	}

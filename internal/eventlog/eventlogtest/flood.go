@@ -67,3 +67,71 @@ func testFloodOfReports(t *testing.T, j *tested) {
 	j.at += wire.Time(2 * time.Hour / time.Millisecond)
 	j.expect(commands(report(late, 0), judge(late, late, "h", eventlog.Withdrawn)), "done", "saved 0")
 }
+
+// testFloodFromAnAddress: the guests behind one address report and withdraw a tenth of what a room allows within a day, and never more than is
+// left for all others: somebody at another address always can. A new key of addresses changes nothing about that.
+func testFloodFromAnAddress(t *testing.T, j *tested) {
+	holding(j)
+	j.saves(ruled(eventlog.OperatorSender, "guests", wire.EveryoneKey, wire.TextValue("guest"), 0))
+	j.saves(ruled(sender("owner"), "free", wire.HoldKey, wire.Value{}, 0))
+	n := j.apply(say(sender("guest"), "den", "m", "x"))[0].N
+	j.saves(ruled(sender("owner"), "again", wire.HoldKey, wire.TextValue(wire.HoldAll), 0))
+	senders := 0
+	for what, most := range map[string]int{"report": eventlog.MaxReportsOfDay, "withdraw": eventlog.MaxWithdrawnOfDay} {
+		// try returns whether somebody who was never here can do it from an address.
+		try := func(origin, former byte) *eventlog.Outcome {
+			senders++
+			by := sender(fmt.Sprint("f", senders))
+			c := eventlog.Command{Kind: eventlog.Report, SenderID: by, Room: "den", ID: "r", Body: eventlog.ReportBody{Of: n}}
+			if what == "withdraw" {
+				j.expect(commands(say(by, "den", "h", "wait")), "held")
+				c = judge(by, by, "h", eventlog.Withdrawn)
+			}
+			o := j.apply(from(c, origin, former))[0]
+			if what == "withdraw" && o.Status == eventlog.Refused { // it takes no space
+				j.expect(commands(judge(eventlog.OperatorSender, by, "h", eventlog.Rejected)), "saved 0")
+			}
+			return &o
+		}
+		fill := func(origin byte, want int) {
+			t.Helper()
+			for i := range want {
+				if o := try(origin, 0); o.Status == eventlog.Refused {
+					t.Fatalf("%s %d from the address %d is %s: %v", what, i+1, origin, summary(*o), o.Err)
+				}
+			}
+			if o := try(origin, 0); o.Err == nil || o.Err.Code != wire.NotAllowed || o.Err.Until <= j.at || (o.Err.Rule == wire.RuleReports) != (what == "report") {
+				t.Fatalf("%s %d from the address %d is %s: %+v", what, want+1, origin, summary(*o), o.Err)
+			}
+		}
+		share := most / eventlog.AddressShare
+		fill(1, share)
+		if o := try(2, 1); o.Err == nil { // the same address, hashed with a newer key
+			t.Errorf("%s with a new key of addresses is %s", what, summary(*o))
+		}
+		for origin := byte(3); origin < 11; origin++ {
+			fill(origin, share)
+		}
+		fill(11, share/2) // as many as are left
+		fill(12, share/4)
+		for range share { // of unknown addresses; the room has a limit
+			if o := try(0, 0); o.Status == eventlog.Refused && (o.Err.Until <= j.at || try(13, 0).Status != eventlog.Refused) {
+				t.Errorf("%s from an unknown address is %s: %+v", what, summary(*o), o.Err)
+			}
+		}
+		prune := eventlog.PruneEntriesBody{Table: eventlog.Reports}
+		for origin := range byte(14) {
+			prune.Keys = append(prune.Keys, fmt.Sprintf("\x00day\x00%02x00000000000000", origin))
+		}
+		j.apply(eventlog.Command{Kind: eventlog.PruneEntries, Room: "den", Body: prune})
+		fill(1, 0)
+		j.at += day
+		j.apply(eventlog.Command{Kind: eventlog.PruneEntries, Room: "den", Body: prune})
+		for _, key := range prune.Keys {
+			if _, kept, err := j.Entry(eventlog.Reports, "den", key); kept || err != nil {
+				t.Errorf("the entry %q is kept for longer than a day: %v", key, err)
+			}
+		}
+		fill(1, share)
+	}
+}

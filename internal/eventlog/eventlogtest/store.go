@@ -78,6 +78,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"reports", testReports},
 		{"own case", testOwnCase},
 		{"flood of reports", testFloodOfReports},
+		{"flood from an address", testFloodFromAnAddress},
 		{"votes", testVotes},
 		{"hidden votes", testHiddenVotes},
 		{"limits of votes", testVoteLimits},
