@@ -3,4 +3,15 @@ import { Component, h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 
 export { Component, h, render };
-export const html = htm.bind(h);
+
+/**
+ * Draws a part without values anew each time. htm would keep the first one, which leads to the whole page as it was drawn at that
+ * time: all of its rows would stay in memory.
+ * @this {number[]} @param {[any, any, ...any[]]} part
+ */
+function draw(...part) {
+	this[0] = 3;
+	return h(...part);
+}
+
+export const html = htm.bind(draw);
