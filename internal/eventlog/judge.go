@@ -181,7 +181,7 @@ func (m *heldMessage) approve(o *Outcome) error {
 		refused = rules.refusedRole(role, given, actPost)
 	}
 	if refused == nil && as.hasStatus() {
-		refused = m.settingsFull(m.room)
+		refused = m.settingsFull(m.room, m.rank(m.room, m.senderID))
 	}
 	if refused == nil {
 		refused = m.number(&Outcome{Command: &say})

@@ -270,7 +270,7 @@ func (r *redeeming) raise(role wire.Role, until wire.Time) (refused *wire.CodedE
 	}
 	key := settingKey{name: wire.RolePrefix, subject: r.sender}
 	if r.setting(r.room, key) == nil {
-		refused = r.settingsFull(r.room)
+		refused = r.settingsFull(r.room, rank(role))
 	}
 	if refused == nil {
 		refused = r.number(r.o)

@@ -168,7 +168,7 @@ func (c *Delta) restoreRow(tx Tx, e *Erasure, row *Record) (bool, error) {
 
 // restoreStatus restores the setting of a question or poll, if there is space for it.
 func (c *Delta) restoreStatus(tx Tx, room string, m *messageBody, n uint64, status []byte) error {
-	if len(status) == 0 || c.settingsFull(room) != nil {
+	if len(status) == 0 || c.settingsFull(room, rank(wire.RoleNone)) != nil {
 		return nil
 	}
 	value, err := DecodeValue(status)

@@ -208,7 +208,7 @@ func (c *Delta) refusedAs(say *Command) *wire.CodedError {
 		if refused := refusedInBase(say.Room); refused != nil {
 			return refused
 		}
-		return c.settingsFull(say.Room)
+		return c.settingsFull(say.Room, c.rankOf(say))
 	}
 	return nil
 }

@@ -223,7 +223,7 @@ func (c *Delta) refusedSet(tx Tx, o *Outcome, key settingKey, body *SetBody) (*w
 	}
 	current := c.setting(cmd.Room, key)
 	if current == nil && !value.IsNull() {
-		if refused := c.settingsFull(cmd.Room); refused != nil {
+		if refused := c.settingsFull(cmd.Room, c.rankOf(cmd)); refused != nil {
 			return refused, nil
 		}
 	}
@@ -289,13 +289,18 @@ func (c *Delta) settable(cmd *Command, key settingKey, author string) *wire.Code
 	return nil
 }
 
-// settingsFull refuses if a room has the maximum number of settings.
-func (c *Delta) settingsFull(room string) *wire.CodedError {
-	if c.settingCount(room) < MaxSettings {
+// settingsFull refuses another setting of somebody with a rank if a room has too many.
+func (c *Delta) settingsFull(room string, by rank) *wire.CodedError {
+	most, whom := MaxSettings, ""
+	if by < moderatorRank && c.state.level >= HoldLevel {
+		most, whom = MaxSettings-ReservedSettings, " for people who do not moderate it"
+	}
+	if c.settingCount(room) < most {
 		return nil
 	}
 	return &wire.CodedError{
-		Code: wire.NotAllowed, Reason: fmt.Sprintf("the room %s has %d questions, polls and other settings, which is the maximum; delete an old question or poll", room, MaxSettings),
+		Code:   wire.NotAllowed,
+		Reason: fmt.Sprintf("the room %s has %d questions, polls and other settings, which is the maximum%s; delete an old question or poll", room, most, whom),
 	}
 }
 

@@ -13,8 +13,12 @@ import (
 // The settings of a room are what a Set changes: a topic, for example. They are held in memory, so that a client that joins
 // is told those of the moment of its bounds, and so that questions and polls are found without reading messages.
 
-// MaxSettings is how many settings a room can have.
-const MaxSettings = 10_000
+// MaxSettings is how many settings a room can have. Only moderators add the last ones, so that a flood of questions, or of people with a
+// password, does not prevent them from locking the room.
+const (
+	MaxSettings      = 10_000
+	ReservedSettings = 1000
+)
 
 // A Setting is the value of one key of a room. It is never null: a key without a value has no setting.
 type Setting struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,26 +239,74 @@ func testSettingPages(t *testing.T, j *tested) {
 	}
 }
 
-// testMostSettings: a room that has as many settings as it can have refuses new ones, and changes those that it has.
+// guestSettings is how many settings a room can have before its guests cannot add more.
+const guestSettings = eventlog.MaxSettings - eventlog.ReservedSettings
+
+// fill makes a sender ask questions until a room has a number of settings.
+func (j *tested) fill(by, room string, count int) {
+	have, _, _ := j.Settings(room, "", "", math.MaxInt)
+	var questions []eventlog.Command
+	for i := len(have); i < count; i++ {
+		q := ask(by, fmt.Sprint("fill", i), wire.Question, "?")
+		q.Room = room
+		questions = append(questions, q)
+	}
+	for some := range slices.Chunk(questions, 2000) {
+		j.apply(some...)
+	}
+	if have, _, _ = j.Settings(room, "", "", math.MaxInt); len(have) != count {
+		j.t.Fatalf("the room %s has %d settings, want %d", room, len(have), count)
+	}
+}
+
+// testMostSettings: a room that has as many settings as its guests can add refuses new ones, and changes those that it has.
 func testMostSettings(t *testing.T, j *tested) {
 	allowChanges(j)
-	var questions []eventlog.Command
-	for i := range eventlog.MaxSettings {
-		questions = append(questions, ask("anna", fmt.Sprint(i), wire.Question, "?"))
-	}
-	for len(questions) > 0 {
-		k := min(len(questions), 2000)
-		j.apply(questions[:k]...)
-		questions = questions[k:]
-	}
+	j.fill("anna", "lobby", guestSettings)
 	j.expect(commands(say("anna", "lobby", "s", "x"), ask("anna", "q", wire.Question, "?"), ask("anna", "q", wire.Poll, "?", "a", "b"), set("anna", "t", "topic", `"Tea"`), set("anna", "a", "question/7", `"answered"`)),
-		"saved 10001", "refused not_allowed", "refused not_allowed", "refused not_allowed", "saved 10002")
-	j.expect(commands(erase("anna", "c", 1), set("anna", "t", "topic", `"Tea"`), ask("anna", "q", wire.Question, "?")), "saved 10003", "saved 10004", "refused not_allowed")
-	j.expect(commands(trim("lobby", 100), ask("anna", "q", wire.Question, "?")), "from 101", "saved 10005")
+		"saved 9001", "refused not_allowed", "refused not_allowed", "refused not_allowed", "saved 9002")
+	j.expect(commands(erase("anna", "c", 1), set("anna", "t", "topic", `"Tea"`), ask("anna", "q", wire.Question, "?")), "saved 9003", "saved 9004", "refused not_allowed")
+	j.expect(commands(trim("lobby", 100), ask("anna", "q", wire.Question, "?")), "from 101", "saved 9005")
 	all, _, _ := j.Settings("lobby", "", "", math.MaxInt)
-	if len(all) != eventlog.MaxSettings-98 { // 100 are deleted; the topic and a question are new
+	if len(all) != guestSettings-98 { // 100 are deleted; the topic and a question are new
 		t.Errorf("the room has %d settings", len(all))
 	}
+}
+
+// testReservedSettings: however many questions guests ask, a moderator can lock the room and ban somebody, and a message that waits is approved. A poll
+// or a question that waits, waits on until there is space for its status.
+func testReservedSettings(t *testing.T, j *tested) {
+	holding(j)
+	guest, moderator := sender("guest"), sender("moderator")
+	poll := say(guest, "den", "poll", "which?")
+	poll.Body = eventlog.SayAs{As: wire.Poll, Options: []string{"tea", "rice"}}
+	j.expect(commands(poll, say(guest, "den", "text", "words"), say(sender("reader"), "den", "r", "x")), "held", "held", "refused not_allowed")
+	j.fill(sender("owner"), "den", guestSettings)
+	approve := judge(moderator, guest, "poll", eventlog.Approved)
+	o := j.apply(approve)[0]
+	if o.Status != eventlog.Refused || o.Err.Code != wire.NotAllowed || !strings.Contains(o.Err.Reason, "waits on") || len(j.waiting()) != 2 {
+		t.Fatalf("approving a poll is %s: %v, and %v wait", summary(o), o.Err, j.waiting())
+	}
+	last := j.Bounds("den").Last
+	j.expect(commands(judge(moderator, guest, "text", eventlog.Approved), poll,
+		ruled(moderator, "lock", wire.LockKey, wire.TextValue(wire.LockOn), 0), ruled(moderator, "ban", wire.PersonPrefix+sender("guest2"), wire.TextValue(wire.Ban), 0)),
+		fmt.Sprint("saved ", last+3), "held", fmt.Sprint("saved ", last+1), fmt.Sprint("saved ", last+2))
+	if !j.saves(ruled(moderator, "open", wire.LockKey, wire.Value{}, 0)) || !j.saves(ruled(moderator, "unban", wire.PersonPrefix+sender("guest2"), wire.Value{}, 0)) {
+		t.Fatal("the rules cannot be unset")
+	}
+	first, _, _ := j.Settings("den", wire.QuestionPrefix, "", 1)
+	of, _ := wire.KeyNumber(first[0].Key, wire.QuestionPrefix)
+	remove := erase(sender("owner"), "e", of)
+	remove.Room = "den"
+	j.saves(remove)
+	last = j.Bounds("den").Last
+	j.expect(commands(approve), fmt.Sprint("saved ", last+1))
+	if status, _, _ := j.Settings("den", wire.PollPrefix, "", 2); len(status) != 1 || status[0].Key != fmt.Sprint(wire.PollPrefix, last+1) || len(j.waiting()) != 0 {
+		t.Errorf("the poll has the status %+v, and waiting are %v", status, j.waiting())
+	}
+
+	j.fill(sender("owner"), "den", eventlog.MaxSettings)
+	j.expect(commands(ruled(moderator, "lock2", wire.LockKey, wire.TextValue(wire.LockOn), 0)), "refused not_allowed")
 }
 
 func testSetRolledBack(t *testing.T, j *tested) {

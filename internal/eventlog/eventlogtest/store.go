@@ -92,6 +92,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"questions and polls", testAsked},
 		{"pages of settings", testSettingPages},
 		{"most settings", testMostSettings},
+		{"reserved settings", testReservedSettings},
 		{"settings rolled back", testSetRolledBack},
 		{"ids of changes", testChangeIDs},
 		{"rolled back changes", testChangeRolledBack},
