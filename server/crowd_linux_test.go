@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func BenchmarkRaid(b *testing.B) {
 		var calm, raided [][]time.Duration
 		var calmCPU, raidCPU time.Duration
 		sent := 0
-		for range periods {
+		for range raidPeriods {
 			s := startServer(b, inMemory)
 			crowd := startChild(b, crowdURL, s.url)
 			crowd.answer()
@@ -50,15 +51,26 @@ func BenchmarkRaid(b *testing.B) {
 			s.end()
 		}
 		for _, p := range []int{50, 99} {
-			b.ReportMetric(percentile(calm, p), fmt.Sprintf("calm-p%d-ms", p))
-			b.ReportMetric(percentile(raided, p), fmt.Sprintf("p%d-ms", p))
+			b.ReportMetric(pooled(calm, p), fmt.Sprintf("calm-p%d-ms", p))
+			b.ReportMetric(pooled(raided, p), fmt.Sprintf("p%d-ms", p))
 		}
-		b.ReportMetric(percentile(raided, 99)/percentile(calm, 99), "p99/calm")
+		b.ReportMetric(pooled(raided, 99)/pooled(calm, 99), "p99/calm")
 		b.ReportMetric(raidCPU.Seconds()/calmCPU.Seconds(), "cpu/calm")
-		b.ReportMetric(raidCPU.Seconds()*1e3/periods, "cpu-ms")
-		b.ReportMetric(float64(sent)/periods, "raid-messages")
+		b.ReportMetric(raidCPU.Seconds()*1e3/raidPeriods, "cpu-ms")
+		b.ReportMetric(float64(sent)/raidPeriods, "raid-messages")
 	}
 	b.ReportMetric(0, "ns/op")
+}
+
+// raidPeriods is how often each case is measured. All periods count together: there are 1,296 times of each case, and the 99th
+// percentile is the 13th longest.
+const raidPeriods = 9
+
+// pooled returns the p-th percentile of all periods together, in milliseconds.
+func pooled(periods [][]time.Duration, p int) float64 {
+	all := slices.Concat(periods...)
+	slices.Sort(all)
+	return all[len(all)*p/100].Seconds() * 1e3
 }
 
 // The benchmark runs the server and the crowd in processes of their own: the test binary, started again. The crowd yields
