@@ -87,7 +87,7 @@ func TestUndoBy(t *testing.T) {
 	if got, want := stepsText(preview.Steps), "erase address=none person=none slow=5"; got != want || preview.Count != 4 || !preview.Dry {
 		t.Fatalf("the preview has %d steps: %s; want %s", preview.Count, got, want)
 	}
-	if got := stepsText(preview.Rest); got != "delete" || preview.RestCount != 1 {
+	if got := stepsText(preview.Rest); got != "delete" || preview.RestCount != 1 || preview.Rest[0].Why != wire.StaysDeleted || preview.Rest[0].Reason == "" {
 		t.Errorf("the preview says that %d actions cannot be undone: %s", preview.RestCount, got)
 	}
 	if slow := preview.Steps[3]; slow.Until.String() != "2100-01-01T00:00:00.000Z" {
@@ -171,7 +171,7 @@ func TestUndoByRefused(t *testing.T) {
 	r.set("role/"+by("mod"), `{"value":"owner"}`, sessionOf("owner")) // who is a moderator now
 	var u wire.Undone
 	r.moderate(fmt.Sprintf(`{"undo_by":{"by":%q},"dry":true}`, by("owner")), sessionOf("mod"), &u)
-	if got := stepsText(u.Steps) + "; " + stepsText(u.Rest); got != "role=none role=none; set" {
+	if got := stepsText(u.Steps) + "; " + stepsText(u.Rest); got != "role=none role=none; set" || u.Rest[0].Why != wire.StaysOwner {
 		t.Errorf("undoing what the former owner did: %s", got)
 	}
 }

@@ -41,7 +41,7 @@ type Undone struct {
 }
 
 // An UndoStep undoes an action, or several changes of one setting. With a Key, the setting gets Value, or none, until a time; without one,
-// the erasure of the action is undone. One of Undone.Rest has only N, Action and Reason.
+// the erasure of the action is undone. One of Undone.Rest has only N, Action, Why and Reason.
 type UndoStep struct {
 	N         uint64 `json:"n"`      // number of the action in the moderators' room; of several, the newest one
 	Action    Action `json:"action"` // what is undone
@@ -51,8 +51,23 @@ type UndoStep struct {
 	AddressOf uint64 `json:"address_of,omitempty"` // with the key AddressKey
 
 	Code   Code   `json:"code,omitempty"`   // why the step was refused
-	Reason string `json:"reason,omitempty"` // the same, or of Undone.Rest, why the action cannot be undone
+	Why    string `json:"why,omitempty"`    // of Undone.Rest: why the action cannot be undone
+	Reason string `json:"reason,omitempty"` // explains Code or Why
 }
+
+// Values of UndoStep.Why.
+const (
+	StaysUnknown  = "unknown"  // it is not known what was set before
+	StaysOwnRole  = "own_role" // it is the role of the moderator
+	StaysOwner    = "owner"    // it would take the room from its owner
+	StaysExpired  = "expired"  // the erased texts are not kept any more
+	StaysRestored = "restored" // an erasure was undone
+	StaysApproved = "approved"
+	StaysRejected = "rejected"
+	StaysDeleted  = "deleted"
+	StaysSettled  = "settled"
+	StaysInvite   = "invite"
+)
 
 // Add adds what another request has done that continues the first one.
 func (u *Undone) Add(next Undone) {

@@ -102,32 +102,45 @@ func (p *undoPlan) note(m *wire.Message) error {
 	case a.Do == wire.DoUndo:
 		delete(p.open, erasureKey(a.Erasure))
 		if own {
-			p.keep(m)
+			p.keep(m.N, a, whyKept[a.Do])
 		}
 	case a.Do == wire.DoRedeem: // gives its sender a role
 		delete(p.open, wire.RolePrefix+m.SenderID)
 	case own:
-		p.keep(m)
+		p.keep(m.N, a, whyKept[a.Do])
 	}
 	return nil
 }
 
 func erasureKey(n uint64) string { return "erasure " + strconv.FormatUint(n, 10) }
 
-// keep adds an action that cannot be undone.
-func (p *undoPlan) keep(m *wire.Message) {
-	p.addRest(wire.UndoStep{N: m.N, Action: *m.Action, Reason: whyKept[m.Action.Do]})
+// keep adds an action that cannot be undone. why is one of the values of UndoStep.Why.
+func (p *undoPlan) keep(n uint64, a *wire.Action, why string) {
+	p.addRest(wire.UndoStep{N: n, Action: *a, Why: why, Reason: whyReasons[why]})
 }
 
 // whyKept says why actions cannot be undone.
 var whyKept = map[string]string{
-	wire.DoSet:     "what was set before is not known", // a password, or a rule about somebody whose data was erased
-	wire.DoUndo:    "erase the messages again",
-	wire.DoApprove: "the message was posted; delete it",
-	wire.DoReject:  "the text is not kept, and the author was told",
-	wire.DoDelete:  "the text is not kept",
-	wire.DoSettle:  "the report is not kept",
-	wire.DoInvite:  "an invite ends with the role of the person who made it, and the roles that it gave are taken back one by one",
+	wire.DoSet:     wire.StaysUnknown, // a password, or a rule about somebody whose data was erased
+	wire.DoUndo:    wire.StaysRestored,
+	wire.DoApprove: wire.StaysApproved,
+	wire.DoReject:  wire.StaysRejected,
+	wire.DoDelete:  wire.StaysDeleted,
+	wire.DoSettle:  wire.StaysSettled,
+	wire.DoInvite:  wire.StaysInvite,
+}
+
+var whyReasons = map[string]string{
+	wire.StaysUnknown:  "what was set before is not known",
+	wire.StaysOwnRole:  "it is their own role; give it to them if you want to",
+	wire.StaysOwner:    "it would take the room from its owner",
+	wire.StaysExpired:  fmt.Sprintf("the texts are not kept for more than %s", eventlog.VaultLife),
+	wire.StaysRestored: "erase the messages again",
+	wire.StaysApproved: "the message was posted; delete it",
+	wire.StaysRejected: "the text is not kept, and the author was told",
+	wire.StaysDeleted:  "the text is not kept",
+	wire.StaysSettled:  "the report is not kept",
+	wire.StaysInvite:   "an invite ends with the role of the person who made it, and the roles that it gave are taken back one by one",
 }
 
 // addRest adds a step that cannot be taken, and forgets the oldest if there are many: only a sample is told.
@@ -154,7 +167,7 @@ func (p *undoPlan) noteSet(m *wire.Message, own bool) error {
 			}
 		}
 		if own && key == wire.RolePrefix+p.of.SenderID {
-			p.addRest(wire.UndoStep{N: m.N, Action: a, Reason: "it is their own role; give it to them if you want to"})
+			p.keep(m.N, &a, wire.StaysOwnRole)
 			own = false
 		}
 		if !own {
@@ -216,11 +229,11 @@ func (p *undoPlan) finish() error {
 				p.steps = append(p.steps, *step)
 			}
 		case stepImpossible:
-			why := "it would take the room from its owner"
+			why := wire.StaysOwner
 			if step.Key == "" {
-				why = fmt.Sprintf("the texts are not kept for more than %s", eventlog.VaultLife)
+				why = wire.StaysExpired
 			}
-			p.addRest(wire.UndoStep{N: step.N, Action: step.Action, Reason: why})
+			p.keep(step.N, &step.Action, why)
 		}
 	}
 	slices.SortFunc(p.steps, func(a, b undoStep) int { return cmp.Or(cmp.Compare(b.first, a.first), cmp.Compare(a.Key, b.Key)) })

@@ -22,7 +22,10 @@ for (const language of files.filter((file) => !file.includes("-")).map((file) =>
 			assert.equal(typeof text, typeof en[key], key);
 			if (typeof text === "function") assert.ok(!text("1", "2").includes("undefined"), key);
 			if (Array.isArray(text)) assert.equal(text.length, en[key].length, key);
-			if (!en[key].other) continue;
+			if (!en[key].other) {
+				if (typeof text === "object") for (const k of Object.keys(en[key])) assert.equal(typeof text[k], typeof en[key][k], `${key}.${k}`);
+				continue;
+			}
 			assert.deepEqual(Object.keys(text).sort(), categories, key);
 			for (const form of Object.values(text)) assert.equal(form.split("#").length, 2, `${key}: ${form}`);
 		}

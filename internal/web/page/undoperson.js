@@ -13,7 +13,7 @@ import { Refusal, randomToken } from "./ramai/protocol.js";
  * @typedef {import("./ramai/protocol.js").Value} Value
  *
  * What undoes something: a setting gets a value, or an erasure is undone. action: what it undoes
- * @typedef {{n: number, action: Action, key?: string, value?: Value, code?: string, reason?: string}} Step
+ * @typedef {{n: number, action: Action, key?: string, value?: Value, code?: string, why?: string, reason?: string}} Step
  * @typedef {{to: number, count: number, steps: Step[], failed?: number, unknown?: number, rest: Step[], rest_count?: number, next?: number, code?: string, reason?: string}} Undone
  *
  * What was done in all requests together. failure: why it has ended early, or null
@@ -76,6 +76,7 @@ export function UndoPerson({ model, close, person, who }) {
 		setError(done.failure);
 	};
 	const words = (/** @type {Step} */ { key = "", value, action }) => (t.ruleLabels[key] ? `${t.ruleLabels[key]}: ${valueText(key, value)}` : t.undoOf(actionText(action)));
+	const stays = (/** @type {Step} */ { why = "", reason }) => t.undoStays[why] ?? reason;
 	const stepKey = (/** @type {Step} */ { n, key }) => `${n} ${key}`; // a preset has a step for each of its rules
 	const others = (/** @type {number} */ count) => count > 0 && html`<li>${t.others(number(count))}</li>`;
 	return html`<${Dialog} title=${t.undoPerson(who)} close=${close} drawer>
@@ -85,7 +86,7 @@ export function UndoPerson({ model, close, person, who }) {
 		${!plan && error === null && html`<p class="note" role="status">${t.loading}</p>`}
 		${plan && html`<p role="status">${plan.count > 0 ? t.undoPersonHint : t.undoNothing}</p>
 			<ul class="records">${plan.steps.map((step) => html`<li key=${stepKey(step)}>${words(step)}</li>`)}${others(plan.count - plan.steps.length)}</ul>
-			${plan.rest.length > 0 && html`<h3>${t.undoRest}</h3><ul class="records">${plan.rest.map(({ n, action }) => html`<li key=${n}>${actionText(action)}</li>`)}${others((plan.rest_count ?? 0) - plan.rest.length)}</ul>`}
+			${plan.rest.length > 0 && html`<h3>${t.undoRest}</h3><ul class="records">${plan.rest.map((step) => html`<li key=${step.n}>${actionText(step.action)}<p class="note">${stays(step)}</p></li>`)}${others((plan.rest_count ?? 0) - plan.rest.length)}</ul>`}
 			<div class="buttons even">${plan.count > 0 && html`<button type="button" class="danger" disabled=${running} onClick=${run}>${icon("undo")} ${plural(t.undoSteps, plan.count)}</button>`}
 				<button type="button" onClick=${close}>${plan.count > 0 ? t.cancel : t.close}</button></div>`}
 	<//>`;

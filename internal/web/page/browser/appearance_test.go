@@ -46,15 +46,17 @@ func emulateMedia(b *tab, features ...string) {
 	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: list})
 }
 
-// checkAccessibility runs the accessibility checker axe-core.
+// checkAccessibility runs the accessibility checker axe-core, and checks fields.
 func (b *tab) checkAccessibility(where string) {
 	b.t.Helper()
+	b.checkFields(where)
 	b.runAxe(where, "{}")
 }
 
 // checkContrast checks colors alone, for a theme of a page that was checked in another.
 func (b *tab) checkContrast(where string) {
 	b.t.Helper()
+	b.checkFields(where)
 	b.runAxe(where, `{ runOnly: ["color-contrast"] }`)
 }
 
@@ -73,6 +75,39 @@ func (b *tab) runAxe(where, options string) {
 	for _, v := range eval[[]string](b, `axe.run(document, { resultTypes: ["violations"], ...`+options+` }).then((r) => r.violations.map((v) =>
 		v.id + ": " + v.help + "\n" + v.nodes.slice(0, 3).map((n) => "    " + n.html.slice(0, 200) + "\n    " + n.failureSummary).join("\n")))`) {
 		b.t.Errorf("%s: %s", where, v)
+	}
+}
+
+// fieldFaults says which visible fields have an edge that can hardly be seen, no name, or the name of another field. The edge is that of
+// the box around the field, and has to differ from what is outside by 3:1, as WCAG 2.2 wants of controls.
+const fieldFaults = `(() => {
+	const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+	const channels = (color) => {
+		canvas.clearRect(0, 0, 1, 1);
+		canvas.fillStyle = color;
+		canvas.fillRect(0, 0, 1, 1);
+		return [...canvas.getImageData(0, 0, 1, 1).data];
+	};
+	const light = (color) => channels(color).slice(0, 3).map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+	const contrast = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
+	const above = (e, has) => (!e || has(getComputedStyle(e)) ? e : above(e.parentElement, has));
+	const names = new Set();
+	return [...document.querySelectorAll("input, select, textarea")].filter((e) => e.checkVisibility({ visibilityProperty: true }) && !["checkbox", "radio", "hidden"].includes(e.type)).flatMap((e) => {
+		const box = above(e, (style) => style.borderTopWidth !== "0px");
+		const ground = getComputedStyle(above(box.parentElement, (style) => channels(style.backgroundColor)[3] === 255) ?? document.documentElement).backgroundColor;
+		const ratio = contrast(getComputedStyle(box).borderTopColor, ground);
+		const name = e.ariaLabel ?? e.labels?.[0]?.textContent.trim() ?? "";
+		const faults = [ratio < 3 && "its edge has a contrast of " + ratio.toFixed(2), !name && "it has no name", names.has(name) && "another field has its name"].filter(Boolean);
+		names.add(name);
+		return faults.map((fault) => e.outerHTML.slice(0, 120) + ": " + fault);
+	});
+})()`
+
+// checkFields checks the edges and the names of fields.
+func (b *tab) checkFields(where string) {
+	b.t.Helper()
+	for _, fault := range eval[[]string](b, fieldFaults) {
+		b.t.Errorf("%s: %s", where, fault)
 	}
 }
 

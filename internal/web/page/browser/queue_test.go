@@ -51,7 +51,7 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// Somebody reports a message. The moderators see it beside the message that it is about.
+// Somebody reports a message. The moderators see it beside the message that it is about, and settle it.
 func TestReport(t *testing.T) {
 	t.Parallel()
 	srv := startServer(t, nil)
@@ -79,10 +79,60 @@ func TestReport(t *testing.T) {
 		owner.check("reports-" + d.name)
 		owner.waitFor("!document.querySelector('.icon.moderate .badge')")
 		owner.closeDialog()
+		settleReport(srv, t, room, d, owner, troll)
 		eval[bool](owner, `(localStorage.setItem("ramai.language", '"id"'), true)`)
 		owner.run(chromedp.Reload())
 		owner.ready()
 		owner.openMenu(d, owner.row("SPAM"))
 		owner.check("menu-id-" + d.name)
 	})
+}
+
+// settleReport settles the report about a troll. It is gone for the owner and a helper, who settle it at the same time; the troll, who has
+// become a moderator, may not, and sees it again.
+func settleReport(srv *testServer, t *testing.T, room string, d device, owner, troll *tab) {
+	helper := srv.enter(t, room, "Helper "+d.name, d)
+	helper.sendOn(d, "I help")
+	for _, text := range []string{"SPAM", "I help"} {
+		owner.openCard(d, owner.row(text))
+		owner.waitFor("document.querySelector('dialog select') && !document.querySelector('dialog select').disabled")
+		owner.chooseOption("Role", "moderator")
+		owner.closeDialog()
+	}
+	for _, b := range []*tab{troll, helper, owner} {
+		b.waitFor("document.querySelector('.icon.moderate')")
+		b.click(".icon.moderate")
+		b.clickText("dialog .tabs button", "Reports")
+		b.waitForText("dialog .reports", "not for children")
+	}
+	eval[bool](troll, `(window.reportWasGone = new Promise((gone) => new MutationObserver(() => document.querySelector("dialog .reports") ?? gone(true)).observe(document.body, { childList: true, subtree: true })), true)`)
+	troll.clickText("dialog .reports button", "Settled")
+	eval[bool](troll, "window.reportWasGone")
+	troll.waitForText("dialog .reports", "not for children")
+	troll.waitFor("document.querySelector('.error-text')")
+
+	eval[bool](helper, `(() => {
+		const { send } = WebSocket.prototype;
+		WebSocket.prototype.send = function (data) {
+			if (!data.includes('"type":"change"')) return send.call(this, data);
+			window.sendChange = () => send.call(this, data);
+		};
+		return true;
+	})()`)
+	helper.clickText("dialog .reports button", "Settled")
+	helper.waitForText("dialog .note", "Nothing was reported.")
+	helper.waitFor("window.sendChange")
+	owner.clickText("dialog .reports button", "Settled")
+	for _, b := range []*tab{owner, troll} {
+		b.waitForText("dialog .note", "Nothing was reported.")
+		b.closeDialog()
+	}
+	eval[bool](helper, "(sendChange(), true)") // it is refused: gone
+	helper.closeDialog()
+	helper.sendOn(d, "settled") // whose answer comes after that
+	owner.row("settled")
+	helper.waitFor("!document.querySelector('.sent')")
+	if text := eval[string](helper, "document.querySelector('.error-text')?.textContent ?? ''"); text != "" {
+		t.Errorf("somebody else has settled the report; the page says %q", text)
+	}
 }

@@ -18,7 +18,8 @@ func (b *tab) openMenu(d device, row string) {
 		return
 	}
 	b.hover(row + " .text")
-	b.click(row + " .more-actions")
+	b.waitFor("document.querySelector(" + quote(row+" .more-actions") + ")")
+	eval[bool](b, "(document.querySelector("+quote(row+" .more-actions")+").click(), true)") // it may move while the mouse does
 	b.waitFor(menuOpen)
 }
 
