@@ -8,13 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ramai/internal/reactor"
 	"ramai/internal/rehearse"
 )
-
-// readSize is how much the clients read at once, in bytes: about as much as a server writes to one at once. Reading
-// costs more than checking.
-const readSize = 128 << 10
 
 const rehearseHelp = `Fill a room with clients, let some of them publish, and check that every client receives every message once and in the
 same order. The exit code is 1 if a message is lost, duplicated, or out of order.
@@ -46,9 +41,6 @@ func newRehearse() *cobra.Command {
 				return exit(exitUsage, err)
 			}
 			cfg.OnStage = func(stage string) { fmt.Fprintln(cmd.ErrOrStderr(), "ramai:", stage) }
-			if cfg.Reactor, err = reactor.New(reactor.Options{ReadSize: readSize}); err != nil {
-				return err
-			}
 			report, err := rehearse.Run(cmd.Context(), cfg)
 			if errors.Is(err, rehearse.ErrBroken) {
 				return exit(exitUnconfirmed, err)

@@ -3,6 +3,7 @@ package rehearse
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -28,10 +29,11 @@ type client struct {
 	out       []byte // frames to be written
 	published int    // messages queued so far
 	text      []byte // newest of them; the memory is reused
+	request   []byte // ramai.v1: the same
 
 	// Owned by the caller of the Source.
 	receiver
-	dec      frame.Decoder
+	part     []byte // beginning of a frame
 	joined   bool
 	n        uint64 // ramai.v1: newest number received
 	jumps    int64  // numbers that did not follow the previous one
@@ -49,7 +51,7 @@ func (c *client) attach(conn reactor.Conn) reactor.Source {
 	c.mu.Lock()
 	c.conn, c.out = conn, nil
 	c.mu.Unlock()
-	c.dec, c.writing, c.written, c.joined = frame.NewDecoder(&c.r.frames), nil, nil, false
+	c.part, c.writing, c.written, c.joined = c.part[:0], nil, nil, false
 	c.ended = make(chan error, 1)
 	return c
 }
@@ -76,7 +78,7 @@ func (c *client) Closed(err error) {
 	ended <- err
 }
 
-// Received implements reactor.Source.
+// Received implements reactor.Source. Unless the client is slow, it uses everything.
 func (c *client) Received(b []byte) (used int, err error) {
 	if len(b) == 0 {
 		return 0, io.EOF
@@ -85,50 +87,55 @@ func (c *client) Received(b []byte) (used int, err error) {
 		return 0, nil
 	}
 	before := c.received()
-	defer func() { c.r.delivered.Add(c.received() - before) }()
 	now := c.r.since()
 	waits := c.r.latencies.begin()
-	defer c.r.latencies.end(waits)
-	for used < len(b) {
-		if k := c.matchRecent(b[used:], now, waits); k > 0 {
-			used += k
-			continue
-		}
-		if text, k := wholeText(b[used:]); k > 0 && !c.dec.Partial() {
-			used += k
-			if err := c.receiveText(text, now, waits); err != nil {
-				return used, err
-			}
-			continue
-		}
-		m, k, err := c.dec.Next(b[used:])
-		used += k
-		if err != nil {
-			return used, err
-		}
-		switch m.Op {
-		case frame.Text:
-			if err := c.receiveText(m.Payload, now, waits); err != nil {
-				return used, err
-			}
-		case frame.Ping:
-			c.send(m.Payload, frame.Pong)
-		case frame.Close:
-			return used, fmt.Errorf("the server closed the connection")
-		}
-	}
+	err = c.receiveFrames(b, now, waits)
+	c.r.latencies.end(waits)
+	c.r.delivered.Add(c.received() - before)
 	if c.behind > 0 && c.joined && c.next >= c.behind-1 {
 		c.behind = 0
 		c.r.reconnects.complete(now)
 	}
-	return used, nil
+	return len(b), err
+}
+
+// receiveFrames handles the frames in b where they are. Only a frame whose end is still to come is copied, to c.part.
+func (c *client) receiveFrames(b []byte, now int64, waits *shard) error {
+	for len(c.part) > 0 && len(b) > 0 {
+		n := min(missing(c.part), len(b))
+		c.part, b = append(c.part, b[:n]...), b[n:]
+		if missing(c.part) > 0 {
+			continue
+		}
+		whole := c.part
+		c.part = c.part[:0]
+		if err := c.receiveFrame(whole, now, waits); err != nil {
+			return err
+		}
+	}
+	for len(b) > 0 {
+		if k := c.matchRecent(b, now, waits); k > 0 {
+			b = b[k:]
+			continue
+		}
+		if missing(b) > 0 {
+			c.part = append(c.part[:0], b...)
+			return nil
+		}
+		head, n := frameSize(b)
+		if err := c.receiveFrame(b[:min(head+n, len(b))], now, waits); err != nil {
+			return err
+		}
+		b = b[head+n:]
+	}
+	return nil
 }
 
 // matchRecent consumes the frames at the beginning of b that come next and equal, byte for byte, those that another
 // client has received and checked. For these the comparison is the whole check. It returns their length. The rest is
-// left to receiveText.
+// left to receiveFrame.
 func (c *client) matchRecent(b []byte, now int64, waits *shard) (used int) {
-	if !c.joined || c.dec.Partial() || len(c.early) > 0 {
+	if !c.joined || len(c.early) > 0 {
 		return 0
 	}
 	for {
@@ -144,22 +151,60 @@ func (c *client) matchRecent(b []byte, now int64, waits *shard) (used int) {
 	}
 }
 
-// wholeText returns the payload of the frame at the beginning of b, if it is a complete text message in one frame, and
-// the length of the frame. Other frames are left to the decoder. The payload is not checked for UTF-8 because it is
-// compared anyway.
-func wholeText(b []byte) (payload []byte, used int) {
-	const finText = 0x81 // RFC 6455, section 5.2
-	if len(b) < 4 || b[0] != finText {
-		return nil, 0
+// receiveFrame handles one whole frame from the server, which must not be masked or fragmented. Its text is not checked
+// for UTF-8 because it is compared anyway.
+func (c *client) receiveFrame(f []byte, now int64, waits *shard) error {
+	head, n := frameSize(f)
+	switch payload := f[head:]; {
+	case n > maxMessage:
+		return fmt.Errorf("received a frame of %d bytes; want at most %d", n, maxMessage)
+	case f[1] >= 0x80:
+		return errors.New("received a masked frame")
+	case f[0] == fin|byte(frame.Text):
+		return c.receiveText(payload, now, waits)
+	case f[0] == fin|byte(frame.Ping):
+		c.send(payload, frame.Pong)
+	case f[0] == fin|byte(frame.Close):
+		code, reason := frame.CloseCode(payload)
+		return fmt.Errorf("the server closed the connection with code %d %s", code, reason)
+	case f[0] != fin|byte(frame.Pong):
+		return fmt.Errorf("received a frame that begins with the byte %#x; want a text in one frame", f[0])
 	}
-	start, n := 2, int(b[1])
-	if n == 126 {
-		start, n = 4, int(binary.BigEndian.Uint16(b[2:]))
+	return nil
+}
+
+const (
+	fin        = 0x80 // RFC 6455, section 5.2
+	maxMessage = 1 << 20
+)
+
+// frameSize returns the sizes of the header and the payload of the frame at the beginning of b, or the size of as much of
+// the header as is known to exist. A frame that receiveFrame refuses by its size is reported without its payload.
+func frameSize(b []byte) (head, n int) {
+	if len(b) < 2 {
+		return 2, 0
 	}
-	if start+n > len(b) || frame.HeaderLen(n) != start {
-		return nil, 0
+	switch n = int(b[1] & 0x7f); {
+	case n < 126:
+		return 2, n
+	case n == 126:
+		if len(b) < 4 {
+			return 4, 0
+		}
+		return 4, int(binary.BigEndian.Uint16(b[2:]))
+	case len(b) < 10:
+		return 10, 0
 	}
-	return b[start : start+n], start + n
+	return 10, int(min(binary.BigEndian.Uint64(b[2:]), maxMessage+1))
+}
+
+// missing returns how many bytes of the frame at the beginning of b are known to be missing.
+func missing(b []byte) int {
+	head, n := frameSize(b)
+	if n > maxMessage {
+		n = 0
+	}
+	return max(0, head+n-len(b))
 }
 
 // receiveText handles one text message from the server.
@@ -207,7 +252,7 @@ func (c *client) check(b, text []byte, now int64, waits *shard) error {
 		return fmt.Errorf("received a text that was not published: %.100q", text)
 	}
 	if at, first := c.receive(s); first {
-		c.ledger.remember(&checkedMessage{index: at, n: c.n, stamp: s, due: due, frame: frame.AppendText(nil, b)})
+		c.ledger.remember(checkedMessage{index: at, n: c.n, stamp: s, due: due}, b)
 	}
 	c.recordDelivery(s, due, now, waits)
 	return nil
@@ -311,7 +356,8 @@ func (c *client) queueMessage(due int64) {
 	c.text = appendText(c.text[:0], c.r.run, stampOf(c.publisher, c.published), due, c.r.padding)
 	payload := c.text
 	if !c.r.cfg.Plain {
-		payload = wire.Append(nil, wire.Say{Room: c.r.room, ID: fmt.Sprintf("%s-%d-%d", c.r.run[1:], c.publisher, c.published), Text: string(c.text)})
+		c.request = wire.Append(c.request[:0], wire.Say{Room: c.r.room, ID: fmt.Sprintf("%s-%d-%d", c.r.run[1:], c.publisher, c.published), Text: string(c.text)})
+		payload = c.request
 	}
 	c.out = frame.AppendMasked(c.out, frame.Text, payload, newMask())
 }

@@ -203,7 +203,8 @@ func TestFindsFaults(t *testing.T) {
 			if plain && strings.HasPrefix(name, "v1") {
 				continue
 			}
-			for _, victim := range []int{0, 2} {
+			for i := range 2 * len(reactors) {
+				victim, io := i/2*2, []string{"default", "portable"}[i%2]
 				var before []byte
 				l := &faultyServer{fault: func(client int, n uint64, p []byte) [][]byte {
 					if client != victim {
@@ -213,7 +214,7 @@ func TestFindsFaults(t *testing.T) {
 					before = bytes.Clone(p)
 					return sent
 				}}
-				c := Config{Plain: plain, Drain: time.Hour, Reactor: newReactor(t)}
+				c := Config{Plain: plain, Drain: time.Hour, Reactor: reactors[io]()}
 				runs.Go(func() {
 					ctx, end := context.WithCancel(context.Background())
 					defer end()
@@ -225,9 +226,9 @@ func TestFindsFaults(t *testing.T) {
 					rep, err := l.rehearse(ctx, c)
 					switch {
 					case kind.want == nil && (!errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "not published")):
-						t.Errorf("%s, plain %v, to %d: %+v, %v; want ErrBroken", name, plain, victim, rep, err)
+						t.Errorf("%s, plain %v, to %d, %s: %+v, %v; want ErrBroken", name, plain, victim, io, rep, err)
 					case kind.want != nil && (err != nil || rep.Good() || !kind.want(rep)):
-						t.Errorf("%s, plain %v, to %d: %+v, %v", name, plain, victim, rep, err)
+						t.Errorf("%s, plain %v, to %d, %s: %+v, %v", name, plain, victim, io, rep, err)
 					}
 				})
 			}
@@ -251,7 +252,7 @@ func TestDuplicatesAreNotNew(t *testing.T) {
 		}
 		return [][]byte{p}
 	}
-	rep, err := l.rehearse(context.Background(), Config{Plain: true, Reactor: newReactor(t), OnStage: func(stage string) {
+	rep, err := l.rehearse(context.Background(), Config{Plain: true, OnStage: func(stage string) {
 		if stage == PublishingDone {
 			time.AfterFunc(2*duplicateWait, func() {
 				l.mu.Lock()
@@ -285,7 +286,7 @@ func TestRefusedConnection(t *testing.T) {
 	}))
 	defer web.Close()
 	_, err := Run(context.Background(), Config{
-		URL: web.URL, Plain: true, Clients: 10, Publishers: 1, Rate: 1, Size: 64, Duration: time.Second, Reactor: newReactor(t),
+		URL: web.URL, Plain: true, Clients: 10, Publishers: 1, Rate: 1, Size: 64, Duration: time.Second,
 	})
 	if err == nil || errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "the server is full") {
 		t.Errorf("error %v, want one that says that the server is full", err)

@@ -3,6 +3,8 @@ package rehearse
 import (
 	"sync"
 	"sync/atomic"
+
+	"ramai/internal/frame"
 )
 
 // ledger is the order of all messages, as the first client to receive them saw it. All other clients must see the same.
@@ -16,6 +18,8 @@ type ledger struct {
 	pages     [1 << 14]atomic.Pointer[page]           // read without a lock
 	size      atomic.Int64                            // messages recorded
 	recent    [1 << 11]atomic.Pointer[checkedMessage] // newest messages, at their index modulo the length
+	spare     []checkedMessage                        // guarded by mu: memory for messages to remember
+	spareText []byte                                  // guarded by mu: memory for their frames
 }
 
 // checkedMessage is a message that the first client to receive it has checked. It never changes.
@@ -66,7 +70,23 @@ func (l *ledger) recentAt(i int) *checkedMessage {
 	return nil
 }
 
-func (l *ledger) remember(t *checkedMessage) { l.recent[t.index%len(l.recent)].Store(t) }
+// remember keeps a message and the frame of its payload. Memory is taken for many at once, so that a message costs no
+// allocation.
+func (l *ledger) remember(m checkedMessage, payload []byte) {
+	l.mu.Lock()
+	if len(l.spare) == 0 {
+		l.spare = make([]checkedMessage, 256)
+	}
+	if size := frame.HeaderLen(len(payload)) + len(payload); cap(l.spareText)-len(l.spareText) < size {
+		l.spareText = make([]byte, 0, max(size, 64<<10))
+	}
+	kept, before := &l.spare[0], len(l.spareText)
+	l.spare, l.spareText = l.spare[1:], frame.AppendText(l.spareText, payload)
+	*kept = m
+	kept.frame = l.spareText[before:len(l.spareText):len(l.spareText)]
+	l.mu.Unlock()
+	l.recent[m.index%len(l.recent)].Store(kept)
+}
 
 // note records s at index i, if that is the first free index and s has none yet. It returns the index of s, or -1, and
 // whether it was recorded now.

@@ -15,27 +15,26 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ramai/internal/frame"
 	"ramai/internal/reactor"
 )
 
 // Config describes a rehearsal.
 type Config struct {
-	URL             string        // of the room: http or ws, without TLS
-	Clients         int           // number of connections
-	Publishers      int           // how many of the clients publish
-	Rate            float64       // open loop: messages a second, all publishers together; 0: closed loop
-	InFlight        int           // closed loop: messages of each publisher that it has not received yet
-	Size            int           // bytes of a text
-	Duration        time.Duration // how long clients publish
-	Slow            int           // clients that do not read while others publish, and read everything afterwards
-	Churn           float64       // ramai.v1: clients a second that disconnect and resume
-	Plain           bool          // plain protocol; otherwise ramai.v1
-	Reconnect       bool          // ramai.v1: clients other than publishers reconnect if they are cut off during publishing
-	Missed          int           // messages that they miss first
-	SourceAddresses int           // addresses in 127.1/16 that clients other than publishers connect from; 0: chosen by the system
-	Drain           time.Duration // how long to wait for the last message after publishing; 0: 30 s
-	Reactor         reactor.Reactor
+	URL             string             // of the room: http or ws, without TLS
+	Clients         int                // number of connections
+	Publishers      int                // how many of the clients publish
+	Rate            float64            // open loop: messages a second, all publishers together; 0: closed loop
+	InFlight        int                // closed loop: messages of each publisher that it has not received yet
+	Size            int                // bytes of a text
+	Duration        time.Duration      // how long clients publish
+	Slow            int                // clients that do not read while others publish, and read everything afterwards
+	Churn           float64            // ramai.v1: clients a second that disconnect and resume
+	Plain           bool               // plain protocol; otherwise ramai.v1
+	Reconnect       bool               // ramai.v1: clients other than publishers reconnect if they are cut off during publishing
+	Missed          int                // messages that they miss first
+	SourceAddresses int                // addresses in 127.1/16 that clients other than publishers connect from; 0: chosen by the system
+	Drain           time.Duration      // how long to wait for the last message after publishing; 0: 30 s
+	Reactor         reactor.Reactor    // Run closes it; nil: the cheapest for this system
 	OnStage         func(stage string) // called with the stages below; may be nil
 }
 
@@ -99,7 +98,6 @@ type rehearsal struct {
 	run             []byte // "~" and four digits that identify the messages of this run
 	padding         string // the text after the head
 	messageHead     []byte // start of each message of ramai.v1, up to its number
-	frames          frame.Config
 	clients         []*client
 	ledger          *ledger
 	latencies       *latencies
@@ -137,21 +135,14 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.OnStage == nil {
 		cfg.OnStage = func(string) {}
 	}
-	r := &rehearsal{
-		cfg: cfg, target: target, room: roomOf(target.Path), run: fmt.Appendf(nil, "~%04x", rand.N(1<<16)),
-		frames: frame.Config{Client: true, TextOnly: true, MaxMessage: 1 << 20, MaxFragments: 1},
-		ledger: newLedger(cfg.Publishers), latencies: newLatencies(), reconnects: newReconnects(), padding: paddingOf(cfg.Size), begin: time.Now(),
-		allJoined: make(chan struct{}), failed: make(chan struct{}),
-	}
-	r.messageHead = fmt.Appendf(nil, `{"type":"message","room":%q,"n":`, r.room)
-	r.notJoined.Store(int64(cfg.Clients))
-	for i := range cfg.Clients {
-		c := &client{r: r, publisher: -1, receiver: receiver{ledger: r.ledger}}
-		if i < cfg.Publishers {
-			c.publisher = i
+	if cfg.Reactor == nil {
+		if cfg.Reactor, err = newReactor(); err != nil {
+			return nil, err
 		}
-		r.clients = append(r.clients, c)
 	}
+	r := newRehearsal(cfg)
+	r.target, r.room = target, roomOf(target.Path)
+	r.messageHead = fmt.Appendf(nil, `{"type":"message","room":%q,"n":`, r.room)
 	rep, err := r.rehearse(ctx)
 	r.ended.Store(true)
 	r.cfg.Reactor.Close() // from now on the clients belong to this goroutine
@@ -160,6 +151,23 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	r.report(rep)
 	return rep, nil
+}
+
+func newRehearsal(cfg Config) *rehearsal {
+	r := &rehearsal{
+		cfg: cfg, run: fmt.Appendf(nil, "~%04x", rand.N(1<<16)),
+		ledger: newLedger(cfg.Publishers), latencies: newLatencies(), reconnects: newReconnects(), padding: paddingOf(cfg.Size), begin: time.Now(),
+		allJoined: make(chan struct{}), failed: make(chan struct{}),
+	}
+	r.notJoined.Store(int64(cfg.Clients))
+	for i := range cfg.Clients {
+		c := &client{r: r, publisher: -1, receiver: receiver{ledger: r.ledger}}
+		if i < cfg.Publishers {
+			c.publisher = i
+		}
+		r.clients = append(r.clients, c)
+	}
+	return r
 }
 
 func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {

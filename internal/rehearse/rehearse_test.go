@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,12 @@ import (
 	"ramai/server"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv("REHEARSE_BATCHES") != "" {
+		serveBatches()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // TestRehearsals runs each kind against a real server: nothing is lost, and everything is counted.
 func TestRehearsals(t *testing.T) {
@@ -33,18 +39,20 @@ func TestRehearsals(t *testing.T) {
 		"silence":            func(c *Config) { c.Publishers = 0 },
 		"addresses":          func(c *Config) { c.Plain, c.InFlight, c.SourceAddresses = true, 1, 300 },
 	} {
-		t.Run(name, func(t *testing.T) {
-			c := base
-			c.URL, c.Reactor = serve(t, nil), newReactor(t)
-			change(&c)
-			rep, err := Run(context.Background(), c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !rep.Good() || (rep.Published == 0) != (c.Publishers == 0) || rep.Delivered != rep.Published*int64(c.Clients) {
-				t.Errorf("%+v", rep)
-			}
-		})
+		for io, newReactor := range reactors {
+			t.Run(name+"/"+io, func(t *testing.T) {
+				c := base
+				c.URL, c.Reactor = serve(t, nil), newReactor()
+				change(&c)
+				rep, err := Run(context.Background(), c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !rep.Good() || (rep.Published == 0) != (c.Publishers == 0) || rep.Delivered != rep.Published*int64(c.Clients) {
+					t.Errorf("%+v", rep)
+				}
+			})
+		}
 	}
 }
 
@@ -67,13 +75,10 @@ func serve(t *testing.T, wrap func(net.Listener) net.Listener) string {
 	return web.URL + "/r/rehearsal"
 }
 
-func newReactor(t *testing.T) reactor.Reactor {
-	t.Helper()
-	r, err := reactor.New(reactor.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+// reactors are what a rehearsal can run on. nil is its default.
+var reactors = map[string]func() reactor.Reactor{
+	"default":  func() reactor.Reactor { return nil },
+	"portable": func() reactor.Reactor { return reactor.NewPortable(reactor.Options{}) },
 }
 
 // cutter is a listener whose connections from 127.1/16 can be cut.
@@ -110,25 +115,29 @@ func (l *cutter) cut() int {
 
 // TestReconnect: clients that are cut off reconnect and miss nothing, even if they had received nothing before.
 func TestReconnect(t *testing.T) {
-	l, cut := new(cutter), 0
-	rep, err := Run(context.Background(), Config{
-		URL:     serve(t, func(ln net.Listener) net.Listener { l.Listener = ln; return l }),
-		Clients: 30, Publishers: 2, Rate: 100, Size: 64, Duration: time.Second, SourceAddresses: 10, Reconnect: true, Missed: 50,
-		Reactor: newReactor(t),
-		OnStage: func(stage string) {
-			if stage == AllConnected {
-				cut = l.cut()
+	for io, newReactor := range reactors {
+		t.Run(io, func(t *testing.T) {
+			l, cut := new(cutter), 0
+			rep, err := Run(context.Background(), Config{
+				URL:     serve(t, func(ln net.Listener) net.Listener { l.Listener = ln; return l }),
+				Clients: 30, Publishers: 2, Rate: 100, Size: 64, Duration: time.Second, SourceAddresses: 10, Reconnect: true, Missed: 50,
+				Reactor: newReactor(),
+				OnStage: func(stage string) {
+					if stage == AllConnected {
+						cut = l.cut()
+					}
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
 			}
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !rep.Good() || rep.Delivered != 30*rep.Published || rep.Published < 50 {
-		t.Errorf("%+v", rep)
-	}
-	if cut != 28 || rep.Reconnect == nil || rep.Reconnect.Clients != cut || rep.Reconnect.Seconds <= 0 || rep.Reconnect.SinceCut <= rep.Reconnect.Seconds {
-		t.Errorf("%d were cut off; %+v", cut, rep.Reconnect)
+			if !rep.Good() || rep.Delivered != 30*rep.Published || rep.Published < 50 {
+				t.Errorf("%+v", rep)
+			}
+			if cut != 28 || rep.Reconnect == nil || rep.Reconnect.Clients != cut || rep.Reconnect.Seconds <= 0 || rep.Reconnect.SinceCut <= rep.Reconnect.Seconds {
+				t.Errorf("%d were cut off; %+v", cut, rep.Reconnect)
+			}
+		})
 	}
 }
 
