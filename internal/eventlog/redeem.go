@@ -251,8 +251,10 @@ func (r *redeeming) claim(role wire.Role, until wire.Time) (*wire.CodedError, er
 		r.o.Status = Repeat
 		return nil, nil
 	}
+	last := r.setting(r.room, settingKey{name: wire.RolePrefix, subject: r.sender})
+	renewed := last != nil && *last.value.Text == role.String() // by the next token, perhaps after the one before has expired
 	refused, changed, err := r.raise(role, until)
-	if changed && before < role && role > wire.RoleGuest {
+	if changed && before < role && role > wire.RoleGuest && !renewed {
 		r.logAction(r.o, &wire.Action{Do: wire.DoRedeem, Value: wire.TextValue(role.String()), Until: until})
 	}
 	return refused, err

@@ -17,6 +17,10 @@ func (b bounded) Bounds(string) eventlog.Bounds { return b.b }
 
 // TestLogMax: the room of moderators does not grow without limit, also while the clock is not trusted, and other rooms keep what is set.
 func TestLogMax(t *testing.T) {
+	const eachDay = eventlog.MaxReportsOfDay + 2*eventlog.MaxWithdrawnOfDay // a withdrawn message has been a record, and is deleted by one
+	if days := uint64(eventlog.LogLife / (24 * time.Hour)); days*eachDay > eventlog.LogMax/3 {
+		t.Errorf("guests add %d records to a room of moderators in %d days, and it keeps %d", days*eachDay, days, eventlog.LogMax)
+	}
 	keep := eventlog.Retention{Newest: 10}
 	for _, c := range []struct {
 		room        string

@@ -2,6 +2,7 @@ package eventlogtest
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"ramai/internal/eventlog"
@@ -69,4 +70,41 @@ func testClaimedRoles(t *testing.T, j *tested) {
 	if role, _ := j.Role(den, owner, j.at); role != wire.RoleOwner {
 		t.Errorf("the owner is %v", role)
 	}
+}
+
+// testClaimsLogged: the room of the moderators records a claim of a token when it changes a role, and not for each token that renews it, also if the
+// one before had expired.
+func testClaimsLogged(t *testing.T, j *tested) {
+	withRoles(j)
+	guest, before := sender("guest"), len(j.actions("~den"))
+	want := func(role wire.Role, lines ...string) {
+		t.Helper()
+		for range 2 { // the second one is a repeat
+			j.apply(eventlog.Command{Kind: eventlog.Redeem, SenderID: guest, Room: "den", Body: eventlog.RedeemBody{Role: role, Until: j.at + hour}})
+		}
+		if got, _ := j.Role("den", guest, j.at); got != role {
+			t.Fatalf("the role is %v, want %v", got, role)
+		}
+		all := j.actions("~den")
+		if got := all[before:]; len(got) != len(lines) {
+			t.Fatalf("recorded are %q, want %d", got, len(lines))
+		}
+		before = len(all)
+		for i, line := range lines {
+			if got := all[before-len(lines)+i]; !strings.HasPrefix(got, line) {
+				t.Errorf("recorded is %q, want %q", got, line)
+			}
+		}
+	}
+	want(wire.RoleTrusted, "guest redeem =trusted until=")
+	j.at += hour / 2
+	want(wire.RoleTrusted)
+	j.at += 2 * hour
+	want(wire.RoleTrusted)
+	want(wire.RoleModerator, "guest redeem =moderator until=")
+	j.at += 2 * hour
+	want(wire.RoleTrusted, "guest redeem =trusted until=")
+	j.saves(ruled(sender("owner"), "taken", wire.RolePrefix+guest, wire.TextValue("guest"), 0))
+	before = len(j.actions("~den"))
+	want(wire.RoleTrusted, "guest redeem =trusted until=")
 }

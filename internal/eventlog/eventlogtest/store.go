@@ -64,6 +64,7 @@ func testStore(t *testing.T, fresh func(t *testing.T) Location) {
 		{"rules of acts", testRulesOfActs}, {"remembered decisions", testRememberedDecisions},
 		{"claims", testClaims},
 		{"derived commands", testDerived},
+		{"recorded claims", testClaimsLogged},
 		{"rooms of moderators", testModeratorsRoom},
 		{"actions of moderators", testActions},
 		{"held messages", testHeld},
