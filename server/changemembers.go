@@ -23,6 +23,8 @@ const removeTimeout = 30 * time.Second
 // errMembers is wrapped in errors about a change of the members that is refused.
 var errMembers = errors.New("the members are not changed")
 
+var errOldMembers = fmt.Errorf("%w: not all members run a version of ramai that can be told; upgrade all of them first", errMembers)
+
 // refusedChange returns why the members cannot be changed now; nil: they can. without is the member that leaves; empty: none does.
 func (st *ClusterStatus) refusedChange(without string) error {
 	if !st.Majority {
@@ -62,7 +64,7 @@ func (s *Server) removeMember(ctx context.Context, who string) error {
 	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 	defer cancel()
 	if s.store.Level() < eventlog.MemberLevel {
-		return fmt.Errorf("%w: not all members run a version of ramai that can be told; upgrade all of them first", errMembers)
+		return errOldMembers
 	}
 	members, err := m.members()
 	if err != nil {
@@ -123,6 +125,9 @@ func (s *Server) canAdd(ctx context.Context, address string) error {
 	if err := jetstream.CheckAddress(address); err != nil {
 		return err
 	}
+	if s.store.Level() < eventlog.MemberLevel {
+		return errOldMembers
+	}
 	members, err := s.cfg.member.members()
 	if err != nil {
 		return err
@@ -130,7 +135,7 @@ func (s *Server) canAdd(ctx context.Context, address string) error {
 	if slices.ContainsFunc(members, func(info eventlog.MemberInfo) bool { return !info.Gone() && info.Address == address }) {
 		return fmt.Errorf("%w: %s is the address of a member already; if that one is lost, remove it first: ramai cluster remove %s", errMembers, address, address)
 	}
-	if refused := eventlog.RefusedMember(members, "", address, 0); refused != "" {
+	if refused := eventlog.RefusedMember(members, "", address, eventlog.MaxMembers); refused != "" {
 		return fmt.Errorf("%w: %s", errMembers, refused)
 	}
 	st := s.cfg.member.status(ctx)

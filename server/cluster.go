@@ -34,6 +34,7 @@ type Cluster struct {
 // shares; before the cluster exists, it has founding and the id.
 const (
 	nameFile      = "name"    // the name of this member
+	startsFile    = "starts"  // how often the replica was started
 	clusterLock   = "lock"    // held while a process uses the folder
 	replicaFolder = "replica" // of jetstream
 
@@ -98,6 +99,7 @@ type member struct {
 	queue  *jetstream.Sequencer
 
 	mu       sync.Mutex
+	starts   uint64                // guarded by mu: of the replica, as in startsFile
 	hello    jetstream.Hello       // guarded by mu
 	store    eventlog.Store        // guarded by mu; nil: not open
 	known    []eventlog.MemberInfo // guarded by mu: the members, as the data had them before it was opened
@@ -159,6 +161,9 @@ func startMember(cfg Config) (_ *member, err error) {
 	if m.name, err = m.readOrCreateName(); err != nil {
 		return nil, err
 	}
+	if m.starts, err = m.readStarts(); err != nil {
+		return nil, err
+	}
 	if err = m.readData(); err != nil {
 		return nil, err
 	}
@@ -169,6 +174,15 @@ func startMember(cfg Config) (_ *member, err error) {
 func (m *member) startNode(asking bool) (err error) {
 	if m.node != nil {
 		m.node.Close()
+	}
+	if !asking { // counted before it can vote
+		m.mu.Lock()
+		m.starts++
+		err = m.writeStarts()
+		m.mu.Unlock()
+		if err != nil {
+			return err
+		}
 	}
 	m.node, err = jetstream.StartNode(jetstream.Options{
 		Name: m.name, Dir: filepath.Join(m.folder, replicaFolder), Address: m.own, Listen: m.listen, Members: m.cfg.Cluster.Members, Reach: m.cfg.Cluster.Reach, Secret: m.secret,
@@ -234,6 +248,7 @@ func (m *member) helloNow() jetstream.Hello {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	h := m.hello
+	h.Starts = m.starts
 	if m.store != nil {
 		h.Position, h.Log, h.Link = m.store.Position(), m.store.HistoryID(), m.store.NewestLink()
 	}

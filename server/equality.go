@@ -23,7 +23,7 @@ func (l *memberLoop) compareLinks() error {
 		}
 	}
 	l.m.say(func(h *jetstream.Hello) { h.Differs = differs })
-	if outvoted(l.m.name, len(l.m.cfg.Cluster.Members), differs, peers) {
+	if outvoted(l.m.name, l.m.size(), differs, peers) {
 		return ErrDiffers
 	}
 	return nil

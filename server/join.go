@@ -67,7 +67,7 @@ func (j *joining) ask(ctx context.Context) (bool, error) {
 	if err := j.node.CheckPeers(own); err != nil {
 		return false, err
 	}
-	count := len(j.cfg.Cluster.Members)
+	count := j.size()
 	if len(j.node.Peers()) < count/2 {
 		j.report(ctx, "waiting for a majority of the members")
 		return false, nil
@@ -85,7 +85,7 @@ func (j *joining) step(ctx context.Context) (bool, error) {
 	if err := j.node.CheckPeers(own); err != nil {
 		return false, err
 	}
-	count := len(j.cfg.Cluster.Members)
+	count := j.size()
 	if !j.node.HasMajority(count) {
 		j.report(ctx, "waiting for a majority of the members")
 		return false, nil
@@ -270,7 +270,7 @@ type ClusterStatus struct {
 // status returns the state of the cluster.
 func (m *member) status(ctx context.Context) ClusterStatus {
 	own := m.helloNow()
-	st := ClusterStatus{Log: own.Log, Majority: m.node.HasMajority(len(m.cfg.Cluster.Members))}
+	st := ClusterStatus{Log: own.Log, Majority: m.node.HasMajority(m.size())}
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	stream, err := m.stream.Status(ctx)
@@ -312,7 +312,7 @@ func (m *member) status(ctx context.Context) ClusterStatus {
 	return st
 }
 
-// Healthy reports whether all members serve, and none is far behind.
+// Healthy reports whether all members serve and hold a replica, and none is far behind.
 func (st *ClusterStatus) Healthy() bool {
-	return st.Majority && !slices.ContainsFunc(st.Members, func(m MemberStatus) bool { return m.State != stateServing || m.Behind > lagging })
+	return st.Majority && !slices.ContainsFunc(st.Members, func(m MemberStatus) bool { return !m.Current() })
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +37,26 @@ func (m *member) readOrCreateName() (string, error) {
 		return name, atomicfile.Write(file, []byte(name+"\n"))
 	}
 	return strings.TrimSpace(string(b)), err
+}
+
+// readStarts returns how often the replica in the folder was started.
+func (m *member) readStarts() (uint64, error) {
+	b, err := os.ReadFile(filepath.Join(m.folder, startsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	starts, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s is damaged: %w; remove this member (ramai cluster remove on another one), and start it with an empty folder", filepath.Join(m.folder, startsFile), err)
+	}
+	return starts, nil
+}
+
+func (m *member) writeStarts() error {
+	return atomicfile.Write(filepath.Join(m.folder, startsFile), []byte(strconv.FormatUint(m.starts, 10)+"\n"))
 }
 
 func (m *member) readLog() (log string, isFounding bool, err error) {

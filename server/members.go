@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,14 +29,17 @@ const (
 	joiningFor = time.Hour
 	// removeInterval is how often the leader checks that members that were removed hold no replica.
 	removeInterval = 5 * time.Second
+	// minReplicas is how many replicas the stream has at least.
+	minReplicas = 3
 )
 
-// Reasons why a member stops serving. After ErrBehind, Join can be called again.
+// Reasons why a member stops serving. After ErrBehind and ErrReplica, Join can be called again.
 var (
 	ErrRemoved = errors.New("this member was removed from the cluster; start it with an empty folder, so that it joins as a new member")
 	ErrDiffers = errors.New("the data of this member differs from that of the others, which agree: its disk or its memory may be faulty; " +
 		"remove this member (ramai cluster remove on another one), keep its folder to find the cause, and start it with an empty folder")
-	ErrBehind = errors.New("this member was behind for too long, and copies the data of another member")
+	ErrBehind  = errors.New("this member was behind for too long, and copies the data of another member")
+	ErrReplica = errors.New("the replica of this member has stopped, as it does when the disk is full; it is started again")
 )
 
 // readData reads what the data says about the cluster, if it belongs to one. It is called before the data is opened.
@@ -71,6 +75,20 @@ func (m *member) members() ([]eventlog.MemberInfo, error) {
 	return eventlog.MembersOf(store)
 }
 
+// size returns how many members the cluster has: as its data says, or the settings if that does not say.
+func (m *member) size() (count int) {
+	members, err := m.members()
+	if err != nil {
+		m.cfg.Logger.Warn("the list of the members cannot be read", "err", err)
+	}
+	for _, info := range members {
+		if !info.Gone() {
+			count++
+		}
+	}
+	return cmp.Or(count, len(m.cfg.Cluster.Members))
+}
+
 // addresses returns the addresses of all members.
 func (m *member) addresses() (addresses []string) {
 	members, err := m.members()
@@ -98,7 +116,7 @@ func (m *member) candidate() jetstream.Candidate {
 	h := m.helloNow()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return jetstream.Candidate{Name: m.name, Address: m.own, Size: uint64(len(m.cfg.Cluster.Members)), Log: h.Log, Position: max(m.position, h.Position)}
+	return jetstream.Candidate{Name: m.name, Address: m.own, Size: uint64(len(m.cfg.Cluster.Members)), Log: h.Log, Position: max(m.position, h.Position), Starts: m.starts}
 }
 
 // judge returns why another member must not start its replica; empty: it may, as far as this one knows.
@@ -113,12 +131,12 @@ func (m *member) judge(c jetstream.Candidate) string {
 	reached := m.node.Reached(c.Name)
 	for _, info := range members {
 		if info.Name == c.Name {
-			reached = max(reached, info.Applied)
+			reached = jetstream.Reached{Position: max(reached.Position, info.Applied), Starts: max(reached.Starts, info.Starts)}
 		}
 	}
-	if c.Position < reached {
-		return fmt.Sprintf("the folder of this member is at position %d, and has been at %d or later: it was set back to an older copy, and has forgotten votes that the others rely on; "+
-			"remove the member (ramai cluster remove %s on another member), and start it with an empty folder", c.Position, reached, c.Address)
+	if c.Position < reached.Position || c.Starts < reached.Starts {
+		return fmt.Sprintf("the folder of this member is at position %d after %d starts, and has been at position %d or later after %d: it was set back to an older copy, and has forgotten votes that the others rely on; "+
+			"remove the member (ramai cluster remove %s on another member), and start it with an empty folder", c.Position, c.Starts, reached.Position, reached.Starts, c.Address)
 	}
 	return ""
 }
@@ -152,7 +170,7 @@ func (s *Server) runMember() {
 			return
 		case <-ticker.C:
 		}
-		if l.m.node.HasMajority(len(l.m.cfg.Cluster.Members)) {
+		if l.m.node.HasMajority(l.m.size()) {
 			seen = time.Now()
 		}
 		err := l.step()
@@ -173,6 +191,9 @@ func (s *Server) runMember() {
 func (l *memberLoop) step() error {
 	if l.m.queue.Gap() {
 		return ErrBehind
+	}
+	if l.m.node.Failed() {
+		return ErrReplica
 	}
 	members, err := l.m.members()
 	if err != nil {
@@ -202,6 +223,7 @@ func (l *memberLoop) step() error {
 	if time.Since(l.removed) >= removeInterval {
 		l.removed = time.Now()
 		l.removeReplicas(members)
+		l.changeReplicas(members)
 	}
 	return nil
 }
@@ -211,8 +233,9 @@ func (l *memberLoop) announce() error {
 	if l.store.Level() < eventlog.MemberLevel || !l.announced.IsZero() && time.Since(l.announced) < announceInterval || l.eventlog.Unavailable() != nil {
 		return nil
 	}
+	own := l.m.helloNow()
 	err := l.run(eventlog.Command{Kind: eventlog.Member, Body: eventlog.MemberBody{
-		Name: l.m.name, Address: l.m.own, Version: l.cfg.Version, Level: eventlog.Current.Level(), Size: uint64(len(l.m.cfg.Cluster.Members)), Applied: l.store.Position(),
+		Name: l.m.name, Address: l.m.own, Version: l.cfg.Version, Level: eventlog.Current.Level(), Size: uint64(len(l.m.cfg.Cluster.Members)), Applied: own.Position, Starts: own.Starts,
 	}})
 	var refused *wire.CodedError
 	switch {
@@ -323,5 +346,29 @@ func (l *memberLoop) removeReplicas(members []eventlog.MemberInfo) {
 		}
 		l.without[info.Name] = true
 		l.cfg.Logger.Info("removed the replica of a member", "member", info.Address, "name", info.Name)
+	}
+}
+
+// changeReplicas gives the stream as many replicas as there are members, once all members can hold one. A member that was removed and will
+// be replaced leaves at least minReplicas.
+func (l *memberLoop) changeReplicas(members []eventlog.MemberInfo) {
+	want := 0
+	for _, info := range members {
+		if !info.Gone() {
+			want++
+		} else if !l.without[info.Name] {
+			return
+		}
+	}
+	if want < minReplicas || len(l.m.absent()) > 0 || slices.ContainsFunc(l.m.node.Peers(), func(p jetstream.Peer) bool { return !p.Serves }) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), joinTimeout)
+	defer cancel()
+	changed, err := l.m.stream.SetReplicas(ctx, want)
+	if err != nil {
+		l.cfg.Logger.Warn("the stream does not have a replica on each member; trying again", "members", want, "err", err)
+	} else if changed {
+		l.cfg.Logger.Info("changed the number of replicas of the stream", "members", want)
 	}
 }

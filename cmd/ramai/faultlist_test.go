@@ -232,9 +232,8 @@ var faults = []fault{
 		}
 		m.start()
 		run.grow("accepting beside a member that was set back", 20)
-		result := "a member continues with an old folder"
-		if hasEnded(m.cmd) {
-			result = "a member refuses an old folder"
+		if !hasEnded(m.cmd) || !strings.Contains(m.logged(), "set back to an older copy") {
+			run.t.Error("a member continues with an old folder")
 		}
 		m.signal(syscall.SIGTERM)
 		if err := os.RemoveAll(m.Data); err != nil {
@@ -244,7 +243,7 @@ var faults = []fault{
 			run.t.Fatal(err)
 		}
 		m.start()
-		return result
+		return "a member refuses an old folder"
 	}},
 	{"stream-deleted", func(run *faultRun) string {
 		for _, m := range run.members {

@@ -313,8 +313,10 @@ func (run *faultRun) revive() {
 			}
 		}
 		pause(run.ctx, 300*time.Millisecond)
-		st := run.members[0].status()
-		return st != nil && st.Healthy()
+		return !slices.ContainsFunc(run.members, func(m *faultProcess) bool { // each, because another one counts as serving for a while
+			st := m.status()
+			return st == nil || !st.Healthy()
+		})
 	})
 }
 

@@ -121,7 +121,7 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	warnAboutOwner(cfg)
 	for {
 		err := serveOnce(ctx, cfg, o, stdout)
-		if !errors.Is(err, server.ErrNoMajority) && !errors.Is(err, server.ErrBehind) {
+		if !errors.Is(err, server.ErrNoMajority) && !errors.Is(err, server.ErrBehind) && !errors.Is(err, server.ErrReplica) {
 			return err
 		}
 		cfg.Logger.Error("clients are disconnected until this member has joined the cluster again", "err", err)

@@ -141,7 +141,7 @@ func exampleEraseHeld() []eventlog.Command {
 // exampleMembers returns commands about the members of a cluster.
 func exampleMembers() []eventlog.Command {
 	return []eventlog.Command{
-		{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: "m-1", Address: "10.0.0.1:6222", Version: "1.0", Level: 6, Size: 3, Applied: 600}},
+		{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: "m-1", Address: "10.0.0.1:6222", Version: "1.0", Level: 6, Size: 3, Applied: 600, Starts: 7}},
 		{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: "m-1", Gone: true}},
 	}
 }

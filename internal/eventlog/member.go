@@ -29,6 +29,7 @@ type MemberBody struct {
 	Level   uint64   // of its program; 0 with Gone
 	Size    uint64   // how many members its settings name, 3 or 5; 0 with Gone
 	Applied uint64   // the position of its newest batch on its disk; 0 with Gone
+	Starts  uint64   // how often its replica was started; 0 with Gone
 	Gone    bool
 }
 
@@ -76,6 +77,7 @@ type MemberInfo struct {
 	Level     uint64
 	Size      uint64
 	Applied   uint64    // a position up to which it had everything on its disk
+	Starts    uint64    // how often its replica was started
 	Joined    wire.Time // when it first announced itself
 	Announced wire.Time // when it last did
 	Left      wire.Time // when it was removed; 0: it is a member
@@ -123,7 +125,7 @@ func (memberKind) decide(c *Delta, tx Tx, o *Outcome) error {
 		m = &MemberInfo{Name: body.Name, Joined: c.at}
 	}
 	m.Address, m.Version, m.Level, m.Size, m.Announced = body.Address, body.Version, body.Level, body.Size, c.at
-	m.Applied = max(m.Applied, body.Applied)
+	m.Applied, m.Starts = max(m.Applied, body.Applied), max(m.Starts, body.Starts)
 	return putMember(tx, m)
 }
 
@@ -154,7 +156,7 @@ func RefusedMember(members []MemberInfo, name, address string, size uint64) stri
 		size = max(size, m.Size)
 	}
 	if count >= size {
-		return fmt.Sprintf("the cluster has %d members, as many as its settings name; remove one first: ramai cluster remove", count)
+		return fmt.Sprintf("the cluster has %d members, as many as its settings name; remove one first (ramai cluster remove), or start this one with the addresses of 5 members in --cluster", count)
 	}
 	return ""
 }

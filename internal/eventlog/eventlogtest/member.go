@@ -10,7 +10,7 @@ import (
 
 // announce returns the command with which a member of a cluster of three says what it is.
 func announce(name, address string, applied uint64) eventlog.Command {
-	return eventlog.Command{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: name, Address: address, Version: "1", Level: 6, Size: 3, Applied: applied}}
+	return eventlog.Command{Kind: eventlog.Member, Body: eventlog.MemberBody{Name: name, Address: address, Version: "1", Level: 6, Size: 3, Applied: applied, Starts: applied}}
 }
 
 // testMembers: the members of a cluster are what they announced themselves. One that was removed never returns, another can take its
@@ -38,7 +38,7 @@ func testMembers(t *testing.T, j *tested) {
 		}
 		got := ""
 		for _, m := range all {
-			got += fmt.Sprintf("%s %s %d gone=%t; ", m.Name, m.Address, m.Applied, m.Gone())
+			got += fmt.Sprintf("%s %s %d/%d gone=%t; ", m.Name, m.Address, m.Applied, m.Starts, m.Gone())
 		}
 		if got != want {
 			t.Errorf("the members are %q, want %q", got, want)
@@ -53,14 +53,14 @@ func testMembers(t *testing.T, j *tested) {
 	as("b", announce("c", "c:1", 3), "announces itself")
 	as("d", announce("d", "b:1", 3), "ramai cluster remove b:1")
 	as("a", remove("c"), "no member with the name c")
-	members("a a:1 5 gone=false; b b:1 0 gone=false; ")
+	members("a a:1 5/5 gone=false; b b:1 0/0 gone=false; ")
 	as("c", announce("c", "c:1", 7), "")
 	as("d", announce("d", "d:1", 7), "has 3 members")
 	as("a", remove("b"), "")
 	as("a", remove("b"), "")
 	as("b", announce("b", "b:1", 9), "empty folder")
 	as("d", announce("d", "b:1", 8), "")
-	members("a a:1 5 gone=false; b b:1 0 gone=true; c c:1 7 gone=false; d b:1 8 gone=false; ")
+	members("a a:1 5/5 gone=false; b b:1 0/0 gone=true; c c:1 7/7 gone=false; d b:1 8/8 gone=false; ")
 	grown := eventlog.MemberBody{Name: "a", Address: "a:1", Level: 6, Size: 5, Applied: 9}
 	as("e", announce("e", "e:1", 7), "has 3 members")
 	as("a", eventlog.Command{Kind: eventlog.Member, Body: grown}, "")
@@ -71,7 +71,7 @@ func testMembers(t *testing.T, j *tested) {
 	as("d", remove("a"), "has only 2 members left")
 	as(eventlog.LocalNode, remove("d"), "")
 	as(eventlog.LocalNode, remove("a"), "")
-	members("a a:1 9 gone=true; b b:1 0 gone=true; c c:1 7 gone=true; d b:1 8 gone=true; e e:1 7 gone=true; ")
+	members("a a:1 9/5 gone=true; b b:1 0/0 gone=true; c c:1 7/7 gone=true; d b:1 8/8 gone=true; e e:1 7/7 gone=true; ")
 }
 
 // testChain: once a cluster has members, equal batches add equal links, and after one difference all links differ. Stores that are opened

@@ -24,6 +24,7 @@ type Candidate struct {
 	Size     uint64 `json:"size"`     // how many members its settings name
 	Log      string `json:"log"`      // of its data; empty: it has none
 	Position uint64 `json:"position"` // of its data
+	Starts   uint64 `json:"starts"`   // how often its replica was started before
 }
 
 // admission is the answer to a candidate.

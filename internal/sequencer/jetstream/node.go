@@ -181,6 +181,9 @@ func parsePort(text string) (int, error) {
 	return port, nil
 }
 
+// Failed reports whether the replica has given up, as it does when its disk is full. The node has to be started again.
+func (n *Node) Failed() bool { return !n.opt.Asking && !n.server.JetStreamEnabled() }
+
 // Close stops the member. If it leads, it hands over first, so that others go on at once.
 func (n *Node) Close() {
 	close(n.quit)

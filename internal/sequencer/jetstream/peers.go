@@ -37,6 +37,7 @@ type Hello struct {
 	Joined   bool   `json:"joined"`   // the data belongs to a cluster
 	Serves   bool   `json:"serves"`   // its data is open: it serves clients, and snapshots
 	Position uint64 `json:"position"` // of its data, which is on its disk
+	Starts   uint64 `json:"starts"`   // how often its replica was started
 	Answers  bool   `json:"answers"`  // it answers candidates
 
 	Link    eventlog.Link `json:"link"`    // the newest of the hash chain of its data
@@ -57,7 +58,13 @@ type peers struct {
 	hello func() Hello    // guarded by mu; nil: nothing is said yet
 	known map[string]Peer // guarded by mu; by name
 
-	positions map[string]uint64 // guarded by mu: the highest position that each has said it was at, by name
+	reached map[string]Reached // guarded by mu; by name
+}
+
+// Reached is the most that a member has said about itself. Its folder was set back if it has less.
+type Reached struct {
+	Position uint64 // of its data
+	Starts   uint64 // of its replica, which may have voted in each
 }
 
 // Announce says hello from now on, with what hello returns, often during a pause, and listens to others.
@@ -109,9 +116,10 @@ func (n *Node) heard(m *nats.Msg) {
 	}
 	n.peers.mu.Lock()
 	if n.peers.known == nil {
-		n.peers.known, n.peers.positions = make(map[string]Peer), make(map[string]uint64)
+		n.peers.known, n.peers.reached = make(map[string]Peer), make(map[string]Reached)
 	}
-	n.peers.positions[h.Name] = max(n.peers.positions[h.Name], h.Position)
+	r := n.peers.reached[h.Name]
+	n.peers.reached[h.Name] = Reached{max(r.Position, h.Position), max(r.Starts, h.Starts)}
 	before, known := n.peers.known[h.Name]
 	n.peers.known[h.Name] = Peer{Hello: h, Heard: time.Now()}
 	n.peers.mu.Unlock()
@@ -120,11 +128,11 @@ func (n *Node) heard(m *nats.Msg) {
 	}
 }
 
-// Reached returns the highest position at which a member has said to be; 0: none was heard.
-func (n *Node) Reached(name string) uint64 {
+// Reached returns the most that a member has said about itself; zero: it was not heard.
+func (n *Node) Reached(name string) Reached {
 	n.peers.mu.Lock()
 	defer n.peers.mu.Unlock()
-	return n.peers.positions[name]
+	return n.peers.reached[name]
 }
 
 // Peers returns the other members that were heard recently, by name.

@@ -267,7 +267,7 @@ func TestPauses(t *testing.T) {
 	for !nodes[0].paused() {
 		time.Sleep(time.Millisecond)
 	}
-	count := func() uint64 { return nodes[1].Reached(nodes[0].opt.Name) }
+	count := func() uint64 { return nodes[1].Reached(nodes[0].opt.Name).Position }
 	for from := count(); count() < from+5; {
 		time.Sleep(time.Millisecond)
 	}

@@ -38,6 +38,23 @@ func (n *Node) RemoveReplica(ctx context.Context, member string) error {
 	return nil
 }
 
+// SetReplicas changes how many members hold a replica of the stream. It returns false if that many do already.
+func (s *Stream) SetReplicas(ctx context.Context, replicas int) (changed bool, err error) {
+	info, err := s.check(ctx)
+	if err != nil {
+		return false, err
+	}
+	if info.Config.Replicas == replicas {
+		return false, nil
+	}
+	cfg := info.Config
+	cfg.Replicas = replicas
+	if _, err := s.js.UpdateStream(ctx, cfg); err != nil {
+		return false, fmt.Errorf("change the replicas of the stream from %d to %d: %w", info.Config.Replicas, replicas, err)
+	}
+	return true, nil
+}
+
 // notMember is the code of the error for a replica that there is not.
 const notMember js.ErrorCode = js.ErrorCode(server.JSClusterServerNotMemberErr)
 

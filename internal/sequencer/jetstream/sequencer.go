@@ -31,6 +31,8 @@ const (
 	heartbeat = 500 * time.Millisecond
 	// consumerLife is when the members forget a reader that asks for nothing.
 	consumerLife = 30 * time.Second
+	// replicaLag is how many batches a replica can be behind and still count as current: those are on their way.
+	replicaLag = 100
 	// retryAfter is the pause before the stream is read again after an error.
 	retryAfter = 200 * time.Millisecond
 )
@@ -144,7 +146,7 @@ func (s *Stream) Status(ctx context.Context) (*Status, error) {
 		switch {
 		case r.Offline:
 			st.Replicas[r.Name] = "absent"
-		case !r.Current:
+		case r.Lag > replicaLag || r.Active > silentAfter:
 			st.Replicas[r.Name] = "behind"
 		default:
 			st.Replicas[r.Name] = "current"
