@@ -84,8 +84,7 @@ func CountExpired(dir string, retention eventlog.Retention, now time.Time) (expi
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return 0, 0, nil
 	}
-	logged, err := os.Stat(path + "-wal")
-	c, err := openReadOnly(path, err != nil || logged.Size() == 0)
+	c, err := openAsLeft(path)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -48,6 +49,13 @@ func openReadOnly(path string, alone bool) (conn, error) {
 		source += "&immutable=1"
 	}
 	return dial(source)
+}
+
+// openAsLeft opens an existing database for reading as an earlier process left it, and does not change it. Without the write-ahead log
+// beside it, it could be damaged: a checkpoint may have been interrupted.
+func openAsLeft(path string) (conn, error) {
+	info, err := os.Stat(path + "-wal")
+	return openReadOnly(path, err != nil || info.Size() == 0)
 }
 
 func dial(source string) (conn, error) {

@@ -18,7 +18,7 @@ func inspect(path string, thorough bool) error {
 	}
 	info, err := os.Stat(path + "-wal")
 	logged := err == nil && info.Size() > 0
-	c, err := openReadOnly(path, !logged)
+	c, err := openAsLeft(path)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (s *Store) checkIdentity() error {
 	if err := checkWAL(s.path()); err != nil {
 		return err
 	}
-	c, err := openReadOnly(s.path(), true)
+	c, err := openAsLeft(s.path())
 	if err != nil {
 		return err
 	}

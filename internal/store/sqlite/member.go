@@ -45,7 +45,10 @@ func HistoryIDOf(dir string) (string, error) {
 	if err != nil || !found {
 		return "", err
 	}
-	c, err := openReadOnly(path, true)
+	if err := checkWAL(path); err != nil {
+		return "", err
+	}
+	c, err := openAsLeft(path)
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -349,5 +350,51 @@ func TestCheckpointAtOpen(t *testing.T) {
 	}
 	if got := inFile(s); got != 4 || s.Bounds("lobby").Last != 4 {
 		t.Errorf("after the doubt the file is at %d, and %d is told", got, s.Bounds("lobby").Last)
+	}
+}
+
+// A checkpoint that was interrupted, as by a full disk, has left pages in the file that only the write-ahead log makes whole. What is read
+// before the store is opened, and before it is opened again, is read with that log.
+func TestInterruptedCheckpoint(t *testing.T) {
+	interrupt := func(path string) {
+		t.Helper()
+		wal, err := os.ReadFile(path + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		size := int(binary.BigEndian.Uint32(wal[8:]))
+		torn := 0
+		for frames := wal[32:]; len(frames) >= 24+size; frames = frames[24+size:] {
+			if page := int64(binary.BigEndian.Uint32(frames)); page > 1 { // SQLite reads the file's first page to find the log
+				torn++
+				if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, size), (page-1)*int64(size)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if torn == 0 {
+			t.Fatal("the write-ahead log has no pages")
+		}
+	}
+	dir := t.TempDir()
+	s := open(t, dir, quiet)
+	saySome(t, s, "lobby", 3)
+	left := snapshot(t, dir)
+	interrupt(filepath.Join(left, FileName))
+	if id, err := HistoryIDOf(left); err != nil || id != s.HistoryID() {
+		t.Errorf("the history is %q, %v; want %q", id, err, s.HistoryID())
+	}
+	s.failNext(failAfterCommit)
+	if _, err := s.Apply(batch(say("lobby", "doubtful")), 4); err == nil {
+		t.Fatal("the commit did not fail")
+	}
+	interrupt(s.path())
+	if err := s.Reopen(); err != nil || s.Position() != 4 {
+		t.Errorf("opened again: position %d, %v; want 4", s.Position(), err)
 	}
 }
