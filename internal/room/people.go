@@ -30,23 +30,45 @@ type people struct {
 	speakers []senderKey // who spoke last, the latest first; some may have left
 }
 
+// person is small, because there is one for each sender.
 type person struct {
-	name        string        // or empty
-	folded      string        // name for searching
+	name        *name         // nil: none
+	first       *Subscription // of its connections, which are linked by Subscription.next
 	connections int32         // to this server
 	remote      bool          // connected to another member of the cluster
-	first       *Subscription // of its connections, which are linked by Subscription.next
 }
 
-// enter adds a connection of a sender, whose name is name. It returns the sender's connection before that.
-func (p *people) enter(by senderKey, name string, s *Subscription) (next *Subscription) {
+// name is the name of a person.
+type name struct {
+	text   string
+	folded string // for searching
+}
+
+// newName returns a name, or nil for an empty one.
+func newName(text string) *name {
+	if text == "" {
+		return nil
+	}
+	return &name{text: text, folded: fold(text)}
+}
+
+// String returns the name, or an empty string.
+func (n *name) String() string {
+	if n == nil {
+		return ""
+	}
+	return n.text
+}
+
+// enter adds a connection of a sender with this name. It returns the sender's connection before that.
+func (p *people) enter(by senderKey, called string, s *Subscription) (next *Subscription) {
 	if p.present == nil {
 		p.present = make(map[senderKey]person)
 	}
 	who, known := p.present[by]
 	if !known {
-		who = person{name: name, folded: fold(name)}
-		p.named.add(who)
+		who.name = newName(called)
+		p.named.add(who.name)
 	}
 	who.connections++
 	next, who.first = who.first, s
@@ -68,16 +90,15 @@ func (p *people) exit(by senderKey, s *Subscription) {
 }
 
 // setRemote records whether a sender is connected to another member of the cluster. It reports whether the sender has entered or
-// left by that. name returns the name of a sender.
-func (p *people) setRemote(by senderKey, remote bool, name func(senderID string) string) bool {
+// left by that. nameOf returns the name of a sender.
+func (p *people) setRemote(by senderKey, remote bool, nameOf func(senderID string) string) bool {
 	who, known := p.present[by]
 	if who.remote == remote {
 		return false
 	}
 	if !known {
-		who.name = name(string(by[:]))
-		who.folded = fold(who.name)
-		p.named.add(who)
+		who.name = newName(nameOf(string(by[:])))
+		p.named.add(who.name)
 	}
 	if p.present == nil {
 		p.present = make(map[senderKey]person)
@@ -93,19 +114,19 @@ func (p *people) update(by senderKey, who person) {
 		p.present[by] = who
 		return
 	}
-	p.named.remove(who)
+	p.named.remove(who.name)
 	delete(p.present, by)
 }
 
 // rename records a sender's name. It returns false if the sender is not here or has this name already.
-func (p *people) rename(by senderKey, name string) bool {
+func (p *people) rename(by senderKey, to string) bool {
 	who, ok := p.present[by]
-	if !ok || who.name == name {
+	if !ok || who.name.String() == to {
 		return false
 	}
-	p.named.remove(who)
-	who.name, who.folded = name, fold(name)
-	p.named.add(who)
+	p.named.remove(who.name)
+	who.name = newName(to)
+	p.named.add(who.name)
 	p.present[by] = who
 	return true
 }
@@ -130,24 +151,24 @@ func (p *people) spoke(by senderKey) {
 // others in alphabetical order.
 func (p *people) search(prefix string, limit int) (matching int, names []string) {
 	prefix = fold(prefix)
-	start := p.named.find(func(w person) bool { return w.folded < prefix })
-	end := p.named.find(func(w person) bool { return w.folded < prefix || strings.HasPrefix(w.folded, prefix) })
+	start := p.named.find(func(n *name) bool { return n.folded < prefix })
+	end := p.named.find(func(n *name) bool { return n.folded < prefix || strings.HasPrefix(n.folded, prefix) })
 	matching = p.named.rank(end) - p.named.rank(start)
 	names = make([]string, 0, min(matching, limit))
 	listed := make(map[string]struct{})
 	for _, by := range p.speakers {
-		who := p.present[by]
-		if len(names) < limit && who.name != "" && strings.HasPrefix(who.folded, prefix) {
-			names = append(names, who.name)
-			listed[who.name] = struct{}{}
+		n := p.present[by].name
+		if len(names) < limit && n != nil && strings.HasPrefix(n.folded, prefix) {
+			names = append(names, n.text)
+			listed[n.text] = struct{}{}
 		}
 	}
-	for who := range p.named.between(start, end) {
+	for n := range p.named.between(start, end) {
 		if len(names) == limit {
 			break
 		}
-		if _, ok := listed[who.name]; !ok {
-			names = append(names, who.name)
+		if _, ok := listed[n.text]; !ok {
+			names = append(names, n.text)
 		}
 	}
 	return matching, names
@@ -156,8 +177,8 @@ func (p *people) search(prefix string, limit int) (matching int, names []string)
 // names returns all names in alphabetical order.
 func (p *people) names() []string {
 	names := []string{}
-	for who := range p.named.between(indexPos{}, indexPos{chunk: len(p.named.chunks)}) {
-		names = append(names, who.name)
+	for n := range p.named.between(indexPos{}, indexPos{chunk: len(p.named.chunks)}) {
+		names = append(names, n.text)
 	}
 	return names
 }
@@ -182,17 +203,17 @@ func fold(name string) string {
 // maxChunk is the maximum number of names in a chunk of an index.
 const maxChunk = 256
 
-// nameIndex holds the people who have a name, ordered by folded name, in chunks, so that adding one moves only a few.
+// nameIndex holds the names of the people in a room, ordered by folded name, in chunks, so that adding one moves only a few.
 type nameIndex struct {
-	chunks [][]person // none is empty
+	chunks [][]*name // none is empty
 }
 
 // indexPos is a position in an index.
 type indexPos struct{ chunk, index int }
 
-// find returns the position of the first person for whom before returns false. before is true for people up to some
-// position, and false from there on.
-func (n *nameIndex) find(before func(person) bool) indexPos {
+// find returns the position of the first name for which before returns false. before is true for names up to some position, and
+// false from there on.
+func (n *nameIndex) find(before func(*name) bool) indexPos {
 	i := sort.Search(len(n.chunks), func(i int) bool { return !before(n.chunks[i][len(n.chunks[i])-1]) })
 	if i == len(n.chunks) {
 		return indexPos{chunk: i}
@@ -200,10 +221,10 @@ func (n *nameIndex) find(before func(person) bool) indexPos {
 	return indexPos{i, sort.Search(len(n.chunks[i]), func(j int) bool { return !before(n.chunks[i][j]) })}
 }
 
-// locate returns the position of a person, or where to insert them.
-func (n *nameIndex) locate(who person) indexPos {
-	return n.find(func(w person) bool {
-		return w.folded < who.folded || w.folded == who.folded && w.name < who.name
+// locate returns the position of a name, or where to insert it.
+func (n *nameIndex) locate(sought *name) indexPos {
+	return n.find(func(m *name) bool {
+		return m.folded < sought.folded || m.folded == sought.folded && m.text < sought.text
 	})
 }
 
@@ -216,9 +237,9 @@ func (n *nameIndex) rank(p indexPos) int {
 	return rank
 }
 
-// between iterates over the people from start up to end, which is not included.
-func (n *nameIndex) between(start, end indexPos) func(func(person) bool) {
-	return func(yield func(person) bool) {
+// between iterates over the names from start up to end, which is not included.
+func (n *nameIndex) between(start, end indexPos) func(func(*name) bool) {
+	return func(yield func(*name) bool) {
 		for p := start; p.chunk < len(n.chunks) && p != end; {
 			if !yield(n.chunks[p.chunk][p.index]) {
 				return
@@ -230,19 +251,20 @@ func (n *nameIndex) between(start, end indexPos) func(func(person) bool) {
 	}
 }
 
-func (n *nameIndex) add(who person) {
-	if who.name == "" {
+// add adds a name; nil is no name.
+func (n *nameIndex) add(added *name) {
+	if added == nil {
 		return
 	}
-	p := n.locate(who)
+	p := n.locate(added)
 	if p.chunk == len(n.chunks) { // after all others
 		if p.chunk == 0 {
-			n.chunks = [][]person{{who}}
+			n.chunks = [][]*name{{added}}
 			return
 		}
 		p = indexPos{p.chunk - 1, len(n.chunks[p.chunk-1])}
 	}
-	chunk := slices.Insert(n.chunks[p.chunk], p.index, who)
+	chunk := slices.Insert(n.chunks[p.chunk], p.index, added)
 	n.chunks[p.chunk] = chunk
 	if len(chunk) > maxChunk {
 		half := slices.Clone(chunk[maxChunk/2:])
@@ -251,11 +273,12 @@ func (n *nameIndex) add(who person) {
 	}
 }
 
-func (n *nameIndex) remove(who person) {
-	if who.name == "" {
+// remove removes a name; nil is no name.
+func (n *nameIndex) remove(removed *name) {
+	if removed == nil {
 		return
 	}
-	p := n.locate(who)
+	p := n.locate(removed)
 	n.chunks[p.chunk] = slices.Delete(n.chunks[p.chunk], p.index, p.index+1)
 	if len(n.chunks[p.chunk]) == 0 {
 		n.chunks = slices.Delete(n.chunks, p.chunk, p.chunk+1)
