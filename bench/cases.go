@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 // benchCase is one case to measure.
 type benchCase struct {
 	name, about string
+	rig         bool     // can be measured with the load generator in C
 	v1          bool     // peers that speak only the plain protocol are left out
 	metrics     []metric // in the order of the table
 	run         func(context.Context, *bench, *candidate) (figures, error)
@@ -33,7 +35,7 @@ type figures map[string]float64
 
 var (
 	serverCPU   = metric{"server cpu/delivery", "µs"}
-	ownCPU      = metric{"rehearse cpu/delivery", "µs"}
+	ownCPU      = metric{"generator cpu/delivery", "µs"}
 	deliveries  = metric{"deliveries", "/s"}
 	p50         = metric{"p50", "ms"}
 	p99         = metric{"p99", "ms"}
@@ -46,16 +48,16 @@ const mib = 1 << 20
 var cases = []*benchCase{
 	publishingCase("fanout", "1,000 clients, 8 of them publish, 32 messages of 128 bytes in flight each", 10*time.Second,
 		[]metric{serverCPU, deliveries, p50, p99, ownCPU, rss},
-		"--clients", "1000", "--publishers", "8", "--in-flight", "32", "--size", "128"),
+		load{clients: 1000, publishers: 8, inFlight: 32, size: 128}),
 	publishingCase("talk", "32 clients, all publish, 8 messages of 32 bytes in flight each", 10*time.Second,
 		[]metric{deliveries, serverCPU, p50, p99, ownCPU},
-		"--clients", "32", "--publishers", "32", "--in-flight", "8", "--size", "32"),
+		load{clients: 32, publishers: 32, inFlight: 8, size: 32}),
 	publishingCase("crowd", "10,000 clients, 4 messages of 128 bytes a second", 15*time.Second,
 		[]metric{p99, p50, serverCPU, ownCPU, rss},
-		"--clients", "10000", "--publishers", "4", "--rate", "4", "--size", "128", "--source-addresses", "50"),
+		load{clients: 10000, publishers: 4, rate: 4, size: 128}),
 	publishingCase("steady", "1,000 clients, 30 messages of 128 bytes a second", 15*time.Second,
 		[]metric{serverCPU, p50, p99, ownCPU},
-		"--clients", "1000", "--publishers", "8", "--rate", "30", "--size", "128"),
+		load{clients: 1000, publishers: 8, rate: 30, size: 128}),
 	idleCase("idle", "10,000 idle plain clients, after 30 s", "--plain"),
 	idleCase("idle-v1", "10,000 idle clients of ramai.v1, after 30 s"),
 	{name: "slow", about: "1,000 messages of 1 kB a second for a minute to 100 clients, with and without one that does not read (--buffer-memory 16MiB)",
@@ -158,9 +160,12 @@ func (r *rehearsal) figures() figures {
 }
 
 // publishingCase is a case that is one rehearsal with the plain protocol.
-func publishingCase(name, about string, length time.Duration, metrics []metric, args ...string) *benchCase {
-	return &benchCase{name: name, about: about, metrics: metrics, run: func(ctx context.Context, b *bench, c *candidate) (figures, error) {
-		r, err := b.rehearseWith(ctx, c, length, nil, append([]string{"--plain"}, args...), nil)
+func publishingCase(name, about string, length time.Duration, metrics []metric, l load) *benchCase {
+	return &benchCase{name: name, about: about, rig: true, metrics: metrics, run: func(ctx context.Context, b *bench, c *candidate) (figures, error) {
+		if b.rig {
+			return b.runRig(ctx, c, l, cmp.Or(b.length, length))
+		}
+		r, err := b.rehearseWith(ctx, c, length, nil, l.flags(), nil)
 		if err != nil {
 			return nil, err
 		}

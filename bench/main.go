@@ -29,6 +29,7 @@ type options struct {
 	extra   string // additional flags of ramai serve
 	data    string // where data folders are created
 	json    bool
+	rig     bool // measure with the load generator in C
 }
 
 func main() {
@@ -54,11 +55,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	f.IntVar(&o.rounds, "rounds", 5, "number of measurements of each server in each case")
 	f.DurationVar(&o.length, "duration", 0, "length of each measurement; 0: as defined by the case")
-	f.StringSliceVar(&o.peers, "peers", nil, "peers to measure: bun, node, gorilla, or none (default: all that are installed)")
+	f.StringSliceVar(&o.peers, "peers", nil, "peers to measure: "+peerNames+", or none (default: all that are installed)")
 	f.StringVar(&o.ramai, "ramai", "", "ramai binary to measure (default: built from this tree)")
 	f.StringArrayVar(&o.against, "against", nil, "another ramai binary to compare with (repeatable)")
 	f.StringVar(&o.extra, "serve-flags", "", "additional flags of ramai serve, for the first binary only")
 	f.StringVar(&o.data, "data", "", "folder for data, on the disk to measure (default: the folder for temporary files)")
+	f.BoolVar(&o.rig, "rig", false, "measure with the load generator in C (bench/rig/rig.c, built by gcc) instead of ramai rehearse; only the first four cases")
 	f.BoolVar(&o.json, "json", false, "print all figures as JSON")
 	if err := f.Parse(args); err != nil {
 		if err == pflag.ErrHelp {
@@ -66,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		return err
 	}
-	chosen, err := chooseCases(f.Args())
+	chosen, err := chooseCases(f.Args(), o.rig)
 	if err != nil {
 		return err
 	}
@@ -95,8 +97,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-func chooseCases(names []string) (chosen []*benchCase, err error) {
+func chooseCases(names []string, rig bool) (chosen []*benchCase, err error) {
 	for _, c := range cases {
+		if rig && !c.rig {
+			if slices.Contains(names, c.name) {
+				return nil, fmt.Errorf("the case %s cannot be measured with --rig; use ramai rehearse", c.name)
+			}
+			continue
+		}
 		if len(names) == 0 || slices.Contains(names, c.name) {
 			chosen = append(chosen, c)
 		}
@@ -115,6 +123,7 @@ type bench struct {
 	progress io.Writer
 	work     string // temporary folder, removed at the end
 	rehearse string // the ramai that runs rehearsals
+	rigPath  string // the load generator in C, with --rig
 	servers  []*candidate
 }
 
@@ -131,6 +140,12 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	b.rehearse = filepath.Join(b.work, "ramai")
 	if err := build(ctx, ".", b.rehearse, "./cmd/ramai"); err != nil {
 		return err
+	}
+	if b.rig {
+		b.rigPath = filepath.Join(b.work, "rig")
+		if err := buildC(ctx, "rig", b.rigPath); err != nil {
+			return err
+		}
 	}
 	if b.ramai == "" {
 		b.ramai = b.rehearse

@@ -29,36 +29,55 @@ func ramai(name, path string, extra []string) *candidate {
 	}}
 }
 
+// peerNames are the peers, for people.
+const peerNames = "bun, node, gorilla, coder, floor"
+
 // findPeers returns the requested peers, or those that are installed.
 func findPeers(ctx context.Context, names []string, work string) (found []*candidate, err error) {
 	const dir = "bench/peers/"
-	for _, p := range []struct{ name, needs, program, script string }{
-		{"bun", dir + "node_modules/.bin/bun", dir + "node_modules/.bin/bun", dir + "bun.js"},
-		{"node", dir + "node_modules/ws", "node", dir + "nodews.cjs"},
-		{"gorilla", dir + "gorilla", filepath.Join(work, "gorilla"), ""},
+	none := func(string) error { return nil }
+	goPeer := func(name string) func(string) error {
+		return func(out string) error { return build(ctx, dir+name, out, ".") }
+	}
+	for _, p := range []struct {
+		name, needs, program, script string
+		build                        func(out string) error
+	}{
+		{"bun", dir + "node_modules/.bin/bun", dir + "node_modules/.bin/bun", dir + "bun.js", none},
+		{"node", dir + "node_modules/ws", "node", dir + "nodews.cjs", none},
+		{"gorilla", dir + "gorilla", filepath.Join(work, "gorilla"), "", goPeer("gorilla")},
+		{"coder", dir + "coder", filepath.Join(work, "coder"), "", goPeer("coder")},
+		{"floor", gcc(), filepath.Join(work, "floor"), "", func(out string) error { return buildC(ctx, "floor", out) }},
 	} {
 		if len(names) > 0 && !slices.Contains(names, p.name) {
 			continue
 		}
 		if _, err := os.Stat(p.needs); err != nil {
 			if len(names) > 0 {
-				return nil, fmt.Errorf("the peer %s is not installed; run make bench/peers/node_modules", p.name)
+				return nil, fmt.Errorf("the peer %s is not installed; run make tools bench/peers/node_modules", p.name)
 			}
 			continue
 		}
-		if p.name == "gorilla" {
-			if err := build(ctx, p.needs, p.program, "."); err != nil {
-				return nil, err
-			}
+		if err := p.build(p.program); err != nil {
+			return nil, err
 		}
 		found = append(found, &candidate{name: p.name, command: func(port int, _ string) []string {
 			return slices.DeleteFunc([]string{p.program, p.script, strconv.Itoa(port)}, func(s string) bool { return s == "" })
 		}})
 	}
 	if len(found) < len(names) && !slices.Equal(names, []string{"none"}) {
-		return nil, fmt.Errorf("unknown peer in %s; want bun, node or gorilla", strings.Join(names, ", "))
+		return nil, fmt.Errorf("unknown peer in %s; want some of %s, or none", strings.Join(names, ", "), peerNames)
 	}
 	return found, nil
+}
+
+// gcc returns the path of the C compiler, or a name that no file has.
+func gcc() string {
+	path, err := exec.LookPath("gcc")
+	if err != nil {
+		return "gcc: not found"
+	}
+	return path
 }
 
 // server is a running server.
