@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"ramai/internal/timerslack"
 	"ramai/server"
 )
 
@@ -32,6 +33,7 @@ func init() {
 	if data == "" {
 		return
 	}
+	timerslack.Apply() // as serve does
 	cfg := server.Defaults()
 	cfg.Logger, cfg.Quiet = discard, true
 	if data == inMemory {

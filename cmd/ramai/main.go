@@ -4,11 +4,13 @@ package main
 import (
 	"context"
 	"os"
+
+	"ramai/internal/timerslack"
 )
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		wakeLessOften()
+		timerslack.Apply()
 	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"ramai/internal/timerslack"
 )
 
 // TestTimerSlack: a server has the timer slack, in the process that was started.
@@ -30,7 +32,7 @@ func TestTimerSlack(t *testing.T) {
 	if errors.Is(err, fs.ErrPermission) {
 		t.Skip("only root can read the timer slack of another process")
 	}
-	if err != nil || strings.TrimSpace(string(got)) != fmt.Sprint(timerSlack) {
+	if err != nil || strings.TrimSpace(string(got)) != fmt.Sprint(timerslack.Slack.Nanoseconds()) {
 		t.Errorf("the timer slack of the server is %q, %v", got, err)
 	}
 }

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package main
-
-// wakeLessOften does nothing: the timer slack is a setting of Linux.
-func wakeLessOften() {}
