@@ -4,6 +4,7 @@
 # make fuzz   every fuzz target for FUZZTIME (default 60s; 20000x is a number of executions); make shortfuzz runs each for a moment
 # make build  the static binary, bin/ramai
 # make deb    a Debian package, bin/ramai_*.deb; as root, also installs it once into a separate root
+# make conformance  the cases of the Autobahn test suite as they are published; make test plays all of them with shorter messages, and fewer
 # make hostile  the matrix of hostile inputs, a thousand at once of each
 # make attack the latency of honest clients before and during an attack from one address; two minutes
 # make faults members of a cluster fail in many ways, for FAULTTIME (default 20m); as root, also with a full disk
@@ -16,9 +17,10 @@ GO ?= go
 FUZZTIME ?= 60s
 FAULTTIME ?= 20m
 SHORTFUZZ ?= 300x
+MESSAGES ?= 1000
 STATICCHECK = $(GO) tool -modfile=tools/staticcheck.mod staticcheck
 
-.PHONY: test faults hostile attack deb build tools format vet race race-all sequential page browser browser-all terminal paths shortfuzz fuzz cross bench docs looks vendor
+.PHONY: test faults conformance hostile attack deb build tools format vet race race-all sequential page browser browser-all terminal paths shortfuzz fuzz cross bench docs looks vendor
 
 # One after the other: tests that start programs wait longer than they may on busy processors.
 test: tools format vet page terminal race sequential browser paths cross $(if $(shell command -v dpkg-deb),deb)
@@ -128,6 +130,11 @@ looks:
 paths:
 	@out=$$($(GO) test -vet=off -count=1 -v -run '^TestReactor$$' ./internal/reactor) || { echo "$$out"; exit 1; }; \
 	echo "$$out" | grep -o 'reactor: .* served .*'
+
+# MESSAGES is the number of messages of each case of 9.7, 9.8, 12 and 13.
+conformance:
+	$(GO) test ./internal/reactor/echo -count=1 -timeout 4h -run '^(TestServer|TestClient|TestDeflatedServerList|TestDeflatedClientList)$$' -messages $(MESSAGES)
+	$(GO) test ./server ./client -count=1 -run '^(TestList|TestDeflatedList)$$'
 
 hostile:
 	$(GO) test ./server -count=1 -v -run '^TestHostile$$' -crowd 1000

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -93,7 +94,12 @@ func (c *Client) read(ctx context.Context, l *link) error {
 			return cause(err)
 		}
 		if kind != websocket.MessageText {
+			l.Close(websocket.StatusUnsupportedData, "a binary message; only text is accepted here") // its error says only that the server did not answer
 			return errors.New("the server sent a binary frame")
+		}
+		if !utf8.Valid(b) { // the library does not check it
+			l.Close(websocket.StatusInvalidFramePayloadData, "a text message is not valid UTF-8")
+			return errors.New("the server sent a text that is not UTF-8")
 		}
 		err = c.received(b)
 		notify(c.ready)

@@ -15,6 +15,7 @@ import (
 
 	"ramai/internal/frame"
 	"ramai/internal/reactor"
+	"ramai/internal/websockettest"
 )
 
 // exchange sends messages of many sizes and compares the echo.
@@ -96,10 +97,10 @@ func TestWindows(t *testing.T) {
 				t.Errorf("the answer to %s is %v", want.Option(), hs.Extensions)
 			}
 			said := strings.Repeat("again and ", 2000)
-			nc.Write(text(said).bytes(true))
-			p, err := read(nc, false)
-			if err != nil || p.first != 0xc1 || len(p.payload) > len(said)/5 {
-				t.Errorf("window %d: %d bytes, %#x, %v", bits, len(p.payload), p.first, err)
+			nc.Write(websockettest.Text(said).Bytes(true))
+			p, err := websockettest.Read(nc, false)
+			if err != nil || p.First != 0xc1 || len(p.Payload) > len(said)/5 {
+				t.Errorf("window %d: %d bytes, %#x, %v", bits, len(p.Payload), p.First, err)
 			}
 			nc.Close()
 		}

@@ -2,17 +2,12 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,12 +17,13 @@ import (
 
 	"ramai/internal/frame"
 	"ramai/internal/reactor"
+	"ramai/internal/websockettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testTimeout is the time limit of each test.
-const testTimeout = time.Minute
+const testTimeout = websockettest.Timeout
 
 // eachPath runs f with each implementation of the reactor on this system.
 func eachPath(t *testing.T, f func(t *testing.T, r reactor.Reactor)) {
@@ -79,126 +75,6 @@ func dialed(t *testing.T, address string) net.Conn {
 		t.Fatal("the server sent something first")
 	}
 	return nc
-}
-
-// TestServer runs the examples against the server.
-func TestServer(t *testing.T) {
-	eachPath(t, func(t *testing.T, r reactor.Reactor) {
-		address := start(t, r)
-		for _, e := range examples() {
-			t.Run(e.name, func(t *testing.T) { e.play(t, dialed(t, address), true) })
-		}
-	})
-}
-
-// TestShortTurns ends each turn after one call of the Source. Unused input is delivered in the next turn, even if
-// nothing else happens to the connection.
-func TestShortTurns(t *testing.T) {
-	r, err := reactor.NewEpoll(reactor.Options{MaxTurn: 1})
-	if err != nil {
-		t.Skip(err)
-	}
-	defer r.Close()
-	address := start(t, r)
-	for _, e := range append(framing(), limits()...) {
-		t.Run(e.name, func(t *testing.T) { e.play(t, dialed(t, address), true) })
-	}
-}
-
-// TestClient runs the same examples against the client.
-func TestClient(t *testing.T) {
-	eachPath(t, func(t *testing.T, r reactor.Reactor) {
-		ln := listen(t)
-		defer ln.Close()
-		c := client{reactor: r, out: t.Output()}
-		for _, e := range examples() {
-			t.Run(e.name, func(t *testing.T) {
-				ended := make(chan error, 1)
-				go func() { ended <- c.run(t.Context(), fmt.Sprintf("ws://%s/runCase?case=1", ln.Addr())) }()
-				nc, err := ln.Accept()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := ws.Upgrade(nc); err != nil {
-					t.Fatal(err)
-				}
-				e.play(t, nc, false)
-				var refused *frame.Error
-				if err := <-ended; err != nil && (!errors.As(err, &refused) || refused.Code != e.code) {
-					t.Errorf("the client ended with %v", err)
-				}
-			})
-		}
-	})
-}
-
-// play sends the bytes of e to the other end of nc and checks what comes back.
-func (e example) play(t *testing.T, nc net.Conn, toServer bool) {
-	t.Helper()
-	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(testTimeout))
-	stream := e.stream(toServer)
-	var writer sync.WaitGroup
-	defer writer.Wait()
-	writer.Go(func() { // concurrently, because as much may come back
-		size := cmp.Or(e.cut, len(stream))
-		for piece := range slices.Chunk(stream, size) {
-			nc.Write(piece)
-		}
-	})
-	for i, want := range e.want {
-		got, err := read(nc, !toServer)
-		if err != nil {
-			t.Fatalf("frame %d: %v", i, err)
-		}
-		if got.first != want.first || got.payload != want.payload {
-			t.Fatalf("frame %d: %s, want %s", i, got, want)
-		}
-	}
-	got, err := read(nc, !toServer)
-	if err != nil {
-		t.Fatalf("the close frame: %v", err)
-	}
-	if got.first != fin|byte(ws.OpClose) {
-		t.Fatalf("%s, want a close frame", got)
-	}
-	code := uint16(0)
-	if len(got.payload) >= 2 {
-		code = binary.BigEndian.Uint16([]byte(got.payload))
-	}
-	if code != e.code || code == 0 && got.payload != "" {
-		t.Errorf("closed with code %d and %q, want %d", code, got.payload, e.code)
-	}
-	if n, err := nc.Read(make([]byte, 1)); n > 0 || err != io.EOF {
-		t.Errorf("after the close frame: %d bytes and %v", n, err)
-	}
-}
-
-func (p piece) String() string {
-	return fmt.Sprintf("a frame %#x of %d bytes, %.40q", p.first, len(p.payload), p.payload)
-}
-
-// read reads a frame without package frame.
-func read(r io.Reader, masked bool) (piece, error) {
-	h, err := ws.ReadHeader(r)
-	if err != nil {
-		return piece{}, err
-	}
-	if h.Masked != masked || h.Length > maxMessage {
-		return piece{}, fmt.Errorf("%d bytes, and masked is %v, want %v", h.Length, h.Masked, masked)
-	}
-	payload := make([]byte, h.Length)
-	if _, err := io.ReadFull(r, payload); err != nil {
-		return piece{}, err
-	}
-	if masked {
-		ws.Cipher(payload, h.Mask, 0)
-	}
-	p := piece{first: h.Rsv<<4 | byte(h.OpCode), payload: string(payload)}
-	if h.Fin {
-		p.first |= fin
-	}
-	return p, nil
 }
 
 // TestLibrary exchanges messages between another library's client and the server.
@@ -318,7 +194,7 @@ func isPortable(r reactor.Reactor) bool { _, ok := r.(*reactor.Portable); return
 func TestPendingBounded(t *testing.T) {
 	e := newEcho(serverFrames, 0)
 	want := strings.Repeat("x", 1000)
-	one := text(want).bytes(true)
+	one := websockettest.Text(want).Bytes(true)
 	rest := bytes.Repeat(one, 1000)
 	used, err := e.Received(rest)
 	if err != nil || used == 0 || used == len(rest) {
@@ -344,7 +220,7 @@ func TestPendingBounded(t *testing.T) {
 		}
 	}
 	for i := range 1000 {
-		if p, err := read(&got, false); err != nil || p.payload != want {
+		if p, err := websockettest.Read(&got, false); err != nil || p.Payload != want {
 			t.Fatalf("message %d: %s, %v", i, p, err)
 		}
 	}
@@ -363,8 +239,8 @@ func TestRun(t *testing.T) {
 	}
 	nc := dialed(t, address)
 	defer nc.Close()
-	nc.Write(text("hello").bytes(true))
-	if p, err := read(nc, false); err != nil || p.payload != "hello" {
+	nc.Write(websockettest.Text("hello").Bytes(true))
+	if p, err := websockettest.Read(nc, false); err != nil || p.Payload != "hello" {
 		t.Errorf("%s, %v", p, err)
 	}
 	stop()
