@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -51,11 +52,31 @@ const Lobby = "lobby"
 
 // CheckRoom checks the name of a room: [a-z0-9][a-z0-9_-]{0,63}, or that of the room of its moderators or owners, see BaseRoom.
 func CheckRoom(s string) *CodedError {
-	s, _ = BaseRoom(s)
-	if len(s) == 0 || len(s) > MaxRoom || !only(s, roomByte) || s[0] == '_' || s[0] == '-' {
-		return &CodedError{Code: BadRequest, Reason: "a room name has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"}
+	base, _ := BaseRoom(s)
+	if len(base) > 0 && len(base) <= MaxRoom && only(base, roomByte) && base[0] != '_' && base[0] != '-' {
+		return nil
 	}
-	return nil
+	reason := "a room name has 1 to 64 of a-z, 0-9, _ and -, and begins with a letter or digit"
+	if like := SuggestRoom(s); like != "" {
+		reason += "; try " + like
+	}
+	return &CodedError{Code: BadRequest, Reason: reason}
+}
+
+// SuggestRoom returns a valid room name that is like an invalid one, as kelas-7a is like "Kelas 7A". It is empty if there is none.
+func SuggestRoom(name string) string {
+	var b strings.Builder
+	for _, c := range strings.ToLower(name) {
+		switch {
+		case b.Len() == MaxRoom:
+			return strings.TrimRight(b.String(), "-_")
+		case c < utf8.RuneSelf && roomByte(byte(c)) && c != '-' && (c != '_' || b.Len() > 0):
+			b.WriteByte(byte(c))
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	return strings.TrimRight(b.String(), "-_")
 }
 
 // CheckID checks the id of a message: 1 to 64 of [A-Za-z0-9_-].

@@ -21,6 +21,28 @@ func TestCheckRoom(t *testing.T) {
 	}
 }
 
+// TestSuggestRoom: what is wrong with a room name is said with a name that would be right.
+func TestSuggestRoom(t *testing.T) {
+	for name, want := range map[string]string{
+		"Kelas 7A": "kelas-7a", "#team": "team", "-_a": "a", "Not/A/Room": "not-a-room", "a - b": "a-b", "café_": "caf", "~~~den": "den",
+		strings.Repeat("a", 63) + " b": strings.Repeat("a", 63), strings.Repeat("a", 65): strings.Repeat("a", 64), "": "", "Ünä": "n", "会議": "", "~": "",
+	} {
+		got, err := SuggestRoom(name), CheckRoom(name)
+		if got != want {
+			t.Errorf("%q is like %q, want %q", name, got, want)
+		}
+		switch {
+		case err == nil:
+			t.Errorf("%q is valid", name)
+		case want != "" && !strings.HasSuffix(err.Reason, "; try "+want), want == "" && strings.Contains(err.Reason, "try"):
+			t.Errorf("%q: %s", name, err.Reason)
+		}
+		if want != "" && CheckRoom(want) != nil {
+			t.Errorf("%q is no room", want)
+		}
+	}
+}
+
 func TestCheckID(t *testing.T) {
 	for s, ok := range map[string]bool{
 		"a": true, "Z-9_": true, "-": true, strings.Repeat("a", 64): true,

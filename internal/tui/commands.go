@@ -157,7 +157,11 @@ func (s *screen) join(name string, n uint64) tea.Cmd {
 		return nil
 	}
 	if err := wire.CheckRoom(name); err != nil {
-		s.warn("%s", err.Reason)
+		if like := wire.SuggestRoom(name); like != "" { // shorter than the reason, and enough
+			s.warn("no room can have that name; try /join %s", like)
+		} else {
+			s.warn("%s", err.Reason)
+		}
 		return nil
 	}
 	if limit := s.self.limits.Rooms; limit > 0 && len(s.rooms.all) >= limit {

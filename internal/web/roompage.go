@@ -275,23 +275,3 @@ func (w *web) settle(submit func(chat.Reply) error) *wire.CodedError {
 	}
 	return nil
 }
-
-// suggestRoom returns a valid room name that is like another name.
-func suggestRoom(name string) string {
-	var b strings.Builder
-	for _, c := range strings.ToLower(name) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_' && b.Len() > 0:
-			b.WriteRune(c)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
-		}
-		if b.Len() == 64 {
-			break
-		}
-	}
-	if s := strings.TrimRight(b.String(), "-_"); s != "" {
-		return s
-	}
-	return wire.Lobby
-}

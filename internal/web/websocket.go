@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func (w *web) serveRoom(out http.ResponseWriter, r *http.Request) {
 	}
 	if err := wire.CheckRoom(room); err != nil {
 		if accepts(r, "text/html") && unknownHost(r, w.Hosts) == nil {
-			w.page.WrongRoom(out, r, room, suggestRoom(room))
+			w.page.WrongRoom(out, r, room, cmp.Or(wire.SuggestRoom(room), wire.Lobby))
 			return
 		}
 		w.refuse(out, http.StatusNotFound, err)
