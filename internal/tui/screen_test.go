@@ -115,7 +115,7 @@ func TestCommands(t *testing.T) {
 	st.asked("join tea 50")
 	st.has("lobby  tea", "say something in tea", "Waiting for the server")
 	run("/join Not/A/Room")
-	st.has("a room name has")
+	st.has("no room can have that name; try /join ")
 	run("/leave")
 	st.asked("leave tea")
 	st.has("left tea", "say something in lobby")
@@ -178,6 +178,8 @@ func TestConnection(t *testing.T) {
 	st.welcome("anna", 3)
 	st.has("3 here   live")
 	st.types("a draft")
+	st.receive(wire.Restarting{})
+	st.has("the server has stopped") // whether it starts again is unknown
 	st.receive(client.Disconnected{Err: errors.New("the connection broke off"), Wait: 3500 * time.Millisecond})
 	st.has("Offline · retry in 4 s", "the connection broke off")
 	st.now = st.now.Add(time.Second)
