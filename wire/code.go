@@ -66,6 +66,6 @@ func (e *CodedError) Error() string { return string(e.Code) + ": " + e.Reason }
 const (
 	CloseProtocolError = 1002
 	ClosePolicy        = 1008
-	CloseRestart       = 1012 // reconnect: the server restarts
+	CloseRestart       = 1012 // reconnect: the server has stopped, and may start again
 	CloseTryAgain      = 1013 // reconnect: the server has no memory for what the client sends
 )

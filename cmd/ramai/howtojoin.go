@@ -64,10 +64,11 @@ func networkAddress() string {
 	return "localhost"
 }
 
-// printHowToJoin prints how to join: in a browser, over SSH, and in a terminal. ssh is the address of the SSH server; nil:
+// howToJoin says how to join: in a browser, over SSH, and in a terminal. ssh is the address of the SSH server; nil:
 // there is none. program is how this program is started.
-func printHowToJoin(w io.Writer, r reach, ssh *net.TCPAddr, program string) {
-	fmt.Fprintf(w, "Open %s/ in a browser, or join from a terminal:\n\n", r.origin())
+func howToJoin(r reach, ssh *net.TCPAddr, program string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "Open %s/ in a browser, or join from a terminal:\n\n", r.origin())
 	if ssh != nil {
 		host := r.host
 		if ssh.IP.IsLoopback() {
@@ -75,21 +76,37 @@ func printHowToJoin(w io.Writer, r reach, ssh *net.TCPAddr, program string) {
 		} else if r.loopback {
 			host = networkAddress()
 		}
-		fmt.Fprintf(w, "    ssh -p %d %s\n", ssh.Port, host)
+		fmt.Fprintf(&text, "    ssh -p %d %s\n", ssh.Port, host)
 	}
 	target := " " + r.origin()
 	if r.loopback && r.origin() == "http://localhost:2000" {
 		target = ""
 	}
 	socket := strings.Replace(r.origin(), "http", "ws", 1)
-	fmt.Fprintf(w, "    %s join%s\n\nAny WebSocket client can connect to %s/ (other rooms: %s/r/ROOM)\n", program, target, socket, socket)
+	fmt.Fprintf(&text, "    %s join%s\n\nAny WebSocket client can connect to %s/ (other rooms: %s/r/ROOM)\n", program, target, socket, socket)
 	if r.loopback {
 		except := ""
 		if ssh != nil && !ssh.IP.IsLoopback() {
 			except = ", except over SSH, which is open to the network"
 		}
-		fmt.Fprintf(w, "Only clients on this machine can join%s. To open it to the network: %s serve --listen 0.0.0.0:%d\n", except, program, r.port)
+		fmt.Fprintf(&text, "Only clients on this machine can join%s. To open it to the network: %s serve --listen 0.0.0.0:%d\n", except, program, r.port)
 	}
+	return text.String()
+}
+
+// sameOutput reports whether what is written to both appears in one place, as on a terminal.
+func sameOutput(a, b io.Writer) bool {
+	if a == b || isTerminal(a) && isTerminal(b) {
+		return true
+	}
+	fileA, okA := a.(*os.File)
+	fileB, okB := b.(*os.File)
+	if !okA || !okB {
+		return false
+	}
+	infoA, errA := fileA.Stat()
+	infoB, errB := fileB.Stat()
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // startedAs returns how to start this program: its name if it is installed, or the path that it was started by, or go run.

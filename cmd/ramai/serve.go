@@ -119,8 +119,13 @@ func runServe(ctx context.Context, cfg server.Config, o serveOptions, stdout, st
 	cfg.LogTexts = o.logTexts || isTerminal(stderr)
 	cfg.Version = version()
 	warnAboutOwner(cfg)
+	outQueue := logQueue // a terminal shows the address of the page before the log
+	if !sameOutput(stdout, stderr) {
+		outQueue = logging.NewQueue(stdout, logFormat) // so that an output that nobody reads does not block
+		defer flush(outQueue)
+	}
 	for {
-		err := serveOnce(ctx, cfg, o, stdout)
+		err := serveOnce(ctx, cfg, o, outQueue)
 		if !errors.Is(err, server.ErrNoMajority) && !errors.Is(err, server.ErrBehind) && !errors.Is(err, server.ErrReplica) {
 			return err
 		}
@@ -168,9 +173,7 @@ func serveOnce(ctx context.Context, cfg server.Config, o serveOptions, stdout io
 	if ln := listeners[server.SSH]; ln != nil {
 		sshAddr = ln.Addr().(*net.TCPAddr)
 	}
-	howTo := logging.NewQueue(stdout, "") // so that an output that nobody reads does not block
-	printHowToJoin(howTo, self, sshAddr, startedAs())
-	flush(howTo) // on a terminal, the address of the page comes before the log
+	io.WriteString(stdout, howToJoin(self, sshAddr, startedAs())) // at once: nothing comes in between
 	cfg.Logger.Info("listening", "address", addr, "data", folder, "version", cfg.Version)
 	if sshAddr != nil {
 		cfg.Logger.Info("listening for SSH", "address", sshAddr, "host_key", s.SSHFingerprint())

@@ -5,14 +5,16 @@ import (
 	"context"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"ramai/server"
 )
 
-// TestPrintHowToJoin: the server prints who can join, including over SSH.
-func TestPrintHowToJoin(t *testing.T) {
+// TestHowToJoin: the server prints who can join, including over SSH.
+func TestHowToJoin(t *testing.T) {
 	at := func(ip string) *net.TCPAddr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 2022} }
 	local, everywhere := at("127.0.0.1"), at("::")
 	for _, test := range []struct {
@@ -24,16 +26,31 @@ func TestPrintHowToJoin(t *testing.T) {
 		{local, everywhere, "Only clients on this machine can join, except over SSH, which is open to the network. To"},
 		{everywhere, everywhere, ""},
 	} {
-		var out strings.Builder
-		printHowToJoin(&out, reachOf(test.addr, server.TLS{}), test.ssh, "ramai")
-		_, got, _ := strings.Cut(out.String(), "/r/ROOM)\n")
+		_, got, _ := strings.Cut(howToJoin(reachOf(test.addr, server.TLS{}), test.ssh, "ramai"), "/r/ROOM)\n")
 		if !strings.HasPrefix(got, test.want) || (test.want == "") != (got == "") {
 			t.Errorf("%v and %v: %q, want %q", test.addr, test.ssh, got, test.want)
 		}
 	}
 }
 
-// On a terminal, the address of the page is the first line, before the log.
+// TestSameOutput: a file or pipe that is both stdout and stderr is recognized.
+func TestSameOutput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	open := func(path string) *os.File {
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	file, again, other := open(path), open(path), open(path+"2")
+	if !sameOutput(file, again) || sameOutput(file, other) || sameOutput(file, io.Discard) || !sameOutput(io.Discard, io.Discard) {
+		t.Errorf("%v %v %v %v", sameOutput(file, again), sameOutput(file, other), sameOutput(file, io.Discard), sameOutput(io.Discard, io.Discard))
+	}
+}
+
+// On a terminal, the address of the page is the first line, before the log. Nothing waits for it to be read.
 func TestServeBeginsWithAddress(t *testing.T) {
 	cfg := server.Defaults()
 	cfg.InMemory, cfg.SSH = true, true
@@ -59,9 +76,9 @@ func TestServeBeginsWithAddress(t *testing.T) {
 	}
 }
 
-// TestPrintHowToJoinInOrder: the address of the page comes first, then ssh, then the terminal, with the program as it was
+// TestHowToJoinInOrder: the address of the page comes first, then ssh, then the terminal, with the program as it was
 // started.
-func TestPrintHowToJoinInOrder(t *testing.T) {
+func TestHowToJoinInOrder(t *testing.T) {
 	for _, c := range []struct {
 		listen, ssh string
 		tls         server.TLS
@@ -84,9 +101,8 @@ func TestPrintHowToJoinInOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		var out strings.Builder
-		if printHowToJoin(&out, reachOf(listen, c.tls), ssh, "bin/ramai"); !strings.HasPrefix(out.String(), c.want) {
-			t.Errorf("%s and %s:\n%swant\n%s", c.listen, c.ssh, out.String(), c.want)
+		if out := howToJoin(reachOf(listen, c.tls), ssh, "bin/ramai"); !strings.HasPrefix(out, c.want) {
+			t.Errorf("%s and %s:\n%swant\n%s", c.listen, c.ssh, out, c.want)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (r *runner) handle(e client.Event) error {
 	case client.Sent:
 		r.sent(f)
 	case wire.Restarting:
-		r.note("the server is restarting")
+		r.note("the server has stopped")
 	case client.Disconnected:
 		r.disconnected(client.OneLine(f.Err.Error()))
 	case client.RequestFailed:

@@ -112,7 +112,7 @@ not saved yet: disk full
 refused: too long: one
 waits for a moderator: four
 withdrawn: four
-the server is restarting
+the server has stopped
 gone; trying again
 connected again
 your name is anna

@@ -66,12 +66,8 @@ func Indent(prefix, text string) string {
 func show(w io.Writer, e client.Event, asJSON, plain bool, greeting string) error {
 	var out string
 	switch f := e.Frame.(type) {
-	case wire.Welcome:
-		if plain && greeting != "" {
-			out = Indent(prefix, client.Printable(greeting))
-		}
-	case wire.Joined:
-		if greeting != "" {
+	case wire.Welcome, wire.Joined: // the plain protocol has no joined
+		if _, welcome := f.(wire.Welcome); welcome == plain && greeting != "" {
 			out = Indent(prefix, client.Printable(greeting))
 		}
 	case wire.Message:

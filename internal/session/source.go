@@ -112,7 +112,7 @@ func (s *Session) Next(max int) ([]byte, bool) {
 			return nil, false
 		}
 		s.codec.bye(s.reconnectAfter())
-		s.close(wire.CloseRestart, "the server restarts")
+		s.close(wire.CloseRestart, "the server has stopped")
 		s.conn.Finish()
 	}
 }

@@ -181,7 +181,7 @@ func (t *status) update(msg any) {
 		}
 		t.live, t.greeted = true, true
 	case wire.Restarting:
-		t.inform("the server is restarting")
+		t.inform("the server has stopped")
 	case client.RequestFailed:
 		t.warn("%s", t.refusal(msg))
 	case client.Disconnected:
