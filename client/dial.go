@@ -268,6 +268,8 @@ func cause(err error) error {
 	var timeout net.Error
 	var request *url.Error
 	switch {
+	case errors.As(err, &closed) && closed.Code == wire.ClosePolicy && closed.Reason == string(wire.NotAllowed): // on the plain protocol, after a notice
+		return &RefusedError{Status: http.StatusForbidden, Code: wire.NotAllowed, Reason: "the room is closed for this client"}
 	case errors.As(err, &closed):
 		return fmt.Errorf("the server closed the connection: %d %s", closed.Code, closed.Reason)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

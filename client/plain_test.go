@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,4 +227,47 @@ func TestServerThatForgetsTheProtocol(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// TestPlainClosedRoom: a client of the plain protocol for which the room is closed does not connect again.
+func TestPlainClosedRoom(t *testing.T) {
+	var connected atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		connected.Add(1)
+		for _, line := range []string{wire.Greeting, wire.NoticePrefix + "this room is private"} {
+			_ = c.Write(r.Context(), websocket.MessageText, []byte(line))
+		}
+		_ = c.Close(wire.ClosePolicy, string(wire.NotAllowed))
+	}))
+	defer server.Close()
+	c, err := Dial(t.Context(), Config{URL: server.URL, Plain: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var lines []string
+	for {
+		e, err := c.Next(ctx)
+		if err != nil {
+			if refused := (*RefusedError)(nil); !errors.As(err, &refused) || refused.Code != wire.NotAllowed {
+				t.Errorf("it ends with %v", err)
+			}
+			break
+		}
+		if line, is := e.Frame.(Line); is {
+			lines = append(lines, line.Text)
+		}
+		if _, lost := e.Frame.(Disconnected); lost {
+			t.Fatal("it waits to connect again")
+		}
+	}
+	if connected.Load() != 1 || !slices.Equal(lines, []string{wire.NoticePrefix + "this room is private"}) {
+		t.Errorf("it connected %d times, and received %q", connected.Load(), lines)
+	}
 }
