@@ -51,7 +51,7 @@ test("every rule that refuses something is explained", () => {
 test("the box is closed by the first rule in the order of the server", () => {
 	const silence = (role, settings = {}, refusedBy = null) => {
 		const room = { role, setting: (key) => settings[key] ?? null, settingEnd: (key) => settings[`${key} until`] ?? "" };
-		return silenceOf(/** @type {any} */ ({ room, refusedBy }))?.rule ?? "";
+		return silenceOf(/** @type {any} */ ({ name: "hall", room, refusedBy }))?.rule ?? "";
 	};
 	assert.equal(silence(""), "", "a server without roles");
 	assert.equal(silence("guest"), "");

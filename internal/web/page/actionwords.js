@@ -1,5 +1,6 @@
 // What a moderator has done, in the language of the page.
 import { durationText } from "./duration.js";
+import { html } from "./html.js";
 import { fullDay, number, plural, t } from "./i18n.js";
 import { displayName } from "./people.js";
 
@@ -66,3 +67,6 @@ export function actionText(action) {
 	};
 	return did() + (until ? ` · ${t.untilDay(fullDay(until))}` : "");
 }
+
+/** The same as a part of the log. @param {{action: Action}} props */
+export const Did = ({ action }) => html`<p>${actionText(action)}</p>`;

@@ -53,7 +53,7 @@ export function loadWhenIdle() {
 }
 
 /**
- * Draws a part of later.js, once it is loaded.
+ * Draws a part of later.js, once it is loaded. meanwhile: what is drawn until then
  * @extends {Component<{part: "ActionBar"|"Announcer"|"AskButton"|"Banner"|"ConfirmDelete"|"CopyLink"|"Extras"|"LeftRoom"|"ModerationButton"|"People"|"RefusedChange"|"RoomBar"|"RuleMarks"|"Silence"|"Stage"|"Topic"|"WritingBar"} & Record<string, any>, {}>}
  */
 export class Later extends Component {
@@ -62,7 +62,7 @@ export class Later extends Component {
 	}
 
 	/** @param {Later["props"]} props */
-	render({ part, ...props }) {
-		return lazy.parts && h(/** @type {any} */ (lazy.parts[part]), props);
+	render({ part, meanwhile, ...props }) {
+		return lazy.parts ? h(/** @type {any} */ (lazy.parts[part]), props) : meanwhile;
 	}
 }

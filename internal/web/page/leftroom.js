@@ -5,6 +5,7 @@ import { errorText, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { timeLeft } from "./duration.js";
 import { PasswordForm, refusedInvite } from "./redeem.js";
+import { isRecordRoom } from "./rules.js";
 
 /** @typedef {import("./roomstate.js").RoomState} RoomState */
 
@@ -23,7 +24,7 @@ export function LeftRoom({ roomState, show }) {
 		<h2>${banned ? t.leftBanned : t.leftPrivate}</h2>
 		<p role="status">${why && errorText(why)}</p>
 		${!banned && refusedInvite(roomState) && html`<p class="error-text" role="alert">${refusedInvite(roomState)}</p>`}
-		${!banned && html`<p>${t.leftInvite}</p><${PasswordForm} roomState=${roomState} />`}
+		${!banned && !isRecordRoom(roomState) && html`<p>${t.leftInvite}</p><${PasswordForm} roomState=${roomState} />`}
 		<div class="buttons"><button type="button" class="primary" onClick=${() => room.joinAgain()}>${t.leftAgain}</button>
 			${room.name !== "lobby" && html`<button type="button" onClick=${() => show("lobby")}>${t.leftLobby}</button>`}</div>
 	</div></div></div>`;

@@ -29,7 +29,7 @@ function loadModeration() {
 	return loadingModeration;
 }
 
-/** A dialog of moderation.js. @param {{view: "Drawer"|"PersonCard"|"ErasePreview"|"Raid"|"UndoPerson", close: () => void} & Record<string, any>} props */
+/** A part of moderation.js. @param {{view: "Did"|"Drawer"|"PersonCard"|"ErasePreview"|"Raid"|"UndoPerson", close: () => void} & Record<string, any>} props */
 export function ModerationPart({ view, ...props }) {
 	const [parts, setParts] = useState(/** @type {ModerationParts|null} */ (null));
 	useEffect(() => {

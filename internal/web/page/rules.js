@@ -20,11 +20,14 @@ export function ruleOf({ room }, key) {
 	return end && timeLeft(end) <= 0 ? null : room.setting(key);
 }
 
+/** Whether a room is the one of the moderators or owners of another room, which has no rules of its own. @param {RoomState} roomState */
+export const isRecordRoom = ({ name }) => name.startsWith("~");
+
 /** Whether the reader is a moderator of the room, or its owner. @param {RoomState} roomState */
-export const moderates = ({ room }) => hasRole(room.role, "moderator");
+export const moderates = (roomState) => !isRecordRoom(roomState) && hasRole(roomState.room.role, "moderator");
 
 /** Whether the reader owns the room. @param {RoomState} roomState */
-export const owns = ({ room }) => room.role === "owner";
+export const owns = (roomState) => !isRecordRoom(roomState) && roomState.room.role === "owner";
 
 /**
  * Why the reader cannot write now, as far as is known; null: nothing forbids it. The order is that of the server.

@@ -2,7 +2,7 @@
 import { Component, html } from "./html.js";
 import { number, t } from "./i18n.js";
 import { icon } from "./icons.js";
-import { Later } from "./lazy.js";
+import { Later, lazy } from "./lazy.js";
 import { LARGE_ROOM } from "./people.js";
 import { isRoom } from "./ramai/protocol.js";
 
@@ -71,6 +71,8 @@ export class Sidebar extends Component {
 	/** @param {SidebarProps} props */
 	render({ model, open, urlOf, show, changeName, openMenu }, { wrong } = this.state) {
 		const { client, current: { room } } = model;
+		const recent = model.current.speakers(20);
+		const first = () => [...new Set([client.name, ...recent])].filter((n) => room.names.includes(n)).map((n) => html`<p class="person" key=${n}><bdi>${n}</bdi></p>`);
 		return html`<nav class=${open ? "side open" : "side"} aria-label=${t.menu}>
 			<h2>${t.rooms}</h2>
 			<ul class="rooms">${[...model.roomStates.values()].map((r) => html`<${RoomItem} key=${r.name} model=${model} roomState=${r} urlOf=${urlOf} show=${show} />`)}</ul>
@@ -80,7 +82,7 @@ export class Sidebar extends Component {
 			<button>${t.join}</button></div>
 			${wrong && html`<p id="wrong-room" class="error-text" role="alert">${t.joinBad}</p>`}</form>
 			${room.live && html`<h2>${t.allHere(number(room.count))}</h2>
-			<${Later} part="People" key=${room.name} model=${model} roomState=${model.current} names=${room.names} known=${model.current.namesKnown} me=${client.name} recent=${model.current.speakers(20)} count=${room.count} hidden=${model.hidden.version} openMenu=${openMenu} />`}
+			<${Later} part="People" key=${room.name} model=${model} roomState=${model.current} names=${room.names} known=${model.current.namesKnown} me=${client.name} recent=${recent} meanwhile=${!lazy.parts && first()} count=${room.count} hidden=${model.hidden.version} openMenu=${openMenu} />`}
 			<div class="me"><bdi class=${client.name ? "" : "none"}>${client.name || t.nameless}</bdi>
 				<button type="button" onClick=${changeName}>${t.nameChange}</button></div>
 		</nav>`;

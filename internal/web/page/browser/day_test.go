@@ -303,33 +303,6 @@ func TestFormats(t *testing.T) {
 	b.screenshot("formats")
 }
 
-// The list of people is led by the reader and those who spoke last. In a large room it says how many it does not list.
-func TestManyPeople(t *testing.T) {
-	srv := startServer(t, nil)
-	for _, name := range []string{"Zoe", "émile", "Anna", "budi", "Citra"} {
-		p := srv.dialAs("lobby", name)
-		t.Cleanup(func() { p.CloseNow() })
-	}
-	zoe := srv.dialAs("lobby", "Zoe2")
-	t.Cleanup(func() { zoe.CloseNow() })
-	zoe.post("I speak")
-	zoe.read(1)
-	b := openPage(t, srv.url("/"), laptop()).ready()
-	b.takeName("Mira")
-	const names = "[...document.querySelectorAll('.people bdi')].map((e) => e.textContent).join()"
-	b.waitFor(names + " === 'Mira,Zoe2,Anna,budi,Citra,émile,Zoe'")
-	b.waitForText(".people li:first-child", "(you)")
-	for range 200 {
-		p := srv.dial("lobby")
-		t.Cleanup(func() { p.CloseNow() })
-	}
-	b.waitForText(".people .none", "and ")
-	b.waitFor(names + " === 'Mira,Zoe2,Anna,budi,Citra,émile,Zoe'")
-	b.typeText("@ém")
-	b.waitForText("[role=option]", "émile")
-	b.screenshot("many-people")
-}
-
 // Go to date takes one request.
 func TestDateInOneRequest(t *testing.T) {
 	t.Parallel()

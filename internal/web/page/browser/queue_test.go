@@ -51,6 +51,38 @@ func TestQueue(t *testing.T) {
 	})
 }
 
+// The room of moderators is a room that one can open: it says what was done and what waits, and is closed to others.
+func TestModeratorsRoom(t *testing.T) {
+	t.Parallel()
+	srv := startServer(t, nil)
+	onDevices(t, laptopAndPhone, func(t *testing.T, d device) {
+		room := "records-" + d.name
+		owner := srv.enter(t, room, "Ibu Sari "+d.name, d)
+		owner.sendOn(d, "welcome")
+		owner.waitFor("document.querySelector('.icon.moderate')")
+		owner.click(".icon.moderate")
+		owner.chooseOption("Wait for a moderator", "All messages")
+		owner.closeDialog()
+		pupil := srv.enter(t, room, "Budi "+d.name, d)
+		pupil.sendOn(d, "one")
+		pupil.waitForText(".sent.held .state", "waits for a moderator")
+		for _, b := range []*tab{owner, pupil} {
+			b.run(chromedp.Navigate(srv.url("/r/~" + room)))
+			b.ready()
+		}
+		owner.waitForText(".as-action", "Wait for a moderator: All messages")
+		owner.waitForText(".as-held", "waits for a moderator")
+		owner.check("moderators-room-" + d.name)
+		pupil.waitForText(".left-room", "Only moderators can do this.")
+		pupil.check("moderators-room-guest-" + d.name)
+		for selector, b := range map[string]*tab{".icon.moderate": owner, ".error-text": owner, ".password-form": pupil} {
+			if eval[bool](b, "document.querySelector("+quote(selector)+") !== null") {
+				t.Errorf("the page shows %s", selector)
+			}
+		}
+	})
+}
+
 // Somebody reports a message. The moderators see it beside the message that it is about, and settle it.
 func TestReport(t *testing.T) {
 	t.Parallel()
