@@ -104,7 +104,7 @@ func newClusterAdd() *cobra.Command {
 		Use:   "add HOST:PORT",
 		Short: "Wait for a new member of a cluster",
 		Long: `Check that a new member can join a cluster at an address, say how to start it, and wait until it serves and holds a replica.
-It takes the place of one that was removed. See docs/CLUSTER.md.
+It takes the place of one that was removed, or makes the cluster larger, up to 5 members. See docs/CLUSTER.md.
 
 Exit codes: 0 it serves, 1 interrupted, 2 usage, 3 cannot connect, 4 no member can be added there now.`,
 		Args: cobra.ExactArgs(1),
@@ -116,7 +116,7 @@ Exit codes: 0 it serves, 1 interrupted, 2 usage, 3 cannot connect, 4 no member c
 				return err
 			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "start the new member with an empty data folder, the secret of the cluster, and --cluster-listen %s; waiting for it\n", address)
+			fmt.Fprintf(out, "start the new member with an empty data folder, the secret of the cluster, the addresses of all members in --cluster, and --cluster-listen %s; waiting for it\n", address)
 			for {
 				st, _, err := clusterStatus(ctx, data)
 				if err != nil && ctx.Err() == nil {
