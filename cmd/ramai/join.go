@@ -37,7 +37,7 @@ func newJoin() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "join [ROOM | SERVER | URL]",
 		Short: "Join a room",
-		Long: `Join a room. In a terminal, ramai shows a screen with rooms, history and search; press F1 for key bindings. The screen begins
+		Long: `Join a room. In a terminal, ramai shows a screen with rooms, history and search; F1 or /help lists its keys. The screen begins
 with the last 50 messages, or the number set by --last.
 
 If stdin or stdout is not a terminal, with TERM=dumb, --lines, --plain or --json, ramai works line by line: it posts each line
