@@ -20,7 +20,7 @@ export default {
 	empty: "Belum ada pesan",
 	emptyHint: "Siapa pun yang punya tautannya bisa membaca dan menulis di sini. Tidak perlu akun.",
 	emptyHints: { none: "Ruang ini privat. Hanya orang dengan undangan atau kata sandi yang bisa membacanya.", reader: "Siapa pun yang punya tautannya bisa membaca di sini. Hanya orang dengan peran yang bisa menulis." },
-	emptyShare: "Tulis pesan pertama, atau kirim tautannya ke seseorang:",
+	emptyShare: "Mulai percakapan, atau kirim tautannya ke seseorang:",
 	beginning: "Ini awal percakapan di ruang ini.",
 	loading: "Memuat…",
 	today: "Hari ini",
@@ -60,7 +60,7 @@ export default {
 	showLess: "Ringkas",
 	failed: (why) => `Tidak terkirim: ${why}`,
 	again: "Kirim ulang",
-	discard: "Buang",
+	discard: "Hapus",
 
 	write: "Tulis pesan",
 	writeTo: (room) => `Pesan untuk ${room}`,
