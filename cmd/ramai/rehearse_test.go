@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -120,12 +122,31 @@ func TestRehearseFindsChangedText(t *testing.T) {
 	}
 }
 
+// TestRehearseFind: the conclusion names the rate that is held and the first limit, also in the page.
+func TestRehearseFind(t *testing.T) {
+	web := httptest.NewServer(&faultyServer{fault: func(_ *faultyServer, text []byte) [][]byte { return [][]byte{text} }})
+	defer web.Close()
+	file := filepath.Join(t.TempDir(), "report.html")
+	var out, errs bytes.Buffer
+	code := run(context.Background(), []string{"rehearse", "--plain", "--clients", "5", "--find", "--rate", "40", "--bound", "1ns",
+		"--duration", "100ms", "--html", file, web.URL}, strings.NewReader(""), &out, &errs)
+	const conclusion = "not held even at 5 messages/s: p99 is"
+	page, err := os.ReadFile(file)
+	if code != exitUnconfirmed || !strings.Contains(out.String(), conclusion) || err != nil || !bytes.Contains(page, []byte(conclusion)) {
+		t.Errorf("exit code %d, %v\n%s%s", code, err, out.String(), errs.String())
+	}
+	if strings.Count(errs.String(), "messages/s: not held: p99 is") != 4 {
+		t.Error(errs.String())
+	}
+}
+
 // TestRehearseUsage: invalid parameters are usage errors, before anyone connects.
 func TestRehearseUsage(t *testing.T) {
 	for _, flags := range []string{
 		"--clients=0", "--publishers=-1", "--publishers=101", "--slow=97", "--slow=-1", "--rate=-1", "--rate=NaN", "--in-flight=-1",
 		"--rate=1 --in-flight=1", "--size=10", "--size=4001", "--duration=0s", "--drain=-1s", "--churn=1 --plain", "--churn=-1",
 		"--reconnect --plain", "--reconnect --churn=1", "--missed=-1", "--missed=5", "--source-addresses=-1", "--unknown",
+		"--find --in-flight=1", "--find --publishers=0", "--find --bound=0s",
 	} {
 		var out, errs bytes.Buffer
 		args := append([]string{"rehearse", "http://127.0.0.1:1"}, strings.Fields(flags)...)

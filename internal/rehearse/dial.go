@@ -3,6 +3,7 @@ package rehearse
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -20,12 +21,20 @@ func (r *rehearsal) dial(ctx context.Context, c *client) error {
 	defer cancel()
 	host := r.target.Host
 	if r.target.Port() == "" {
-		host = net.JoinHostPort(r.target.Hostname(), "2000")
+		host = net.JoinHostPort(r.target.Hostname(), map[bool]string{false: "2000", true: "443"}[r.secure()])
 	}
 	d := net.Dialer{LocalAddr: r.source(c)}
 	nc, err := d.DialContext(ctx, "tcp", host)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
+	}
+	if r.secure() {
+		secure := tls.Client(nc, &tls.Config{ServerName: r.target.Hostname(), InsecureSkipVerify: r.cfg.AnyCertificate})
+		if err := secure.HandshakeContext(ctx); err != nil {
+			nc.Close()
+			return fmt.Errorf("connect: %w", err)
+		}
+		nc = secure
 	}
 	early, err := r.upgrade(nc)
 	if err != nil {
@@ -40,6 +49,9 @@ func (r *rehearsal) dial(ctx context.Context, c *client) error {
 	c.sendJoin(historyID)
 	return nil
 }
+
+// secure reports whether the connections use TLS.
+func (r *rehearsal) secure() bool { return r.target.Scheme == "https" || r.target.Scheme == "wss" }
 
 // upgrade does the handshake of RFC 6455 section 4.1 and returns the bytes that followed it. It trusts the server,
 // which is the one being measured.

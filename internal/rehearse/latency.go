@@ -17,7 +17,7 @@ type latencies struct {
 // shard counts latencies in nanoseconds, exactly up to 2*fine and with a resolution of one part in fine above.
 type shard struct {
 	mu     sync.Mutex
-	counts [(longest - fineBits + 1) * fine]int64 // guarded by mu
+	counts latencyCounts // guarded by mu
 }
 
 const (
@@ -46,19 +46,33 @@ func (s *shard) record(ns int64) {
 	s.counts[shift*fine+int(v>>shift)]++
 }
 
-// all returns the sum of all shards, in microseconds.
-func (w *latencies) all() *hdrhistogram.Histogram {
-	sum := hdrhistogram.New(1, 1<<longest/1000, 3)
+// latencyCounts are the counts of all shards.
+type latencyCounts [(longest - fineBits + 1) * fine]int64
+
+func (w *latencies) counts() *latencyCounts {
+	sum := new(latencyCounts)
 	for i := range w.shards {
 		s := &w.shards[i]
 		s.mu.Lock()
 		for at, n := range s.counts {
-			if n > 0 {
-				shift := max(0, at/fine-1)
-				_ = sum.RecordValues(max(1, int64(at-shift*fine)<<shift/1000), n) // no value is out of range
-			}
+			sum[at] += n
 		}
 		s.mu.Unlock()
 	}
 	return sum
 }
+
+// histogram returns the counts in microseconds.
+func (c *latencyCounts) histogram() *hdrhistogram.Histogram {
+	sum := hdrhistogram.New(1, 1<<longest/1000, 3)
+	for at, n := range c {
+		if n > 0 {
+			shift := max(0, at/fine-1)
+			_ = sum.RecordValues(max(1, int64(at-shift*fine)<<shift/1000), n) // no value is out of range
+		}
+	}
+	return sum
+}
+
+// all returns the sum of all shards, in microseconds.
+func (w *latencies) all() *hdrhistogram.Histogram { return w.counts().histogram() }

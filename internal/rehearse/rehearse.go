@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,7 @@ import (
 
 // Config describes a rehearsal.
 type Config struct {
-	URL             string             // of the room: http or ws, without TLS
+	URL             string             // of the room: http, https, ws or wss
 	Clients         int                // number of connections
 	Publishers      int                // how many of the clients publish
 	Rate            float64            // open loop: messages a second, all publishers together; 0: closed loop
@@ -36,6 +37,8 @@ type Config struct {
 	Drain           time.Duration      // how long to wait for the last message after publishing; 0: 30 s
 	Reactor         reactor.Reactor    // Run closes it; nil: the cheapest for this system
 	OnStage         func(stage string) // called with the stages below; may be nil
+	OnSecond        func(Second)       // called each second of publishing; may be nil
+	AnyCertificate  bool               // wss: do not check the server's certificate
 }
 
 // The stages of a rehearsal.
@@ -84,7 +87,7 @@ func parseURL(text string) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("invalid URL %q: %w", text, err)
 	}
-	if u.Scheme != "http" && u.Scheme != "ws" || u.Hostname() == "" {
+	if !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme) || u.Hostname() == "" {
 		return nil, fmt.Errorf("invalid URL %q; want, for example, http://127.0.0.1:2000/r/ROOM", text)
 	}
 	return u, nil
@@ -135,6 +138,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.OnStage == nil {
 		cfg.OnStage = func(string) {}
 	}
+	if cfg.OnSecond == nil {
+		cfg.OnSecond = func(Second) {}
+	}
 	if cfg.Reactor == nil {
 		if cfg.Reactor, err = newReactor(); err != nil {
 			return nil, err
@@ -181,7 +187,12 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 	r.cfg.OnStage(AllConnected)
 	before := cpu()
 	start := time.Now()
+	watching, stop := context.WithCancel(ctx)
+	series := make(chan []Second, 1)
+	go func() { series <- r.watch(watching) }()
 	err := r.publish(ctx)
+	stop()
+	seconds := <-series
 	r.publishing.Store(false)
 	publishing := time.Since(start)
 	if err != nil {
@@ -196,7 +207,7 @@ func (r *rehearsal) rehearse(ctx context.Context) (*Report, error) {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	r.cfg.OnStage(AllDelivered)
-	rep := &Report{Clients: r.cfg.Clients, Seconds: time.Since(start).Seconds(), Publishing: publishing.Seconds(), Connecting: connected.Seconds(), CPU: (cpu() - before).Seconds()}
+	rep := &Report{Clients: r.cfg.Clients, Seconds: time.Since(start).Seconds(), Publishing: publishing.Seconds(), Connecting: connected.Seconds(), CPU: (cpu() - before).Seconds(), Series: seconds}
 	time.Sleep(duplicateWait)
 	return rep, nil
 }

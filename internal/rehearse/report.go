@@ -1,8 +1,13 @@
 package rehearse
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -23,6 +28,7 @@ type Report struct {
 	Max       float64          `json:"max_ms"`
 	CPU       float64          `json:"client_cpu_seconds"` // of this program, from the first message to the last
 	Reconnect *ReconnectReport `json:"reconnect,omitempty"`
+	Series    []Second         `json:"series,omitempty"` // the seconds of publishing
 }
 
 // report fills in the report. The reactor is closed, so the clients belong to this goroutine.
@@ -60,4 +66,45 @@ func (rep *Report) Print(w io.Writer) {
 		fmt.Fprintf(t, "cut off\t%d\tall resumed after %.2f s, %.2f s since the cut\n", b.Clients, b.Seconds, b.SinceCut)
 	}
 	t.Flush()
+}
+
+// Conclusion returns the result in a sentence.
+func (rep *Report) Conclusion() string {
+	if !rep.Good() {
+		return "not held: " + rep.faults()
+	}
+	clients := grouped(float64(rep.Clients)) + " clients"
+	if rep.Published == 0 {
+		return "held " + clients
+	}
+	conclusion := fmt.Sprintf("held %s at %s messages/s, p99 %s ms", clients, grouped(float64(rep.Published)/rep.Publishing), grouped(rep.P99))
+	if share := rep.CPU / rep.Seconds / float64(runtime.NumCPU()); share > 0.4 {
+		conclusion += fmt.Sprintf(" (ramai rehearse itself took %.0f %% of this machine's processors)", share*100)
+	}
+	return conclusion
+}
+
+// faults says what was delivered wrong.
+func (rep *Report) faults() string {
+	return fmt.Sprintf("%d deliveries lost, %d duplicated, %d out of order", rep.Lost, rep.Duplicated, rep.OutOfOrder)
+}
+
+// grouped formats a positive number: 0.12, 3.4, 94, 10,000.
+func grouped(v float64) string {
+	switch {
+	case v < 1:
+		return strconv.FormatFloat(v, 'g', 2, 64)
+	case v < 10:
+		return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
+	}
+	text := strconv.FormatFloat(v, 'f', 0, 64)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// sorted returns the trials by rate.
+func sorted(trials []Trial) []Trial {
+	return slices.SortedFunc(slices.Values(trials), func(a, b Trial) int { return cmp.Compare(a.Rate, b.Rate) })
 }
