@@ -16,7 +16,8 @@ import (
 )
 
 // TestBannedWhileConnected: a ban ends what every connection of the sender receives of the room, on each transport. Nothing that is
-// posted afterwards reaches one of them. A private room ends the connections of the plain protocol, whose role is that of everyone.
+// posted afterwards reaches one of them, and a stream that is opened again is refused. A connection of the plain protocol has no sender that could be
+// banned: only a private room ends it, because its role is that of everyone.
 func TestBannedWhileConnected(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes some seconds")
@@ -74,6 +75,11 @@ func TestBannedWhileConnected(t *testing.T) {
 	for _, by := range []string{wire.SenderIDOf(a.session("guest")), welcome.SenderID} {
 		a.set("den", "person/"+by, `"ban"`)
 	}
+	const between = "said after the ban"
+	post(t, a.base, "den", between, "Ramai-Session", a.session("owner"))
+	if got := asPlain.receive(); !strings.Contains(got, between) {
+		t.Errorf("plain receives %q, want what is posted after the ban of somebody", got)
+	}
 	a.set("den", "everyone", `"none"`)
 	const later = "said afterwards"
 	if resp, got := call(t, http.MethodPost, a.base+"/api/v1/rooms/den/messages", later, "Ramai-Session", a.session("owner")); resp.StatusCode != http.StatusCreated {
@@ -105,9 +111,12 @@ func TestBannedWhileConnected(t *testing.T) {
 	}
 	seen["line mode"] = string(rest)
 	for name, text := range seen {
-		if strings.Contains(text, later) {
+		if strings.Contains(text, later) || strings.Contains(text, between) {
 			t.Errorf("%s receives what is posted after the ban: %.300s", name, text)
 		}
+	}
+	if answer, allowed := a.http("guest", http.MethodGet, "/api/v1/rooms/den/stream", ""); allowed || !strings.HasPrefix(answer, "403 ") || !strings.Contains(answer, "banned") || strings.Contains(answer, "Retry-After") {
+		t.Errorf("a stream that is opened again: %.300s", answer)
 	}
 	if answer, allowed := a.http("guest", http.MethodGet, "/api/v1/rooms/den/messages", ""); allowed || strings.Contains(answer, later) {
 		t.Errorf("a page: %.300s", answer)

@@ -187,7 +187,24 @@ func TestModeratorsRoom(t *testing.T) {
 	st.receive(wire.Joined{Room: "~lobby", HistoryID: "log", N: 3, First: 1, Role: wire.RoleModerator})
 	st.receive(wire.Message{Room: "~lobby", N: 4, At: wire.TimeOf(start), SenderID: "by-budi", DisplayName: "budi", As: wire.HeldMessage, Text: "may I?"})
 	st.has("~lobby 1")
+	st.receive(wire.Message{Room: "~lobby", N: 5, At: wire.TimeOf(start), SenderID: "by-budi", DisplayName: "budi", As: wire.ReportMessage, Of: 2, Text: "spam"})
+	st.has("~lobby 2")
 	st.do(st.leaveRoom("~lobby"))
 	st.receive(wire.OwnRole{Room: wire.Lobby, Role: wire.RoleOwner})
 	st.hasNot("~lobby")
+
+	st = newHarness(t, 80, 24, nil) // in as many rooms as the server allows
+	st.receive(wire.Welcome{SenderID: "me", Session: "s", Name: "anna", Limits: wire.Limits{Text: 4000, Rooms: 1}},
+		wire.Joined{Room: wire.Lobby, HistoryID: "log", N: 3, First: 1, Count: 3, Role: wire.RoleModerator})
+	asked := len(st.chat.asked)
+	st.receive(wire.OwnRole{Room: wire.Lobby, Role: wire.RoleOwner})
+	if st.hasNot("~lobby"); len(st.chat.asked) != asked {
+		t.Errorf("asked for %s", st.chat.asked[asked:])
+	}
+
+	st = newClass(t, 80, 24, wire.RoleModerator, nil) // who is no moderator any more when the server handles the join
+	refused := client.RequestFailed{Request: wire.Join{Room: "~lobby"}}
+	refused.Code, refused.Reason, refused.Rule = wire.NotAllowed, "only moderators read ~lobby", wire.RuleRole
+	st.receive(refused)
+	st.has("~lobby ⊘", "say something in lobby")
 }
