@@ -357,7 +357,7 @@ var indonesian = texts{
 	Log: "Pesan", Write: "Tulis pesan", WriteTo: "Pesan untuk %s", Send: "Kirim", Name: "Nama Anda", NoName: "tamu", Guest: "tamu %s",
 	NameOffer: "Anda ingin dipanggil siapa?", NameUse: "Gabung", NameNone: "Lanjut sebagai tamu",
 	Beginning: "Ini awal percakapan di ruang ini.", Empty: "Belum ada pesan",
-	EmptyHint: "Siapa pun yang punya tautannya bisa membaca dan menulis di sini. Tidak perlu akun.", EmptyShare: "Tulis pesan pertama, atau kirim tautannya ke seseorang.",
+	EmptyHint: "Siapa pun yang punya tautannya bisa membaca dan menulis di sini. Tidak perlu akun.", EmptyShare: "Mulai percakapan, atau kirim tautannya ke seseorang.",
 	WrongRoom: "Nama ruang “%s” tidak bisa dipakai", RoomNames: "Nama ruang maksimal 64 karakter: a–z, 0–9, _ dan -, diawali huruf atau angka.",
 	OpenRoom: "Buka %s", NotEmbedded: "Ruang %s tidak bisa ditampilkan di sini", AskOperator: "Situs ini belum terdaftar di server. Pengelola server bisa mengizinkannya:",
 	Deleted: "Pesan dihapus", Edited: "(diedit)", Reply: "Membalas pesan sebelumnya",
