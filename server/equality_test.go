@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"testing"
 
 	"ramai/internal/sequencer/jetstream"
@@ -31,6 +32,33 @@ func TestOutvoted(t *testing.T) {
 	} {
 		if got := outvoted("a", c.members, c.differs, c.peers); got != c.want {
 			t.Errorf("%s: outvoted: %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+// TestStatusDiffers: the status says which members have stored something else than which, by what either of two has found, and is not
+// healthy then.
+func TestStatusDiffers(t *testing.T) {
+	hello := func(name string, differs ...string) jetstream.Hello {
+		return jetstream.Hello{Name: name, Address: name + ":1", Differs: differs}
+	}
+	for name, c := range map[string]struct {
+		hellos []jetstream.Hello
+		want   string
+	}{
+		"all are equal":     {[]jetstream.Hello{hello("a"), hello("b"), hello("c")}, "[] [] []"},
+		"two have found it": {[]jetstream.Hello{hello("a", "c"), hello("b", "c"), hello("c")}, "[c:1] [c:1] [a:1 b:1]"},
+		"it has found two":  {[]jetstream.Hello{hello("a"), hello("b"), hello("c", "a", "b")}, "[c:1] [c:1] [a:1 b:1]"},
+		"both have":         {[]jetstream.Hello{hello("a", "b"), hello("b", "a"), hello("c")}, "[b:1] [a:1] []"},
+	} {
+		st := ClusterStatus{Majority: true}
+		for _, h := range c.hellos {
+			st.Members = append(st.Members, MemberStatus{Name: h.Name, Address: h.Address, State: stateServing, Replica: "current"})
+		}
+		st.compare(c.hellos)
+		got := fmt.Sprint(st.Members[0].DiffersFrom, st.Members[1].DiffersFrom, st.Members[2].DiffersFrom)
+		if got != c.want || st.Healthy() != (c.want == "[] [] []") {
+			t.Errorf("%s: %s, healthy: %t; want %s", name, got, st.Healthy(), c.want)
 		}
 	}
 }

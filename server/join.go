@@ -243,6 +243,9 @@ type MemberStatus struct {
 	Behind   uint64 `json:"behind"`
 	ClockMS  int64  `json:"clock_ms"` // how far its clock is ahead of the one of the member that answers
 	Own      bool   `json:"own,omitempty"`
+
+	// DiffersFrom has the addresses of the members that have stored something else, by their hash chains.
+	DiffersFrom []string `json:"differs_from,omitempty"`
 }
 
 // States of a MemberStatus.
@@ -291,7 +294,9 @@ func (m *member) status(ctx context.Context) ClusterStatus {
 	own.Name = m.name
 	own.Address = m.own
 	add(own, 0)
+	hellos := []jetstream.Hello{own}
 	for _, p := range m.node.Peers() {
+		hellos = append(hellos, p.Hello)
 		add(p.Hello, p.Clock.Add(time.Since(p.Heard)).Sub(m.cfg.Now()).Round(time.Millisecond))
 	}
 	members, err := m.members()
@@ -308,11 +313,26 @@ func (m *member) status(ctx context.Context) ClusterStatus {
 		}
 		st.Members = append(st.Members, s)
 	}
+	st.compare(hellos)
 	slices.SortFunc(st.Members, func(a, b MemberStatus) int { return strings.Compare(a.Address, b.Address) })
 	return st
 }
 
-// Healthy reports whether all members serve and hold a replica, and none is far behind.
+// compare notes which members differ, as any of them has found.
+func (st *ClusterStatus) compare(hellos []jetstream.Hello) {
+	for i := range st.Members {
+		m := &st.Members[i]
+		for _, h := range hellos {
+			found := slices.ContainsFunc(hellos, func(own jetstream.Hello) bool { return own.Name == m.Name && slices.Contains(own.Differs, h.Name) })
+			if h.Name != m.Name && (found || slices.Contains(h.Differs, m.Name)) {
+				m.DiffersFrom = append(m.DiffersFrom, h.Address)
+			}
+		}
+		slices.Sort(m.DiffersFrom)
+	}
+}
+
+// Healthy reports whether all members serve, hold a replica, and have stored the same, and none is far behind.
 func (st *ClusterStatus) Healthy() bool {
-	return st.Majority && !slices.ContainsFunc(st.Members, func(m MemberStatus) bool { return !m.Current() })
+	return st.Majority && !slices.ContainsFunc(st.Members, func(m MemberStatus) bool { return !m.Current() || len(m.DiffersFrom) > 0 })
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -45,7 +46,7 @@ func newClusterStatus() *cobra.Command {
 		Long: `Show the members of a cluster, as the member that runs with the data folder sees them: whether each serves clients, how many
 batches it is behind, which one leads, and how far the clocks differ. See docs/CLUSTER.md.
 
-Exit codes: 0 all members serve, 1 one of them does not or is behind, 2 usage, 3 cannot connect, 4 the server runs alone.`,
+Exit codes: 0 all members serve, 1 one of them does not, is behind, or differs, 2 usage, 3 cannot connect, 4 the server runs alone.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			st, answer, err := clusterStatus(cmd.Context(), data)
@@ -58,7 +59,7 @@ Exit codes: 0 all members serve, 1 one of them does not or is behind, 2 usage, 3
 				err = printCluster(cmd.OutOrStdout(), st)
 			}
 			if err == nil && !st.Healthy() {
-				err = exit(exitUnconfirmed, errors.New("not all members serve, or one is behind"))
+				err = exit(exitUnconfirmed, errors.New("not all members serve, or one is behind, or has stored something else"))
 			}
 			return err
 		},
@@ -221,6 +222,9 @@ func printCluster(out io.Writer, st *server.ClusterStatus) error {
 		}
 		if m.Own {
 			note = "this member"
+		}
+		if len(m.DiffersFrom) > 0 {
+			note = strings.TrimPrefix(note+", ", ", ") + "has stored something else than " + strings.Join(m.DiffersFrom, " and ")
 		}
 		if m.State == "absent" {
 			fmt.Fprintf(table, "%s\t%s\t\t\t\t\t\n", m.Address, state)
