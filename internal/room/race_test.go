@@ -177,6 +177,8 @@ func TestSharedBackfillIsFair(t *testing.T) {
 			st.Go(busyMember.from.Addr(), func() { <-release })
 		}
 		st.store.reads.Store(0)
+		asked := make(chan struct{})
+		st.store.afterRead = func() { <-asked } // the read takes until all have asked
 		var heard atomic.Int32
 		for _, s := range []*Subscription{first, first, second, second} {
 			s.Backfill(0, func(c BackfillResult, err error) {
@@ -184,6 +186,7 @@ func TestSharedBackfillIsFair(t *testing.T) {
 				c.Frames.Release()
 			})
 		}
+		close(asked)
 		synctest.Wait()
 		if heard.Load() != 4 {
 			t.Errorf("%d of 4 backfills were delivered, want all", heard.Load())
