@@ -9,8 +9,8 @@ const (
 )
 
 // Word returns the word of known that is most like word, or nothing if none is like it: more than two letters would have to be
-// changed, added, removed or swapped with their neighbours, or all of the known word. Of words that are equally like it, it is
-// the first one in alphabetical order.
+// changed, added, removed or swapped with their neighbours, or more than half of the shorter word. Of words that are equally like
+// it, it is the first one in alphabetical order.
 func Word(word string, known []string) (best string) {
 	if len(word) > maxLength {
 		return ""
@@ -18,7 +18,7 @@ func Word(word string, known []string) (best string) {
 	known = slices.Sorted(slices.Values(known))
 	least := maxDistance + 1
 	for _, k := range known {
-		if d := Distance(word, k); d < least && d < len(k) {
+		if d := Distance(word, k); d < least && 2*d <= min(len(word), len(k)) {
 			best, least = k, d
 		}
 	}
