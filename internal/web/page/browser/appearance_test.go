@@ -78,7 +78,7 @@ func (b *tab) runAxe(where, options string) {
 	}
 }
 
-// fieldFaults says which visible fields have an edge that can hardly be seen, no name, or the name of another field. The edge is that of
+// fieldFaults says which visible fields, of the open dialog if there is one, have an edge that can hardly be seen, no name, or the name of another field. The edge is that of
 // the box around the field, and has to differ from what is outside by 3:1, as WCAG 2.2 wants of controls.
 const fieldFaults = `(() => {
 	const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
@@ -92,7 +92,7 @@ const fieldFaults = `(() => {
 	const contrast = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
 	const above = (e, has) => (!e || has(getComputedStyle(e)) ? e : above(e.parentElement, has));
 	const names = new Set();
-	return [...document.querySelectorAll("input, select, textarea")].filter((e) => e.checkVisibility({ visibilityProperty: true }) && !["checkbox", "radio", "hidden"].includes(e.type)).flatMap((e) => {
+	return [...(document.querySelector("dialog:modal") ?? document).querySelectorAll("input, select, textarea")].filter((e) => e.checkVisibility({ visibilityProperty: true }) && !["checkbox", "radio", "hidden"].includes(e.type)).flatMap((e) => {
 		const box = above(e, (style) => style.borderTopWidth !== "0px");
 		const ground = getComputedStyle(above(box.parentElement, (style) => channels(style.backgroundColor)[3] === 255) ?? document.documentElement).backgroundColor;
 		const ratio = contrast(getComputedStyle(box).borderTopColor, ground);
