@@ -15,6 +15,9 @@ import (
 
 // handle writes an event, and updates the state. An error ends the run.
 func (r *runner) handle(e client.Event) error {
+	if r.ofModerators(e.Frame) {
+		return nil
+	}
 	if r.isRepeated(e.Frame) {
 		r.shown = max(r.shown, e.Frame.(wire.Changed).N)
 		return nil
@@ -70,6 +73,7 @@ func (r *runner) handle(e client.Event) error {
 			r.note("your role is now %s", f.Role)
 		}
 		r.role = f.Role
+		r.followModerators()
 	case wire.Left:
 		why := r.refusal(commands.Refusal{Code: f.Code, Reason: f.Reason, Rule: f.Rule, Params: f.Params, Until: f.Until})
 		return exitcode.With(exitcode.Refused, fmt.Errorf("the room %s: %s", r.Room, client.OneLine(why)))
@@ -209,6 +213,7 @@ func (r *runner) joined(f wire.Joined) {
 		r.shown = max(r.shown, f.N)
 	}
 	r.inRoom, r.greeting, r.role, r.pins = true, "", f.Role, f.State[wire.PinKey].Numbers
+	r.followModerators()
 }
 
 // requestFailed returns an error if the run cannot continue: without the room, or without the name it started with.

@@ -82,6 +82,7 @@ type runner struct {
 	done        map[string]func(n uint64) string // by the ids of what commands have changed: what is so once it is saved under a number
 	lastErasure uint64                           // of this sender; 0: none in this run
 	role        wire.Role                        // of this sender in the room; none: not known
+	waiting     waiting                          // for the moderators
 	unanswered  *question                        // what the next line answers; nil: nothing
 	people      commands.People
 	authors     authors
