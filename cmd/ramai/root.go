@@ -95,7 +95,7 @@ func newRoot(notes io.Writer) *cobra.Command {
 	root.SetVersionTemplate("ramai {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().String("config", configFile(), "configuration file; see docs/config.example.toml")
-	root.AddCommand(newServe(), newJoin(), newSay(), newEdit(), newDelete(), newReact(), newVote(), newSet(), newSettings(), newHistory(), newSearch(), newWho(), newRooms(), newBackup(), newRestore(), newCheck(), newExport(), newImport(), newName(), newRoom(), newRole(), newBan(), newInvite(), newRedeem(), newSession(), newErase(), newAudit(), newCluster(), newRehearse(), newVersion())
+	root.AddCommand(newServe(), newJoin(), newSay(), newEdit(), newDelete(), newReact(), newVote(), newSet(), newSettings(), newHistory(), newSearch(), newWho(), newRooms(), newBackup(), newRestore(), newCheck(), newExport(), newImport(), newName(), newRoom(), newRole(), newBan(), newInvite(), newRedeem(), newSession(), newErase(), newAudit(), newCluster(), newRehearse(), newDoctor(), newVersion())
 	return root
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -18,7 +19,7 @@ func (w *web) behindProxies(next http.Handler) http.Handler {
 		}
 		if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 			if client := w.origin(from, r.Header.Values("X-Forwarded-For")); client != from {
-				r = r.WithContext(r.Context()) // a copy: the field belongs to the server
+				r = r.WithContext(context.WithValue(r.Context(), forwardedKey{}, true)) // a copy: the field belongs to the server
 				r.RemoteAddr = client.String()
 			}
 			if w.trusted(from.Addr()) && overTLS(r.Header) {

@@ -89,6 +89,7 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/api/v1/rooms/{room}/state", w.api(methods{http.MethodGet: w.state}))
 	mux.HandleFunc("/api/v1/rooms/{room}/state/{key...}", w.api(methods{http.MethodPut: w.putSetting, http.MethodDelete: w.deleteSetting}))
 	mux.HandleFunc("/api/v1/search", w.api(methods{http.MethodGet: w.search}))
+	mux.HandleFunc("/api/v1/connection", w.api(methods{http.MethodGet: w.connection}))
 	mux.HandleFunc("/about", w.only(http.MethodGet, w.about))
 	mux.HandleFunc("/healthz", w.only(http.MethodGet, Healthy))
 	mux.HandleFunc("/readyz", w.only(http.MethodGet, Ready(w.Ready)))
