@@ -99,7 +99,7 @@ func TestTLSAndPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !rep.Good() || rep.Published == 0 || len(rep.Series) == 0 || rep.Series[0].P99 == 0 {
+	if !rep.Good() || rep.Published == 0 || !slices.ContainsFunc(rep.Series, func(s Second) bool { return s.P99 > 0 }) {
 		t.Errorf("%+v", rep)
 	}
 	var page strings.Builder

@@ -74,6 +74,9 @@ func (e *loops) Close() {
 	}
 	e.others.Close()
 	e.running.Wait()
+	for _, l := range e.all {
+		l.close() // now, because interrupt writes to a descriptor
+	}
 }
 
 // loop serves its sockets from one goroutine.
@@ -135,6 +138,10 @@ func (l *loop) run() {
 			s.end(reactor.ErrStopped)
 		}
 	}
+}
+
+// close releases the descriptors. Nobody uses the loop any more.
+func (l *loop) close() {
 	unix.Close(l.epoll)
 	unix.Close(l.event)
 }
@@ -184,7 +191,7 @@ func (l *loop) register(s *socket) {
 		s.slot = len(l.sockets)
 		l.sockets = append(l.sockets, s)
 	}
-	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET, Fd: int32(s.slot)}
+	e := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(s.slot)}
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, s.fd, &e); err != nil {
 		s.end(os.NewSyscallError("epoll_ctl", err))
 	}
@@ -202,6 +209,7 @@ type socket struct {
 	fd, slot int
 	rest     []byte // input that the Source has not used
 	readable bool   // there may be something to read
+	hungUp   bool   // the server has closed its direction, or the connection is broken: read to the end
 	blocked  bool   // the socket accepts nothing for now
 	ended    bool
 }
@@ -243,6 +251,9 @@ func (s *socket) serve(events uint32) {
 	if events&^unix.EPOLLOUT != 0 {
 		s.readable = true
 	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		s.hungUp = true
+	}
 	if events&^unix.EPOLLIN != 0 {
 		s.blocked = false
 	}
@@ -274,7 +285,7 @@ func (s *socket) input() error {
 		case n == 0:
 			return io.EOF
 		}
-		s.readable = n == len(b) // epoll(7): a short read has emptied the socket
+		s.readable = n == len(b) || s.hungUp // epoll(7): a short read has emptied the socket
 		used, err := s.src.Received(b[:n])
 		if err != nil {
 			return err
