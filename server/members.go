@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +74,8 @@ func (m *member) members() ([]eventlog.MemberInfo, error) {
 	return eventlog.MembersOf(store)
 }
 
-// size returns how many members the cluster has: as its data says, or the settings if that does not say.
+// size returns how many members the cluster has: as its data says, or the settings if that does not say. While a cluster is founded, the
+// data has only those that have announced themselves so far, so fewer than minReplicas do not count.
 func (m *member) size() (count int) {
 	members, err := m.members()
 	if err != nil {
@@ -86,7 +86,10 @@ func (m *member) size() (count int) {
 			count++
 		}
 	}
-	return cmp.Or(count, len(m.cfg.Cluster.Members))
+	if count == 0 {
+		count = len(m.cfg.Cluster.Members)
+	}
+	return max(count, minReplicas)
 }
 
 // addresses returns the addresses of all members.
@@ -352,15 +355,17 @@ func (l *memberLoop) removeReplicas(members []eventlog.MemberInfo) {
 // changeReplicas gives the stream as many replicas as there are members, once all members can hold one. A member that was removed and will
 // be replaced leaves at least minReplicas.
 func (l *memberLoop) changeReplicas(members []eventlog.MemberInfo) {
-	want := 0
+	want, announced := 0, make(map[string]bool)
 	for _, info := range members {
 		if !info.Gone() {
 			want++
+			announced[info.Name] = true
 		} else if !l.without[info.Name] {
 			return
 		}
 	}
-	if want < minReplicas || len(l.m.absent()) > 0 || slices.ContainsFunc(l.m.node.Peers(), func(p jetstream.Peer) bool { return !p.Serves }) {
+	missing := func(p jetstream.Peer) bool { return !p.Serves || !announced[p.Name] } // a new member serves before it is in the list
+	if want < minReplicas || !announced[l.m.name] || len(l.m.absent()) > 0 || slices.ContainsFunc(l.m.node.Peers(), missing) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), joinTimeout)
