@@ -94,7 +94,7 @@ func (c *Client) read(ctx context.Context, l *link) error {
 			return cause(err)
 		}
 		if kind != websocket.MessageText {
-			l.Close(websocket.StatusUnsupportedData, "a binary message; only text is accepted here") // its error says only that the server did not answer
+			l.Close(websocket.StatusUnsupportedData, "a binary message; only text is accepted here") // the error of Close says only that the server did not answer
 			return errors.New("the server sent a binary frame")
 		}
 		if !utf8.Valid(b) { // the library does not check it

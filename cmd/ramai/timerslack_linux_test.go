@@ -15,7 +15,7 @@ import (
 
 // TestTimerSlack: a server has the timer slack, in the process that was started.
 func TestTimerSlack(t *testing.T) {
-	cmd := exec.Command("ramai", "serve", "--in-memory", "--listen", "127.0.0.1:0")
+	cmd := exec.CommandContext(t.Context(), "ramai", "serve", "--in-memory", "--listen", "127.0.0.1:0")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"ramai/wire"
 )
 
-// Limits of what the guests of a room, who may be many that are one person, add to the room of its moderators within a day. More than that
-// helps nobody, and would fill the disk.
+// Limits of what the guests of a room add to the room of its moderators within a day. One person may be many guests, and more than that
+// helps nobody and would fill the disk.
 const (
 	MaxReportsOfDay   = 1000 // reports of senders below trusted
 	MaxWithdrawnOfDay = 1000 // held messages that are withdrawn
@@ -39,7 +39,7 @@ func (d *dayEntry) end() wire.Time { return wire.Time(d.From) + day }
 type dayLimit struct {
 	max   uint64
 	count func(*dayEntry) *uint64
-	what  string // was done so many times
+	what  string // what was done, after a number
 }
 
 var (
@@ -108,9 +108,9 @@ func (c *Delta) countAddress(tx Tx, cmd *Command, l *dayLimit, left uint64, end 
 	}
 	switch {
 	case done >= l.max/AddressShare:
-		return l.refuse(own.end(), "%d %s from your address", done, l.what), nil
-	case done >= left:
-		return l.refuse(end, "%d %s, %d of them from your address", l.max-left, l.what, done), nil
+		return l.refuse(own.end(), "from your address, %d %s", done, l.what), nil
+	case done >= left: // more addresses than one have nearly used up the limit
+		return l.refuse(end, "%d %s", l.max-left, l.what), nil
 	}
 	*l.count(&own)++
 	return nil, c.putToday(tx, cmd.Room, key, own)
