@@ -7,7 +7,7 @@
 # make conformance  the cases of the Autobahn test suite as they are published; make test plays all of them with shorter messages, and fewer
 # make hostile  the matrix of hostile inputs, a thousand at once of each
 # make attack the latency of honest clients before and during an attack from one address; two minutes
-# make faults members of a cluster fail in many ways, for FAULTTIME (default 20m); as root, also with a full disk
+# make faults a cluster grows to five members, and members of a cluster fail in many ways, for FAULTTIME (default 20m); as root, also with a full disk
 # make docs   the animations in the README and docs/MODERATING.md, the pictures of docs/TERMINAL.md, and screenshots of the page
 # make looks  pictures of the page's views, on a phone and a laptop, light and dark, in bin/screens
 # make vendor regenerates the page's third-party files
@@ -68,10 +68,12 @@ RACE = -race '-gcflags=modernc.org/...=-d=checkptr=0' $(UNWATCHED) -shuffle=on
 SEQUENTIAL = internal/atomicfile internal/commands internal/httpfield internal/layers internal/names internal/nearest internal/origin internal/qr internal/session internal/tokenize wire
 PLAIN = $(addprefix ./,cmd/ramai $(SEQUENTIAL))
 
-# Tests that step a screen or a store in their own goroutine, and that take ten times as long under the race detector, are run
-# without it, in the packages of UNRACED_IN. TestUnracedTests checks that no other package has a test of these names.
-UNRACED = TestStore TestCommitInDoubt TestDragged TestFullWindow TestPanelRows TestPlainBack TestSelect FuzzScreen
-UNRACED_IN = internal/store/memory internal/store/sqlite internal/tui
+# Tests that step a screen or a store in their own goroutine, or play hundreds of cases to code that other tests run with the race
+# detector, and that take ten times as long under it, are run without it, in the packages of UNRACED_IN. TestUnracedTests checks that
+# no other package has a test of these names.
+UNRACED = TestStore TestCommitInDoubt TestDragged TestFullWindow TestPanelRows TestPlainBack TestSelect FuzzScreen TestServer TestClient \
+  TestDeflatedServerList TestDeflatedClientList
+UNRACED_IN = internal/store/memory internal/store/sqlite internal/tui internal/reactor/echo
 empty :=
 unraced = $(subst $(empty) $(empty),|,$(strip $(foreach t,$(UNRACED),^$(subst /,$$/^,$t)$$)))
 
@@ -141,7 +143,7 @@ hostile:
 
 # FAULT=partition runs one fault alone, which cmd/ramai/faultlist_test.go names.
 faults:
-	$(GO) test ./cmd/ramai -count=1 -v -run '^TestFaults$$' -timeout 2h -faults $(FAULTTIME) $(if $(FAULT),-fault $(FAULT)) $(if $(SEED),-fault-seed $(SEED))
+	$(GO) test ./cmd/ramai -count=1 -v -run '^(TestFaults|TestClusterGrows)$$' -timeout 2h -faults $(FAULTTIME) $(if $(FAULT),-fault $(FAULT)) $(if $(SEED),-fault-seed $(SEED))
 
 # Run it on an otherwise idle machine. Each case takes six seconds.
 attack:

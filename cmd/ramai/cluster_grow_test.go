@@ -15,6 +15,9 @@ import (
 // TestClusterGrows: a cluster of 3 grows to 5 while the first members run with the settings of 3. Then 3 of 5 are a majority, and 2 are not.
 // Two members are removed, and 2 of the 3 that are left are a majority again. Nothing is lost on the way.
 func TestClusterGrows(t *testing.T) {
+	if *faultsFor == 0 {
+		t.Skip("make faults runs it")
+	}
 	dir := t.TempDir()
 	members := startMembers(t, filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "c"))
 	awaitHealthy(t, members[0])
