@@ -56,6 +56,9 @@ func withScheme(address string) string {
 	return "http://" + address
 }
 
+// httpScheme returns http for ws, and https for wss; others stay.
+func httpScheme(scheme string) string { return strings.Replace(scheme, "ws", "http", 1) }
+
 // flags adds the flags that all client commands share.
 func (t *target) flags(f *pflag.FlagSet) {
 	t.server = defaultServer

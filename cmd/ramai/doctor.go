@@ -58,12 +58,7 @@ func examine(cmd *cobra.Command, t *target, wait time.Duration, asJSON bool) err
 	if err != nil {
 		return exit(exitUsage, err)
 	}
-	switch u.Scheme {
-	case "ws":
-		u.Scheme = "http"
-	case "wss":
-		u.Scheme = "https"
-	}
+	u.Scheme = httpScheme(u.Scheme)
 	config, err := t.config(cmd.ErrOrStderr())
 	if err != nil {
 		return err

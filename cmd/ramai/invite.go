@@ -316,6 +316,6 @@ func browserLink(address string) string {
 	if err != nil {
 		return ""
 	}
-	u.Scheme, u.User, u.RawQuery, u.Fragment = strings.Replace(u.Scheme, "ws", "http", 1), nil, "", ""
+	u.Scheme, u.User, u.RawQuery, u.Fragment = httpScheme(u.Scheme), nil, "", ""
 	return u.String()
 }

@@ -8,7 +8,7 @@ import (
 	"ramai/wire"
 )
 
-// waiting is what waits for the moderators of the room, for a person who is one of them.
+// waiting keeps count of the held messages and reports that wait for the moderators of the room. It is used only for a moderator.
 type waiting struct {
 	joined        bool              // the room of the moderators was requested
 	until         uint64            // the number up to which it is replayed; nothing is noted before that

@@ -202,7 +202,7 @@ func TestModeratorsRoom(t *testing.T) {
 		t.Errorf("asked for %s", st.chat.asked[asked:])
 	}
 
-	st = newClass(t, 80, 24, wire.RoleModerator, nil) // who is no moderator any more when the server handles the join
+	st = newClass(t, 80, 24, wire.RoleModerator, nil) // the role is lost before the server handles the join
 	refused := client.RequestFailed{Request: wire.Join{Room: "~lobby"}}
 	refused.Code, refused.Reason, refused.Rule = wire.NotAllowed, "only moderators read ~lobby", wire.RuleRole
 	st.receive(refused)

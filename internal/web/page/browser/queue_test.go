@@ -6,6 +6,18 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// enterHeld opens a room in which all messages wait for a moderator: as its owner, and as somebody else.
+func (srv *testServer) enterHeld(t *testing.T, room string, d device) (owner, pupil *tab) {
+	t.Helper()
+	owner = srv.enter(t, room, "Ibu Sari "+d.name, d)
+	owner.sendOn(d, "welcome")
+	owner.waitFor("document.querySelector('.icon.moderate')")
+	owner.click(".icon.moderate")
+	owner.chooseOption("Wait for a moderator", "All messages")
+	owner.closeDialog()
+	return owner, srv.enter(t, room, "Budi "+d.name, d)
+}
+
 // Messages wait for a moderator: their author sees that and can take one back; the moderator approves and rejects them in the drawer,
 // one or several at once, and the button carries their number.
 func TestQueue(t *testing.T) {
@@ -13,13 +25,7 @@ func TestQueue(t *testing.T) {
 	srv := startServer(t, nil)
 	onDevices(t, laptopAndSmallPhone, func(t *testing.T, d device) {
 		room := "queue-" + d.name
-		owner := srv.enter(t, room, "Ibu Sari "+d.name, d)
-		owner.sendOn(d, "welcome")
-		owner.waitFor("document.querySelector('.icon.moderate')")
-		owner.click(".icon.moderate")
-		owner.chooseOption("Wait for a moderator", "All messages")
-		owner.closeDialog()
-		pupil := srv.enter(t, room, "Budi "+d.name, d)
+		owner, pupil := srv.enterHeld(t, room, d)
 		for _, text := range []string{"one", "two", "three", "four"} {
 			pupil.sendOn(d, text)
 		}
@@ -57,13 +63,7 @@ func TestModeratorsRoom(t *testing.T) {
 	srv := startServer(t, nil)
 	onDevices(t, laptopAndPhone, func(t *testing.T, d device) {
 		room := "records-" + d.name
-		owner := srv.enter(t, room, "Ibu Sari "+d.name, d)
-		owner.sendOn(d, "welcome")
-		owner.waitFor("document.querySelector('.icon.moderate')")
-		owner.click(".icon.moderate")
-		owner.chooseOption("Wait for a moderator", "All messages")
-		owner.closeDialog()
-		pupil := srv.enter(t, room, "Budi "+d.name, d)
+		owner, pupil := srv.enterHeld(t, room, d)
 		pupil.sendOn(d, "one")
 		pupil.waitForText(".sent.held .state", "waits for a moderator")
 		for _, b := range []*tab{owner, pupil} {
